@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""Builds bridge/ with cargo and keeps the static library in a user cache, keyed by its inputs.
+
+The key covers every source of the bridge, Cargo.lock, the compiler and this script, so that a clone whose
+bridge is the same as one built before takes the library from the cache instead of compiling for minutes.
+"""
+import argparse
+import fcntl
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BRIDGE = ROOT / "bridge"
+KEPT_BUILDS = 4  # each is about 100 MB
+
+
+def cache_folder() -> pathlib.Path:
+    chosen = os.environ.get("CORDON_BUILD_CACHE")
+    if chosen:
+        return pathlib.Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return pathlib.Path(base) / "cordon-build"
+
+
+def inputs():
+    for path in sorted(BRIDGE.rglob("*")):
+        if path.suffix in {".rs", ".toml", ".wit"} or path.name == "Cargo.lock":
+            if "target" not in path.relative_to(BRIDGE).parts:
+                yield path
+
+
+def key(cargo: list[str]) -> str:
+    digest = hashlib.sha256()
+    digest.update(subprocess.run([*cargo, "--version", "--verbose"], capture_output=True, check=True).stdout)
+    digest.update(pathlib.Path(__file__).read_bytes())
+    for path in inputs():
+        digest.update(str(path.relative_to(BRIDGE)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:32]
+
+
+def prune(store: pathlib.Path, keep: pathlib.Path) -> None:
+    builds = sorted((p for p in store.iterdir() if p.suffix == ".a" and p != keep), key=lambda p: p.stat().st_mtime)
+    for old in builds[: max(0, len(builds) + 1 - KEPT_BUILDS)]:
+        old.unlink(missing_ok=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", required=True, type=pathlib.Path)
+    args = parser.parse_args()
+    cargo = [os.environ.get("CARGO", "cargo")]
+    cache = cache_folder()
+    store = cache / "bridge"
+    store.mkdir(parents=True, exist_ok=True)
+    library = store / f"{key(cargo)}.a"
+    with open(cache / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not library.exists():
+            print("bridge: not in the cache; compiling (10 to 20 minutes the first time, then 1 to 3)", flush=True)
+            env = dict(os.environ, CARGO_TARGET_DIR=str(cache / "target"))
+            command = [*cargo, "build", "--release", "--locked", "-p", "cordon-bridge"]
+            if subprocess.run(command, cwd=BRIDGE, env=env).returncode != 0:
+                print("bridge: cargo failed; see its messages above", file=sys.stderr)
+                return 1
+            partial = library.with_suffix(".partial")
+            shutil.copyfile(cache / "target" / "release" / "libcordon_bridge.a", partial)
+            partial.replace(library)
+            prune(store, library)
+        else:
+            os.utime(library)
+        args.output.parent.mkdir(parents=True, exist_ok=True)
+        args.output.unlink(missing_ok=True)
+        shutil.copyfile(library, args.output)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
