@@ -1,0 +1,76 @@
+// config.yaml: the operator's side. A key is set by its flag, else its environment variable, else the file, else its
+// default. Values; immutable in use.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/units.h"
+#include "cordon/result.h"
+#include "manifest/paths.h"
+#include "policy/authority.h"
+
+namespace cordon::manifest {
+
+// Ceilings, and what is used where a manifest asks for nothing.
+struct CeilingLimits {
+  Bytes memory = MiB(256);           // whole store: linear memories and tables together
+  Duration timeout = std::chrono::seconds(30);
+  Bytes stack = KiB(512);
+  std::uint32_t tables = 20'000;     // elements per table
+  std::uint32_t instances = 32;
+  std::uint32_t handles = 4096;
+  Bytes stdout_bytes = KiB(64);
+  Bytes input = MiB(8);
+  Bytes output = MiB(8);
+  std::uint32_t functions = 50'000;  // of one module
+};
+
+struct ConfigEntry {
+  std::optional<bool> enabled;
+  std::optional<policy::Level> level;
+};
+
+struct Config {
+  bool enabled = false;              // the kill switch of the daemon; the bare command line does not need it
+  std::vector<std::filesystem::path> directories;
+  policy::Level level = policy::Level::kDefault;
+  CeilingLimits limits;
+  std::map<std::string, ConfigEntry> entries;   // by full plugin name
+
+  std::optional<std::filesystem::path> file;    // that was read; none: defaults
+  std::map<std::string, std::string> origins;   // "plugins.limits.memory" → "/etc/cordon/config.yaml:7", a variable, a flag
+
+  // Who set a key: an origin, or "default".
+  std::string_view OriginOf(std::string_view key) const;
+};
+
+// One key that has a flag and a variable. `flag` includes the dashes.
+struct Setting {
+  std::string_view key;              // "plugins.limits.memory"
+  std::string_view variable;         // "CORDON_PLUGINS_LIMITS_MEMORY"
+  std::string_view flag;             // "--plugins-limits-memory"
+  std::string_view example;          // "256MiB"
+  std::string_view description;
+};
+std::span<const Setting> Settings();
+
+// Sets one key from text; `origin` names the flag or variable in errors and in `origins`. Text has the spelling of the
+// file; a list is separated by colons, as in PATH. E_UNKNOWN_KEY, E_TYPE, E_RANGE, E_UNENFORCEABLE.
+Status SetSetting(Config& config, std::string_view key, std::string_view text, std::string_view origin,
+                  const Environment& environment);
+
+// The document alone, over the defaults. Pure.
+Result<Config> ParseConfig(std::string_view text, std::string file, const Environment& environment);
+
+// `explicit_path`, else `$CORDON_CONFIG`, else `$XDG_CONFIG_HOME/cordon/config.yaml`, else /etc/cordon/config.yaml; then the
+// variables over it. A named file that is missing is E_NOT_FOUND; where no file is, the defaults hold.
+Result<Config> LoadConfig(const Environment& environment, const std::optional<std::filesystem::path>& explicit_path);
+
+}  // namespace cordon::manifest

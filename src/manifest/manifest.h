@@ -1,0 +1,103 @@
+// plugin.yaml ↔ Manifest. A Manifest is a set of requests: nothing in it is worth anything without a grant.
+// Parsing is pure (what a `$ref` points to comes through a function); LoadManifest reads the files of one folder.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/units.h"
+#include "cordon/result.h"
+#include "formats/json.h"
+#include "policy/authority.h"
+
+namespace cordon::manifest {
+
+// The version that `requires.cordon` is checked against.
+inline constexpr std::string_view kCordonVersion = "0.1.0";
+
+// The file that describes a plugin, in its folder.
+inline constexpr std::string_view kManifestFile = "plugin.yaml";
+
+// Bounds of one manifest with all that its `$ref`s bring in.
+inline constexpr std::size_t kSchemaBytesMax = 1 << 20;
+inline constexpr std::size_t kSchemaFilesMax = 64;
+inline constexpr std::size_t kSchemaNestingMax = 8;
+inline constexpr std::size_t kActionsMax = 256;
+inline constexpr std::size_t kPermissionsMax = 256;
+inline constexpr std::size_t kErrorsMax = 20;
+
+// The ABIs that this build can run. The others of the format are E_UNENFORCEABLE.
+enum class Abi : std::uint8_t { kComponent, kCore };
+std::string_view AbiName(Abi abi);
+
+struct Runtime {
+  Abi abi = Abi::kComponent;
+  std::string artifact;              // relative to the folder, beneath it
+  std::optional<Digest> digest;      // of the artifact as it ships
+  std::string world;                 // empty: read from the artifact
+};
+
+struct Action {
+  std::string description;
+  std::string export_name;           // the action's own name when the file gives none
+  std::optional<Json> input;         // JSON Schema, every `$ref` to a file inlined; absent: derived from WIT
+  std::optional<Json> output;
+  std::optional<Duration> timeout;
+  bool idempotent = false;
+  std::optional<policy::RiskLevel> risk;  // the operator sees the higher of this and the derived one
+};
+
+// What the plugin asks for; absent: the operator's.
+struct LimitRequests {
+  std::optional<Bytes> memory;
+  std::optional<Duration> timeout;
+  std::optional<Duration> cpu;
+  std::optional<std::uint64_t> fuel;
+};
+
+// A value type; immutable in use, so safe to share between threads.
+struct Manifest {
+  std::string name;                  // always `namespace/name`
+  std::string version;
+  std::string description;
+  std::string license;
+  std::string requires_cordon;       // the range as written; empty: any
+  std::vector<std::string> authors;
+  Runtime runtime;
+  std::map<std::string, Action> actions;
+  std::vector<policy::Request> permissions;
+  LimitRequests limits;
+  bool strict_link = false;          // `link: strict`: no stubs for optional permissions
+
+  std::string file;                  // as named in errors
+  std::filesystem::path folder;      // set by LoadManifest
+  Json canonical;                    // the document, `$ref`s inlined, without runtime.digest
+
+  std::filesystem::path ArtifactPath() const { return folder / runtime.artifact; }
+};
+
+// The text of a file that a `$ref` names; `path` is relative and has been found to stay beneath the folder.
+using RefResolver = std::function<Result<std::string>(const std::string& path)>;
+
+// Errors carry file, line and column; the first one found in the file is the error, the others (all together at most
+// kErrorsMax) are its causes: E_SYNTAX, E_DUPLICATE_KEY, E_LIMIT, E_UNKNOWN_KEY, E_TYPE, E_RANGE, E_NAME, E_MISSING,
+// E_DIGEST, E_INVALID, E_UNENFORCEABLE, and those of the capability grammar. Never throws.
+Result<Manifest> ParseManifest(std::string_view text, std::string file, const RefResolver& resolver);
+
+// A folder with a plugin.yaml, or the file itself. No symbolic link is followed below the folder. A digest in
+// `ARTIFACT.sha256` beside the artifact is read too, and must agree with the manifest's. The artifact is not opened.
+// Errors: as above, E_NOT_FOUND, E_IO.
+Result<Manifest> LoadManifest(const std::filesystem::path& folder_or_file);
+
+// RFC 8785 text of the canonical manifest, and its digest, which grants bind to.
+std::string CanonicalText(const Manifest& manifest);
+Digest CanonicalDigest(const Manifest& manifest);
+
+}  // namespace cordon::manifest
