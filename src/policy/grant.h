@@ -1,0 +1,50 @@
+// What an operator gave: one grant, and the set that belongs to one plugin's exact bytes. docs/formats/grants.md has the
+// text forms. Values; pure.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/units.h"
+#include "policy/capability.h"
+
+namespace cordon::policy {
+
+enum class Lifetime : std::uint8_t { kPermanent, kSession /* this run only, never on disk */ };
+
+// `fs:read:/data=workspace/data`, `env:TOKEN; session`. `once`, `until=`, `uses=`, `rate=` and `bytes=` are part of the
+// grammar and E_UNENFORCEABLE: a restriction that cannot be held to is never accepted in silence.
+struct Grant {
+  Capability capability;
+  Lifetime lifetime = Lifetime::kPermanent;
+
+  // Errors of Capability::Parse; E_GRANT_TOO_WIDE (level default); E_UNENFORCEABLE for lifetimes and quotas.
+  static Result<Grant> Parse(std::string_view text);
+  std::string ToString() const;
+  friend bool operator==(const Grant&, const Grant&) = default;
+};
+
+// The kinds that are on unless they are withdrawn: clock, random, stdio, log.
+bool OnByDefault(Kind kind);
+
+// Everything granted to one plugin.
+struct GrantSet {
+  std::string plugin;                  // "acme/linkcheck"
+  Digest artifact;                     // of the .wasm file
+  Digest manifest;                     // of the canonical manifest; zero for a bare .wasm
+  std::string publisher;               // "" while nothing is signed
+  std::map<std::string, std::filesystem::path> roots;  // name → host folder, absolute
+  std::vector<Grant> granted;
+  std::vector<Kind> denied;            // defaults that are withdrawn: `deny: [clock]`
+  std::string by;                      // who granted
+  std::string at;                      // when, RFC 3339 UTC
+  friend bool operator==(const GrantSet&, const GrantSet&) = default;
+};
+
+}  // namespace cordon::policy

@@ -1,0 +1,33 @@
+// Where the grants of a plugin come from. The interface lives here, the stores live above.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+
+#include "policy/authority.h"
+#include "policy/grant.h"
+
+namespace cordon::policy {
+
+// What is about to run.
+struct Subject {
+  std::string plugin;
+  Digest artifact;
+  Digest manifest;
+  std::span<const Request> requests;   // so that E_CHANGED can name the difference
+};
+
+class GrantSource {
+ public:
+  virtual ~GrantSource() = default;
+  // The grants for exactly these bytes; nothing when the plugin was never granted anything; E_CHANGED when it was, for other
+  // bytes. Thread-safe.
+  virtual Result<std::optional<GrantSet>> Find(const Subject& subject) const = 0;
+};
+
+// E_CHANGED: which digest differs, what is asked for beyond `granted`, and how to grant again. Details "was", "now", and
+// one "grant" for each capability that is new.
+Error ChangedError(const GrantSet& granted, const Subject& subject);
+
+}  // namespace cordon::policy
