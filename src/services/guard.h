@@ -1,0 +1,46 @@
+// The one door for authority: it decides and audits, once, at the top of every service method.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "audit/observer.h"
+#include "policy/authority.h"
+
+namespace cordon::services {
+
+// In whose name a guest asks.
+struct Caller {
+  std::uint64_t call_id = 0;
+  std::vector<std::string> chain;      // outermost first; empty for the operator's own call
+};
+
+// Holds the authority of one plugin. Thread-safe; the authority and the observer must outlive it.
+class Guard {
+ public:
+  Guard(const policy::Authority& authority, audit::Observer& observer, std::string plugin, std::string digest);
+
+  // Decides and writes one record. When the record cannot be written the answer is a denial with the rule "audit" and
+  // E_AUDIT_UNAVAILABLE.
+  policy::Decision Check(const Caller& caller, const policy::Capability& asked, std::string_view normalised_target) const;
+
+  // Records a denial that a layer below made by a rule of its own; `capability` is the compact form, as far as it is known.
+  policy::Decision Refuse(const Caller& caller, std::string_view capability, std::string_view normalised_target,
+                          std::string_view rule, Code code = Code::kDenied) const;
+
+  const policy::Authority& authority() const { return authority_; }
+  const std::string& plugin() const { return plugin_; }
+
+ private:
+  policy::Decision Audit(const Caller& caller, std::string_view capability, std::string_view target,
+                         policy::Decision decision) const;
+
+  const policy::Authority& authority_;
+  audit::Observer& observer_;
+  std::string plugin_;
+  std::string digest_;
+};
+
+}  // namespace cordon::services

@@ -1,0 +1,71 @@
+// Takes a guest's messages to the services that answer them.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/message.h"
+#include "services/guard.h"
+
+namespace cordon::services {
+
+// The shape of every service. Thread-safe; must not block beyond the request's deadline.
+class HostService {
+ public:
+  virtual ~HostService() = default;
+  // With its version, or without: then it answers every version.
+  virtual std::string_view interface_name() const = 0;
+  virtual HostReply Call(const Caller& caller, std::string_view function, std::span<const std::uint8_t> payload) = 0;
+};
+
+// A reply that ends the guest's call.
+HostReply Trap(Code code, std::string message);
+
+// A function of a stub has this prefix; the rest is its name.
+inline constexpr std::string_view kStubPrefix = "deny:";
+
+// The answers of stubs: bytes and the name of a capability, nothing else. It holds no service.
+class StubAnswers {
+ public:
+  struct Answer {
+    std::vector<std::uint8_t> payload; // the interface's own access-denied error, in the wire format
+    std::string capability;            // that was denied, compact
+    std::string rule;                  // that denied it
+  };
+  void Set(std::string interface_name, std::string function, Answer answer);
+  // Audits one denial and answers it; a function without an answer traps with E_DENIED.
+  HostReply Call(const Guard& guard, const Caller& caller, std::string_view interface_name,
+                 std::string_view function) const;
+
+ private:
+  std::map<std::pair<std::string, std::string>, Answer, std::less<>> answers_;
+};
+
+// The channel of one plugin. Set it up first, then share it: Send is thread-safe, the setters are not.
+class ServiceRouter final : public HostChannel {
+ public:
+  // `guard` must outlive the router. `chain`: who called the plugin.
+  explicit ServiceRouter(const Guard& guard, std::vector<std::string> chain = {});
+
+  void Add(std::unique_ptr<HostService> service);
+  // What a stub of `interface_name` (as the guest imports it) answers; `payload` comes from the ABI, which knows the types.
+  void SetStub(std::string interface_name, std::string function, StubAnswers::Answer answer);
+
+  // A message that no service answers traps with E_LINK; nothing a service throws leaves here.
+  HostReply Send(const HostRequest& request) override;
+
+ private:
+  HostService* Find(std::string_view interface_name) const;
+
+  const Guard& guard_;
+  std::vector<std::string> chain_;
+  std::map<std::string, std::unique_ptr<HostService>, std::less<>> services_;
+  StubAnswers stubs_;
+};
+
+}  // namespace cordon::services
