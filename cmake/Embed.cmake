@@ -1,7 +1,6 @@
 # cordon_embed(TARGET FILE SYMBOL): compiles a text file, relative to the current source folder, into TARGET as
 #   extern const char SYMBOL[]; extern const std::size_t SYMBOL_size;
-# in namespace cordon::embedded. GCC 12 has no #embed; raw string literals are cut into pieces below the
-# 64 KiB that the standard guarantees.
+# in namespace cordon::embedded. GCC 12 has no #embed.
 function(cordon_embed target file symbol)
   set(source ${CMAKE_CURRENT_SOURCE_DIR}/${file})
   set(output ${CMAKE_CURRENT_BINARY_DIR}/embedded/${symbol}.cc)

@@ -20,10 +20,10 @@ namespace cordon::manifest {
 
 // Ceilings, and what is used where a manifest asks for nothing.
 struct CeilingLimits {
-  Bytes memory = MiB(256);           // whole store: linear memories and tables together
+  Bytes memory = MiB(256);  // whole store: linear memories and tables together
   Duration timeout = std::chrono::seconds(30);
   Bytes stack = KiB(512);
-  std::uint32_t tables = 20'000;     // elements per table
+  std::uint32_t tables = 20'000;  // elements per table
   std::uint32_t instances = 32;
   std::uint32_t handles = 4096;
   Bytes stdout_bytes = KiB(64);
@@ -38,39 +38,41 @@ struct ConfigEntry {
 };
 
 struct Config {
-  bool enabled = false;              // the kill switch of the daemon; the bare command line does not need it
+  bool enabled = false;  // the kill switch of the daemon; the bare command line does not need it
   std::vector<std::filesystem::path> directories;
   policy::Level level = policy::Level::kDefault;
   CeilingLimits limits;
-  std::map<std::string, ConfigEntry> entries;   // by full plugin name
+  std::map<std::string, ConfigEntry> entries;  // by full plugin name
 
-  std::optional<std::filesystem::path> file;    // that was read; none: defaults
-  std::map<std::string, std::string> origins;   // "plugins.limits.memory" → "/etc/cordon/config.yaml:7", a variable, a flag
+  std::optional<std::filesystem::path> file;  // that was read; none: defaults
+  std::map<std::string, std::string>
+      origins;  // "plugins.limits.memory" → "/etc/cordon/config.yaml:7", a variable, a flag
 
   // Who set a key: an origin, or "default".
   std::string_view OriginOf(std::string_view key) const;
 };
 
-// One key that has a flag and a variable. `flag` includes the dashes.
+// One key that has a flag and a variable, both derived from the key. `flag` includes the dashes.
 struct Setting {
-  std::string_view key;              // "plugins.limits.memory"
-  std::string_view variable;         // "CORDON_PLUGINS_LIMITS_MEMORY"
-  std::string_view flag;             // "--plugins-limits-memory"
-  std::string_view example;          // "256MiB"
+  std::string_view key;       // "plugins.limits.memory"
+  std::string_view variable;  // "CORDON_PLUGINS_LIMITS_MEMORY"
+  std::string_view flag;      // "--plugins-limits-memory"
+  std::string_view example;   // "256MiB"
   std::string_view description;
 };
 std::span<const Setting> Settings();
 
 // Sets one key from text; `origin` names the flag or variable in errors and in `origins`. Text has the spelling of the
-// file; a list is separated by colons, as in PATH. E_UNKNOWN_KEY, E_TYPE, E_RANGE, E_UNENFORCEABLE.
+// file, without quotes; folders are separated by colons, as in PATH. E_UNKNOWN_KEY, E_TYPE, E_RANGE, E_INVALID,
+// E_UNENFORCEABLE; on an error `config` is unchanged.
 Status SetSetting(Config& config, std::string_view key, std::string_view text, std::string_view origin,
                   const Environment& environment);
 
 // The document alone, over the defaults. Pure.
 Result<Config> ParseConfig(std::string_view text, std::string file, const Environment& environment);
 
-// `explicit_path`, else `$CORDON_CONFIG`, else `$XDG_CONFIG_HOME/cordon/config.yaml`, else /etc/cordon/config.yaml; then the
-// variables over it. A named file that is missing is E_NOT_FOUND; where no file is, the defaults hold.
+// `explicit_path`, else `$CORDON_CONFIG`, else `$XDG_CONFIG_HOME/cordon/config.yaml`, else /etc/cordon/config.yaml;
+// then the variables over it. A named file that is missing is E_NOT_FOUND; where no file is, the defaults hold.
 Result<Config> LoadConfig(const Environment& environment, const std::optional<std::filesystem::path>& explicit_path);
 
 }  // namespace cordon::manifest

@@ -28,8 +28,9 @@ struct Limits {
   Bytes output;
   std::uint32_t functions = 0;
 
-  std::map<std::string, std::string> decided_by;   // field name of the format → "plugin.yaml limits.memory", "default", …
-  std::vector<std::string> narrowed;               // sentences: what was asked above the ceiling, and what it got
+  std::map<std::string, std::string>
+      decided_by;                     // field name of the format → "plugin.yaml limits.memory", "default", …
+  std::vector<std::string> narrowed;  // sentences: what was asked above the ceiling, and what it got
 
   std::string_view DecidedBy(std::string_view field) const;
 };

@@ -39,15 +39,15 @@ std::string_view AbiName(Abi abi);
 
 struct Runtime {
   Abi abi = Abi::kComponent;
-  std::string artifact;              // relative to the folder, beneath it
-  std::optional<Digest> digest;      // of the artifact as it ships
-  std::string world;                 // empty: read from the artifact
+  std::string artifact;          // relative to the folder, beneath it
+  std::optional<Digest> digest;  // of the artifact as it ships
+  std::string world;             // empty: read from the artifact
 };
 
 struct Action {
   std::string description;
-  std::string export_name;           // the action's own name when the file gives none
-  std::optional<Json> input;         // JSON Schema, every `$ref` to a file inlined; absent: derived from WIT
+  std::string export_name;    // the action's own name when the file gives none
+  std::optional<Json> input;  // JSON Schema, every `$ref` to a file inlined; absent: derived from WIT
   std::optional<Json> output;
   std::optional<Duration> timeout;
   bool idempotent = false;
@@ -64,21 +64,22 @@ struct LimitRequests {
 
 // A value type; immutable in use, so safe to share between threads.
 struct Manifest {
-  std::string name;                  // always `namespace/name`
+  std::string name;  // always `namespace/name`
   std::string version;
   std::string description;
   std::string license;
-  std::string requires_cordon;       // the range as written; empty: any
+  std::string requires_cordon;  // the range as written; empty: any
   std::vector<std::string> authors;
   Runtime runtime;
   std::map<std::string, Action> actions;
   std::vector<policy::Request> permissions;
+  std::vector<policy::Kind> withdrawn;  // defaults that the plugin does without (`clocks: none`)
   LimitRequests limits;
-  bool strict_link = false;          // `link: strict`: no stubs for optional permissions
+  policy::LinkMode link = policy::LinkMode::kLenient;  // `link: strict`: no stubs for optional permissions
 
-  std::string file;                  // as named in errors
-  std::filesystem::path folder;      // set by LoadManifest
-  Json canonical;                    // the document, `$ref`s inlined, without runtime.digest
+  std::string file;              // as named in errors
+  std::filesystem::path folder;  // set by LoadManifest
+  Json canonical;                // the document, `$ref`s inlined, without runtime.digest
 
   std::filesystem::path ArtifactPath() const { return folder / runtime.artifact; }
 };

@@ -1,0 +1,338 @@
+#include "manifest/config.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "manifest/fields.h"
+#include "manifest/keys.h"
+#include "manifest/name.h"
+
+namespace cordon::manifest {
+namespace {
+
+using yaml::Node;
+
+constexpr std::size_t kConfigBytesMax = 256 << 10;
+constexpr std::size_t kDirectoriesMax = 64;
+constexpr std::string_view kSystemFile = "/etc/cordon/config.yaml";
+constexpr std::array<std::string_view, 4> kLevels = {"relaxed", "default", "strict", "paranoid"};
+constexpr std::array<std::string_view, 4> kNative = {"refuse", "confirm", "warn", "allow"};
+constexpr std::array<std::string_view, 2> kAllowlist = {"deny", "allow"};
+constexpr std::string_view kNotYet = "remove it: this part of cordon does not exist yet";
+
+// Where a value is read: the findings of its document, and what paths are relative to.
+struct Reader {
+  Findings& findings;
+  const Environment& environment;
+};
+
+std::optional<policy::Level> ReadLevel(Findings& findings, const Node& node, std::string_view name) {
+  const auto word = ReadWord(findings, node, name, kLevels);
+  if (!word) return std::nullopt;
+  const auto level = static_cast<policy::Level>(*word);
+  if (level == policy::Level::kDefault) return level;
+  findings.At(node, Code::kUnenforceable, "the level '" + node.text + "' cannot be enforced by this build",
+              "write " + std::string(name.substr(name.rfind('.') + 1)) + ": default, or leave the key out");
+  return std::nullopt;
+}
+
+void ReadEnabled(const Reader& reader, const Node& node, std::string_view key, Config& config) {
+  if (const auto value = ReadBool(reader.findings, node, key)) config.enabled = *value;
+}
+
+void ReadPluginsLevel(const Reader& reader, const Node& node, std::string_view key, Config& config) {
+  if (const auto value = ReadLevel(reader.findings, node, key)) config.level = *value;
+}
+
+void ReadDirectories(const Reader& reader, const Node& node, std::string_view key, Config& config) {
+  std::vector<std::filesystem::path> folders;
+  if (!IsNothing(node) && node.kind != Node::Kind::kSequence) {
+    reader.findings.At(node, Code::kType,
+                       "'" + std::string(key) + "' must be a list of folders, not " + std::string(KindName(node)),
+                       "write directories: [/path/to/plugins]");
+    return;
+  }
+  if (node.items.size() > kDirectoriesMax) {
+    reader.findings.At(node, Code::kLimit,
+                       "'" + std::string(key) + "' has more than " + std::to_string(kDirectoriesMax) + " folders");
+    return;
+  }
+  for (const Node& item : node.items) {
+    const auto text = ReadText(reader.findings, item, key);
+    if (!text) continue;
+    Result<std::filesystem::path> folder = ExpandPath(*text, reader.environment);
+    if (folder) {
+      folders.push_back(std::move(*folder));
+    } else {
+      reader.findings.AddAt(item, std::move(folder).error());
+    }
+  }
+  config.directories = std::move(folders);
+}
+
+template <Bytes CeilingLimits::* Field, std::uint64_t Min, std::uint64_t Max>
+void ReadSize(const Reader& reader, const Node& node, std::string_view key, Config& config) {
+  const auto value = ReadBytes(reader.findings, node, key);
+  if (!value) return;
+  if (value->count < Min || value->count > Max) {
+    reader.findings.At(node, Code::kRange,
+                       "'" + std::string(key) + "' must be between " + FormatBytes({Min}) + " and " +
+                           FormatBytes({Max}) + ", not " + node.text);
+    return;
+  }
+  config.limits.*Field = *value;
+}
+
+template <std::uint32_t CeilingLimits::* Field, std::uint64_t Max>
+void ReadNumber(const Reader& reader, const Node& node, std::string_view key, Config& config) {
+  if (const auto value = ReadCount(reader.findings, node, key, {1, Max})) {
+    config.limits.*Field = static_cast<std::uint32_t>(*value);
+  }
+}
+
+void ReadTimeout(const Reader& reader, const Node& node, std::string_view key, Config& config) {
+  if (const auto value = ReadDuration(reader.findings, node, key)) config.limits.timeout = *value;
+}
+
+constexpr std::uint64_t kKiB = 1ull << 10, kMiB = 1ull << 20, kGiB = 1ull << 30;
+
+constexpr Setting kSettings[] = {
+    {"plugins.enabled", "CORDON_PLUGINS_ENABLED", "--plugins-enabled", "true",
+     "the kill switch: while it is off, the daemon runs no plugin"},
+    {"plugins.directories", "CORDON_PLUGINS_DIRECTORIES", "--plugins-directories", "/srv/plugins:~/plugins",
+     "folders in which plugins are found by name"},
+    {"plugins.level", "CORDON_PLUGINS_LEVEL", "--plugins-level", "default", "the security level"},
+    {"plugins.limits.memory", "CORDON_PLUGINS_LIMITS_MEMORY", "--plugins-limits-memory", "256MiB",
+     "all linear memories and tables of a plugin together"},
+    {"plugins.limits.timeout", "CORDON_PLUGINS_LIMITS_TIMEOUT", "--plugins-limits-timeout", "30s",
+     "wall time of a call"},
+    {"plugins.limits.stack", "CORDON_PLUGINS_LIMITS_STACK", "--plugins-limits-stack", "512KiB", "the plugin's stack"},
+    {"plugins.limits.tables", "CORDON_PLUGINS_LIMITS_TABLES", "--plugins-limits-tables", "20000",
+     "elements of a table"},
+    {"plugins.limits.instances", "CORDON_PLUGINS_LIMITS_INSTANCES", "--plugins-limits-instances", "32",
+     "core instances inside one plugin"},
+    {"plugins.limits.handles", "CORDON_PLUGINS_LIMITS_HANDLES", "--plugins-limits-handles", "4096", "resource handles"},
+    {"plugins.limits.stdout", "CORDON_PLUGINS_LIMITS_STDOUT", "--plugins-limits-stdout", "64KiB",
+     "kept of stdout, and as much of stderr"},
+    {"plugins.limits.input", "CORDON_PLUGINS_LIMITS_INPUT", "--plugins-limits-input", "8MiB", "the input of a call"},
+    {"plugins.limits.output", "CORDON_PLUGINS_LIMITS_OUTPUT", "--plugins-limits-output", "8MiB",
+     "the output of a call"},
+    {"plugins.limits.functions", "CORDON_PLUGINS_LIMITS_FUNCTIONS", "--plugins-limits-functions", "50000",
+     "functions of a module"},
+};
+
+// The readers of kSettings, in its order.
+using Read = void (*)(const Reader&, const Node&, std::string_view key, Config&);
+constexpr Read kReaders[] = {
+    ReadEnabled,
+    ReadDirectories,
+    ReadPluginsLevel,
+    ReadSize<&CeilingLimits::memory, 64 * kKiB, 64 * kGiB>,
+    ReadTimeout,
+    ReadSize<&CeilingLimits::stack, 16 * kKiB, 64 * kMiB>,
+    ReadNumber<&CeilingLimits::tables, 10'000'000>,
+    ReadNumber<&CeilingLimits::instances, 10'000>,
+    ReadNumber<&CeilingLimits::handles, 1'000'000>,
+    ReadSize<&CeilingLimits::stdout_bytes, 1, kGiB>,
+    ReadSize<&CeilingLimits::input, 1, kGiB>,
+    ReadSize<&CeilingLimits::output, 1, kGiB>,
+    ReadNumber<&CeilingLimits::functions, 1'000'000>,
+};
+static_assert(std::size(kSettings) == std::size(kReaders));
+
+Read ReaderOf(std::string_view key) {
+  const auto found = std::ranges::find(kSettings, key, &Setting::key);
+  return found == std::end(kSettings) ? nullptr : kReaders[found - std::begin(kSettings)];
+}
+
+// One document over the defaults.
+class Parser {
+ public:
+  Parser(const yaml::Document& document, const Environment& environment, Config defaults)
+      : document_(document), findings_(document), environment_(environment), out_(std::move(defaults)) {}
+
+  Result<Config> Run() {
+    const Fields root(findings_, &document_.root, "", KeysAt(ConfigKeys(), ""));
+    Plugins(root.Get("plugins"));
+    const Fields compat(findings_, root.Get("compat"), "compat", KeysAt(ConfigKeys(), "compat"));
+    if (const Node* allowlist = compat.Get("nexus_empty_allowlist")) {
+      if (ReadWord(findings_, *allowlist, "compat.nexus_empty_allowlist", kAllowlist) > 0) {
+        findings_.At(*allowlist, Code::kUnenforceable, "manifests of nexus cannot be read by this build",
+                     "write nexus_empty_allowlist: deny, or leave the key out");
+      }
+    }
+    for (std::string_view key : {"registries", "trust", "server"})
+      root.RefuseLater(key, Fields::Empty::kMeansNothing, kNotYet);
+    if (!findings_.empty()) return Fail(std::move(findings_).Take());
+    return std::move(out_);
+  }
+
+ private:
+  void Plugins(const Node* section) {
+    const Fields fields(findings_, section, "plugins", KeysAt(ConfigKeys(), "plugins"));
+    ReadSettings(fields);
+    ReadSettings(Fields(findings_, fields.Get("limits"), "plugins.limits", KeysAt(ConfigKeys(), "plugins.limits")));
+    for (std::string_view key : {"cache", "policy", "isolation"}) {
+      fields.RefuseLater(key, Fields::Empty::kMeansNothing, kNotYet);
+    }
+    if (const Node* native = fields.Get("native")) {
+      if (ReadWord(findings_, *native, "plugins.native", kNative) > 0) {
+        findings_.At(*native, Code::kUnenforceable, "native plugins cannot be run by this build",
+                     "write native: refuse, or leave the key out");
+      }
+    }
+    Entries(fields.Get("entries"));
+  }
+
+  void ReadSettings(const Fields& fields) {
+    for (const Setting& setting : kSettings) {
+      const std::string_view name = setting.key.substr(setting.key.rfind('.') + 1);
+      if (fields.NameOf(name) != setting.key) continue;
+      const Node* node = fields.Get(name);
+      if (node == nullptr) continue;
+      ReaderOf(setting.key)(Reader{findings_, environment_}, *node, setting.key, out_);
+      out_.origins[std::string(setting.key)] = document_.file + ":" + std::to_string(node->line);
+    }
+  }
+
+  void Entries(const Node* section) {
+    if (section == nullptr || IsNothing(*section)) return;
+    if (section->kind != Node::Kind::kMapping) {
+      findings_.At(*section, Code::kType, "'plugins.entries' must be a mapping, not " + std::string(KindName(*section)),
+                   "write one key per plugin: its name");
+      return;
+    }
+    for (const Node::Entry& entry : section->entries) {
+      Result<std::string> name = ParsePluginName(entry.key);
+      if (!name) {
+        findings_.Add(std::move(name).error().At(document_.PlaceAt(entry.line, entry.column)));
+      } else if (out_.entries.contains(*name)) {
+        findings_.Add(Error(Code::kDuplicateKey, "'" + *name + "' has two entries")
+                          .At(document_.PlaceAt(entry.line, entry.column)));
+      } else {
+        out_.entries[*name] = Entry("plugins.entries." + *name, entry.value);
+      }
+    }
+  }
+
+  ConfigEntry Entry(const std::string& path, const Node& node) {
+    const Fields fields(findings_, &node, path, KeysAt(ConfigKeys(), "plugins.entries.*"));
+    ConfigEntry entry;
+    if (const Node* enabled = fields.Get("enabled")) entry.enabled = ReadBool(findings_, *enabled, path + ".enabled");
+    if (const Node* level = fields.Get("level")) entry.level = ReadLevel(findings_, *level, path + ".level");
+    for (std::string_view key : {"config", "egress"}) fields.RefuseLater(key, Fields::Empty::kMeansNothing, kNotYet);
+    return entry;
+  }
+
+  const yaml::Document& document_;
+  Findings findings_;
+  const Environment& environment_;
+  Config out_;
+};
+
+Config Defaults(const Environment& environment) {
+  Config config;
+  if (Result<std::filesystem::path> folder = PluginsHome(environment)) config.directories = {std::move(*folder)};
+  return config;
+}
+
+// The value as it would stand in the file. A comment or a quote is a part of the text here, and so of no type.
+Result<yaml::Document> ReadValue(std::string_view key, std::string_view text, std::string_view origin) {
+  yaml::Document document{std::string(origin), std::string(text), {}};
+  if (key == "plugins.directories") {
+    document.root.kind = Node::Kind::kSequence;
+    while (!text.empty()) {
+      const std::size_t end = std::min(text.find(':'), text.size());
+      Node item;
+      item.kind = Node::Kind::kString;
+      item.text = std::string(text.substr(0, end));
+      if (end > 0) document.root.items.push_back(std::move(item));
+      text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return document;
+  }
+  Result<yaml::Document> parsed = yaml::Parse(text, std::string(origin));
+  if (parsed && parsed->root.plain && parsed->root.text == text && !text.empty()) return parsed;
+  if (!parsed && parsed.error().code != Code::kSyntax) return parsed;
+  return Fail(Code::kType, "'" + EscapeShort(text, 80) + "' is not a value",
+              "write it as in config.yaml, without quotes");
+}
+
+Result<std::optional<Config>> ReadConfigFile(const std::filesystem::path& file, const Environment& environment) {
+  Result<std::string> text = ReadFile(file, kConfigBytesMax);
+  if (!text && text.error().code == Code::kNotFound) return std::nullopt;
+  if (!text) return Fail(std::move(text).error());
+  CORDON_ASSIGN(Config config, ParseConfig(*text, file.string(), environment));
+  config.file = file;
+  return config;
+}
+
+// The file that someone named: it must be there.
+Result<Config> ReadNamedFile(const std::filesystem::path& file, std::string_view who, const Environment& environment) {
+  CORDON_ASSIGN(std::optional<Config> config, ReadConfigFile(file, environment));
+  if (config) return std::move(*config);
+  return Fail(Code::kNotFound, "no configuration at " + file.string() + ", which " + std::string(who) + " names",
+              "write that file, or name another");
+}
+
+Result<Config> ReadDefaultFile(const Environment& environment) {
+  Result<std::filesystem::path> home = ConfigHome(environment);
+  if (!home && home.error().code != Code::kMissing) return Fail(std::move(home).error());
+  if (home) {
+    CORDON_ASSIGN(std::optional<Config> config, ReadConfigFile(*home / "config.yaml", environment));
+    if (config) return std::move(*config);
+  }
+  CORDON_ASSIGN(std::optional<Config> config, ReadConfigFile(kSystemFile, environment));
+  return config ? std::move(*config) : Defaults(environment);
+}
+
+}  // namespace
+
+std::string_view Config::OriginOf(std::string_view key) const {
+  const auto found = origins.find(std::string(key));
+  return found == origins.end() ? std::string_view("default") : found->second;
+}
+
+std::span<const Setting> Settings() { return kSettings; }
+
+Status SetSetting(Config& config, std::string_view key, std::string_view text, std::string_view origin,
+                  const Environment& environment) {
+  const Read read = ReaderOf(key);
+  if (read == nullptr) return Fail(Code::kUnknownKey, "no setting is named '" + EscapeShort(key, 80) + "'");
+  const auto name_origin = [&](Error error) {
+    error.message = std::string(origin) + ": " + error.message;
+    error.place.reset();
+    return Fail(std::move(error).With("origin", std::string(origin)));
+  };
+  Result<yaml::Document> document = ReadValue(key, text, origin);
+  if (!document) return name_origin(std::move(document).error());
+  Findings findings(*document);
+  Config changed = config;
+  read(Reader{findings, environment}, document->root, key, changed);
+  if (!findings.empty()) return name_origin(std::move(findings).Take());
+  changed.origins[std::string(key)] = origin;
+  config = std::move(changed);
+  return {};
+}
+
+Result<Config> ParseConfig(std::string_view text, std::string file, const Environment& environment) {
+  CORDON_ASSIGN(yaml::Document document, yaml::Parse(text, std::move(file)));
+  return Parser(document, environment, Defaults(environment)).Run();
+}
+
+Result<Config> LoadConfig(const Environment& environment, const std::optional<std::filesystem::path>& explicit_path) {
+  const std::string named = environment("CORDON_CONFIG").value_or("");
+  CORDON_ASSIGN(Config config, explicit_path    ? ReadNamedFile(*explicit_path, "--config", environment)
+                               : !named.empty() ? ReadNamedFile(named, "$CORDON_CONFIG", environment)
+                                                : ReadDefaultFile(environment));
+  for (const Setting& setting : kSettings) {
+    const std::optional<std::string> value = environment(setting.variable);
+    if (value) CORDON_TRY(SetSetting(config, setting.key, *value, setting.variable, environment));
+  }
+  return config;
+}
+
+}  // namespace cordon::manifest

@@ -1,0 +1,75 @@
+#include "manifest/keys.h"
+
+#include <algorithm>
+#include <array>
+
+namespace cordon::manifest {
+namespace {
+
+using Names = std::string_view;
+
+constexpr Names kRoot[] = {"manifest",     "name",      "version", "description", "license",  "requires",
+                           "authors",      "runtime",   "actions", "permissions", "provides", "limits",
+                           "dependencies", "lifecycle", "config",  "link"};
+constexpr Names kRequires[] = {"cordon"};
+constexpr Names kRuntime[] = {"abi", "artifact", "digest", "world", "instance"};
+constexpr Names kAction[] = {"description", "export", "input", "output", "timeout", "idempotent", "risk"};
+constexpr Names kPermissions[] = {"required", "optional"};
+constexpr Names kPermission[] = {"files",  "http",    "sockets", "environment", "secrets",   "config",
+                                 "exec",   "storage", "memory",  "messaging",   "call",      "context",
+                                 "clocks", "random",  "stdio",   "log",         "arguments", "reason"};
+constexpr Names kFiles[] = {"mount", "from", "access"};
+constexpr Names kHttp[] = {"url", "methods"};
+constexpr Names kSockets[] = {"connect", "listen"};
+constexpr Names kExec[] = {"program", "args"};
+constexpr Names kExecArgument[] = {"enum", "integer", "path", "pattern"};
+constexpr Names kStorage[] = {"bucket", "access", "quota"};
+constexpr Names kMemory[] = {"access", "scope"};
+constexpr Names kMessaging[] = {"channel", "access"};
+constexpr Names kProvides[] = {"tools", "channels", "memory", "commands", "services", "hooks", "actions"};
+constexpr Names kLimits[] = {"memory", "timeout", "cpu", "fuel", "concurrency", "io"};
+
+constexpr Keys kManifest[] = {
+    {"", kRoot},
+    {"requires", kRequires},
+    {"runtime", kRuntime},
+    {"actions.*", kAction},
+    {"permissions", kPermissions},
+    {"permissions.required[]", kPermission},
+    {"permissions.optional[]", kPermission},
+    {"permissions.required[].files", kFiles},
+    {"permissions.required[].http", kHttp},
+    {"permissions.required[].sockets", kSockets},
+    {"permissions.required[].exec", kExec},
+    {"permissions.required[].exec.args[]", kExecArgument},
+    {"permissions.required[].storage", kStorage},
+    {"permissions.required[].memory", kMemory},
+    {"permissions.required[].messaging", kMessaging},
+    {"provides", kProvides},
+    {"limits", kLimits},
+};
+
+constexpr Names kConfigRoot[] = {"plugins", "compat", "registries", "trust", "server"};
+constexpr Names kPlugins[] = {"enabled", "directories", "cache",  "level",  "policy",
+                              "native",  "isolation",   "limits", "entries"};
+constexpr Names kCeiling[] = {"memory",  "timeout", "stack", "tables", "instances",
+                              "handles", "stdout",  "input", "output", "functions"};
+constexpr Names kEntry[] = {"enabled", "level", "config", "egress"};
+constexpr Names kCompat[] = {"nexus_empty_allowlist"};
+
+constexpr Keys kConfig[] = {
+    {"", kConfigRoot},   {"plugins", kPlugins}, {"plugins.limits", kCeiling}, {"plugins.entries.*", kEntry},
+    {"compat", kCompat},
+};
+
+}  // namespace
+
+std::span<const Keys> ManifestKeys() { return kManifest; }
+std::span<const Keys> ConfigKeys() { return kConfig; }
+
+std::span<const std::string_view> KeysAt(std::span<const Keys> table, std::string_view path) {
+  const auto found = std::ranges::find(table, path, &Keys::path);
+  return found == table.end() ? std::span<const std::string_view>() : found->names;
+}
+
+}  // namespace cordon::manifest

@@ -1,0 +1,82 @@
+#include "manifest/limits.h"
+
+namespace cordon::manifest {
+namespace {
+
+std::string Show(Bytes value) { return FormatBytes(value); }
+std::string Show(Duration value) { return FormatDuration(value); }
+
+class Narrowing {
+ public:
+  Narrowing(Limits& limits, const Config& config) : limits_(limits), config_(config) {}
+
+  // What the operator alone decides.
+  template <typename T>
+  void Operator(std::string_view field, T& slot, const T& ceiling) {
+    slot = ceiling;
+    limits_.decided_by[std::string(field)] = Rule(field);
+  }
+
+  // The smaller of what stands and what is asked; more than stands is reported.
+  template <typename T>
+  void Request(std::string_view field, T& slot, const std::optional<T>& asked, const std::string& who) {
+    if (!asked) return;
+    std::string& decided = limits_.decided_by[std::string(field)];
+    if (*asked <= slot) {
+      slot = *asked;
+      decided = "plugin.yaml " + who;
+    } else {
+      limits_.narrowed.push_back(who + " asks for " + Show(*asked) + " and gets " + Show(slot) + " (" + decided + ")");
+    }
+  }
+
+ private:
+  std::string Rule(std::string_view field) const {
+    const std::string key = "plugins.limits." + std::string(field);
+    const std::string_view origin = config_.OriginOf(key);
+    return key + " (" + std::string(origin) + ")";
+  }
+
+  Limits& limits_;
+  const Config& config_;
+};
+
+}  // namespace
+
+std::string_view Limits::DecidedBy(std::string_view field) const {
+  const auto found = decided_by.find(std::string(field));
+  return found == decided_by.end() ? std::string_view("nothing asked for") : found->second;
+}
+
+Limits EffectiveLimits(const Manifest* manifest, const Config& config) { return EffectiveLimits(manifest, config, ""); }
+
+Limits EffectiveLimits(const Manifest* manifest, const Config& config, std::string_view action) {
+  Limits limits;
+  Narrowing narrow(limits, config);
+  const CeilingLimits& ceiling = config.limits;
+  narrow.Operator("memory", limits.memory, ceiling.memory);
+  narrow.Operator("timeout", limits.timeout, ceiling.timeout);
+  narrow.Operator("stack", limits.stack, ceiling.stack);
+  narrow.Operator("tables", limits.tables, ceiling.tables);
+  narrow.Operator("instances", limits.instances, ceiling.instances);
+  narrow.Operator("handles", limits.handles, ceiling.handles);
+  narrow.Operator("stdout", limits.stdout_bytes, ceiling.stdout_bytes);
+  narrow.Operator("input", limits.input, ceiling.input);
+  narrow.Operator("output", limits.output, ceiling.output);
+  narrow.Operator("functions", limits.functions, ceiling.functions);
+  if (manifest == nullptr) return limits;
+
+  narrow.Request("memory", limits.memory, manifest->limits.memory, "limits.memory");
+  narrow.Request("timeout", limits.timeout, manifest->limits.timeout, "limits.timeout");
+  if (const auto found = manifest->actions.find(std::string(action)); found != manifest->actions.end()) {
+    narrow.Request("timeout", limits.timeout, found->second.timeout, "actions." + found->first + ".timeout");
+  }
+  // No ceiling stands over these two: they can only take away.
+  limits.cpu = manifest->limits.cpu;
+  limits.fuel = manifest->limits.fuel;
+  if (limits.cpu) limits.decided_by["cpu"] = "plugin.yaml limits.cpu";
+  if (limits.fuel) limits.decided_by["fuel"] = "plugin.yaml limits.fuel";
+  return limits;
+}
+
+}  // namespace cordon::manifest

@@ -1,0 +1,11 @@
+#include "manifest/manifest.h"
+
+namespace cordon::manifest {
+
+std::string_view AbiName(Abi abi) { return abi == Abi::kCore ? "core" : "component"; }
+
+std::string CanonicalText(const Manifest& manifest) { return json::Canonical(manifest.canonical); }
+
+Digest CanonicalDigest(const Manifest& manifest) { return Digest::Of(CanonicalText(manifest)); }
+
+}  // namespace cordon::manifest

@@ -1,0 +1,328 @@
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "base/text.h"
+#include "formats/schema.h"
+#include "formats/semver.h"
+#include "manifest/fields.h"
+#include "manifest/keys.h"
+#include "manifest/manifest.h"
+#include "manifest/name.h"
+#include "manifest/permissions.h"
+#include "manifest/refs.h"
+
+namespace cordon::manifest {
+namespace {
+
+using yaml::Node;
+
+constexpr std::int64_t kFormat = 1;
+constexpr std::size_t kAuthorsMax = 64;
+constexpr std::size_t kExportMax = 512;
+
+// A name that is far too long is an error of the name (E_NAME), so the reader takes longer scalars than a text may
+// have.
+constexpr yaml::Limits kYamlLimits{.scalar = 16 << 10};
+
+constexpr std::array<std::string_view, 6> kAbis = {"component", "core", "extism", "command", "fledge", "native"};
+constexpr std::array<std::string_view, 3> kInstances = {"per-call", "pooled", "resident"};
+constexpr std::array<std::string_view, 4> kRisks = {"low", "medium", "high", "critical"};  // as policy::RiskLevel
+constexpr std::array<std::string_view, 1> kLinks = {"strict"};
+
+std::string Quoted(std::string_view text) { return "'" + EscapeShort(text, 80) + "'"; }
+
+// A WIT name of a world: `namespace:package/world`, and a version.
+bool IsWorld(std::string_view text) {
+  const std::size_t at = text.find('@');
+  if (at != text.npos && !semver::ParseVersion(text.substr(at + 1))) return false;
+  const std::string_view name = text.substr(0, at);
+  const std::size_t colon = name.find(':');
+  const std::size_t slash = name.find('/', colon == name.npos ? 0 : colon);
+  if (colon == name.npos || slash == name.npos) return false;
+  const auto is_label = [](std::string_view label) {
+    return !label.empty() && label.size() <= 64 && label.front() != '-' && std::ranges::all_of(label, [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+    });
+  };
+  return is_label(name.substr(0, colon)) && is_label(name.substr(colon + 1, slash - colon - 1)) &&
+         is_label(name.substr(slash + 1));
+}
+
+class Parser {
+ public:
+  Parser(const yaml::Document& document, const RefResolver& resolver)
+      : document_(document), findings_(document), resolver_(resolver) {}
+
+  Result<Manifest> Run() {
+    CORDON_TRY(CheckFormat());
+    const Fields root(findings_, &document_.root, "", KeysAt(ManifestKeys(), ""));
+    out_.file = document_.file;
+    out_.canonical = yaml::ToJson(document_.root);
+    Identity(root);
+    Requires(root);
+    Runtime(root);
+    Actions(root);
+    Permissions permissions = ReadPermissions(findings_, root.Get("permissions"));
+    out_.permissions = std::move(permissions.requests);
+    out_.withdrawn = std::move(permissions.withdrawn);
+    Limits(root);
+    Provides(root);
+    root.RefuseLater("dependencies", Fields::Empty::kMeansNothing, "remove it: plugins cannot depend on others yet");
+    root.RefuseLater("lifecycle", Fields::Empty::kMeansNothing, "remove it: every call has an instance of its own");
+    root.RefuseLater("config", Fields::Empty::kMeansNothing, "remove it: plugins have no settings of their own yet");
+    if (const Node* link = root.Get("link")) {
+      if (ReadWord(findings_, *link, "link", kLinks)) out_.link = policy::LinkMode::kStrict;
+    }
+    if (!findings_.empty()) return Fail(std::move(findings_).Take());
+    return std::move(out_);
+  }
+
+ private:
+  // Before all else: a file of another format would yield a page of errors that help nobody.
+  Status CheckFormat() const {
+    const Node& root = document_.root;
+    if (root.kind != Node::Kind::kMapping && root.kind != Node::Kind::kNull) {
+      return Fail(document_.ErrorAt(root, Code::kType,
+                                    "a manifest must be a mapping, not " + std::string(KindName(root)),
+                                    "start with 'manifest: 1'"));
+    }
+    const Node* format = root.Find("manifest");
+    if (format == nullptr) {
+      return Fail(document_.ErrorAt(root, Code::kMissing, "'manifest' is missing, so this is no manifest of cordon",
+                                    "write 'manifest: 1' as the first line, or turn a manifest of another program into "
+                                    "one with: cordon plugin import"));
+    }
+    if (format->kind != Node::Kind::kInteger) {
+      return Fail(document_.ErrorAt(*format, Code::kType,
+                                    "'manifest' must be the plain number 1, not " + std::string(KindName(*format)),
+                                    "write manifest: 1"));
+    }
+    if (format->integer != kFormat) {
+      return Fail(document_.ErrorAt(*format, Code::kRange, "this build reads manifest: 1, not " + Quoted(format->text),
+                                    "write manifest: 1, or use a newer cordon"));
+    }
+    return {};
+  }
+
+  void Identity(const Fields& root) {
+    if (const Node* name = root.Require("name", "add a name, such as: name: acme/linkcheck")) {
+      // Not ReadText: a text that is far too long is no name, rather than a text that is too long.
+      if (name->kind == Node::Kind::kString) {
+        Keep(*name, ParsePluginName(name->text), out_.name);
+        out_.canonical["name"] = out_.name;
+      } else {
+        ReadText(findings_, *name, "name");
+      }
+    }
+    if (const Node* version = root.Require("version", "add a version, such as: version: 1.0.0")) {
+      if (version->kind == Node::Kind::kReal || version->kind == Node::Kind::kInteger) {
+        findings_.At(*version, Code::kType,
+                     "'version' must be a text, not a number (" + EscapeShort(version->text, 80) + ")",
+                     "write three numbers, in quotes: version: \"1.10.0\"");
+      } else if (const auto text = ReadText(findings_, *version, "version")) {
+        Keep(*version, semver::ParseVersion(*text), out_.version);
+      }
+    }
+    out_.description = root.Text("description").value_or("");
+    out_.license = root.Text("license").value_or("");
+    const Node* authors = root.Get("authors");
+    if (authors == nullptr || IsNothing(*authors)) return;
+    if (authors->kind != Node::Kind::kSequence) {
+      findings_.At(*authors, Code::kType, "'authors' must be a list, not " + std::string(KindName(*authors)),
+                   "write authors: [Name <address>]");
+    } else if (authors->items.size() > kAuthorsMax) {
+      findings_.At(*authors, Code::kLimit, "'authors' has more than " + std::to_string(kAuthorsMax) + " items");
+    } else {
+      for (const Node& author : authors->items) {
+        if (auto text = ReadText(findings_, author, "authors")) out_.authors.push_back(std::move(*text));
+      }
+    }
+  }
+
+  void Requires(const Fields& root) {
+    const Fields fields(findings_, root.Get("requires"), "requires", KeysAt(ManifestKeys(), "requires"));
+    const Node* cordon = fields.Get("cordon");
+    if (cordon == nullptr) return;
+    const auto range = ReadText(findings_, *cordon, "requires.cordon");
+    if (!range) return;
+    bool fits = true;
+    Keep(*cordon, semver::Matches(kCordonVersion, *range), fits);
+    if (!fits) {
+      findings_.At(*cordon, Code::kUnenforceable,
+                   "this plugin needs cordon " + Quoted(*range) + ", and this is " + std::string(kCordonVersion),
+                   "use a cordon of that range, or a version of the plugin that takes this one");
+    }
+    out_.requires_cordon = *range;
+  }
+
+  void Runtime(const Fields& root) {
+    const Node* section = root.Require("runtime", "add 'runtime:' with 'abi' and 'artifact'");
+    if (section == nullptr) return;
+    const Fields fields(findings_, section, "runtime", KeysAt(ManifestKeys(), "runtime"));
+    if (const Node* abi = fields.Require("abi", "add abi: component, or abi: core")) {
+      const auto word = ReadWord(findings_, *abi, "runtime.abi", kAbis);
+      out_.runtime.abi = word == 1 ? Abi::kCore : Abi::kComponent;
+      if (word > 1) {
+        findings_.At(*abi, Code::kUnenforceable,
+                     "'runtime.abi: " + std::string(kAbis[*word]) + "' cannot be run by this build",
+                     "build the plugin as a component or a core module");
+      }
+    }
+    if (const Node* artifact =
+            fields.Require("artifact", "add the path of the .wasm file, such as: artifact: dist/plugin.wasm")) {
+      const auto text = ReadText(findings_, *artifact, "runtime.artifact");
+      if (text) Keep(*artifact, ParseFolderPath(*text), out_.runtime.artifact);
+    }
+    if (const Node* digest = fields.Get("digest")) {
+      const auto text = ReadText(findings_, *digest, "runtime.digest");
+      if (text) Keep(*digest, Digest::Parse(*text), out_.runtime.digest);
+    }
+    if (out_.canonical.contains("runtime") && out_.canonical["runtime"].is_object())
+      out_.canonical["runtime"].erase("digest");
+    World(fields);
+    if (const Node* instance = fields.Get("instance")) {
+      const auto word = ReadWord(findings_, *instance, "runtime.instance", kInstances);
+      if (word > 0) {
+        findings_.At(*instance, Code::kUnenforceable,
+                     "'runtime.instance: " + std::string(kInstances[*word]) + "' cannot be given by this build",
+                     "write instance: per-call, or leave the key out");
+      }
+    }
+  }
+
+  void World(const Fields& fields) {
+    const Node* world = fields.Get("world");
+    if (world == nullptr) return;
+    const auto text = ReadText(findings_, *world, "runtime.world");
+    if (!text) return;
+    if (!IsWorld(*text)) {
+      findings_.At(*world, Code::kName, Quoted(*text) + " is not the name of a world",
+                   "write it as in WIT, such as acme:linkcheck/plugin");
+    } else if (out_.runtime.abi != Abi::kComponent) {
+      findings_.At(*world, Code::kInvalid, "'runtime.world' is for components only",
+                   "remove it, or write abi: component");
+    }
+    out_.runtime.world = *text;
+  }
+
+  void Actions(const Fields& root) {
+    const Node* section = root.Get("actions");
+    if (section == nullptr || IsNothing(*section)) return;
+    if (section->kind != Node::Kind::kMapping) {
+      findings_.At(*section, Code::kType, "'actions' must be a mapping, not " + std::string(KindName(*section)),
+                   "write one key per action: its name");
+      return;
+    }
+    if (section->entries.size() > kActionsMax) {
+      findings_.At(*section, Code::kLimit, "more than " + std::to_string(kActionsMax) + " actions");
+      return;
+    }
+    for (const Node::Entry& entry : section->entries) {
+      Result<std::string> name = ParseActionName(entry.key);
+      if (!name) {
+        findings_.Add(std::move(name).error().At(document_.PlaceAt(entry.line, entry.column)));
+        continue;
+      }
+      out_.actions[*name] = ReadAction(*name, entry.value);
+    }
+  }
+
+  Action ReadAction(const std::string& name, const Node& node) {
+    const std::string path = "actions." + name;
+    const Fields fields(findings_, &node, path, KeysAt(ManifestKeys(), "actions.*"));
+    Action action;
+    action.description = fields.Text("description").value_or("");
+    action.export_name = name;
+    if (const Node* exported = fields.Get("export")) {
+      action.export_name = ReadText(findings_, *exported, path + ".export").value_or(name);
+      const bool plain = std::ranges::all_of(action.export_name, [](char c) { return c > ' ' && c < 0x7f; });
+      if (action.export_name.empty() || action.export_name.size() > kExportMax || !plain) {
+        findings_.At(*exported, Code::kName, Quoted(action.export_name) + " is not the name of an export",
+                     "write the function's name, or interface#function, as cordon inspect shows it");
+      }
+    }
+    action.input = ReadSchema(fields, path, "input");
+    action.output = ReadSchema(fields, path, "output");
+    if (const Node* timeout = fields.Get("timeout"))
+      action.timeout = ReadDuration(findings_, *timeout, path + ".timeout");
+    if (const Node* again = fields.Get("idempotent")) {
+      action.idempotent = ReadBool(findings_, *again, path + ".idempotent").value_or(false);
+    }
+    if (const Node* risk = fields.Get("risk")) {
+      const auto word = ReadWord(findings_, *risk, path + ".risk", kRisks);
+      if (word) action.risk = static_cast<policy::RiskLevel>(*word);
+    }
+    // The digest covers what the references name.
+    Json& canonical = out_.canonical["actions"][name];
+    if (!canonical.is_object()) return action;
+    if (action.input) canonical["input"] = *action.input;
+    if (action.output) canonical["output"] = *action.output;
+    return action;
+  }
+
+  std::optional<Json> ReadSchema(const Fields& fields, const std::string& path, std::string_view key) {
+    const Node* node = fields.Get(key);
+    if (node == nullptr) return std::nullopt;
+    const std::string name = path + "." + std::string(key);
+    if (node->kind != Node::Kind::kMapping && node->kind != Node::Kind::kBool) {
+      findings_.At(*node, Code::kType, "'" + name + "' must be a JSON Schema, not " + std::string(KindName(*node)),
+                   "write a schema, or { $ref: ./schemas/FILE.json }");
+      return std::nullopt;
+    }
+    Result<Json> schema = InlineRefs(yaml::ToJson(*node), resolver_, budget_);
+    if (schema) {
+      if (Result<Schema> compiled = Schema::Compile(*schema); !compiled) schema = Fail(std::move(compiled).error());
+    }
+    if (schema) return std::move(*schema);
+    Error error = std::move(schema).error();
+    error.message = "'" + name + "': " + error.message;
+    findings_.AddAt(*node, std::move(error));
+    return std::nullopt;
+  }
+
+  void Limits(const Fields& root) {
+    const Fields fields(findings_, root.Get("limits"), "limits", KeysAt(ManifestKeys(), "limits"));
+    LimitRequests& limits = out_.limits;
+    if (const Node* memory = fields.Get("memory")) limits.memory = ReadBytes(findings_, *memory, "limits.memory");
+    if (const Node* timeout = fields.Get("timeout"))
+      limits.timeout = ReadDuration(findings_, *timeout, "limits.timeout");
+    if (const Node* cpu = fields.Get("cpu")) limits.cpu = ReadDuration(findings_, *cpu, "limits.cpu");
+    if (const Node* fuel = fields.Get("fuel")) limits.fuel = ReadCount(findings_, *fuel, "limits.fuel", {1, INT64_MAX});
+    fields.RefuseLater("concurrency", Fields::Empty::kRefused,
+                       "remove it: the caller decides how many calls run at once");
+    fields.RefuseLater("io", Fields::Empty::kRefused, "remove it: rates of files and network are not measured yet");
+  }
+
+  void Provides(const Fields& root) {
+    const std::span<const std::string_view> names = KeysAt(ManifestKeys(), "provides");
+    const Fields fields(findings_, root.Get("provides"), "provides", names);
+    for (std::string_view name : names) {
+      fields.RefuseLater(name, Fields::Empty::kMeansNothing, "remove it: nothing can be registered with the host yet");
+    }
+  }
+
+  template <typename T, typename Slot>
+  void Keep(const Node& node, Result<T> value, Slot& slot) {
+    if (value) {
+      slot = std::move(*value);
+    } else {
+      findings_.AddAt(node, std::move(value).error());
+    }
+  }
+
+  const yaml::Document& document_;
+  Findings findings_;
+  const RefResolver& resolver_;
+  RefBudget budget_;
+  Manifest out_;
+};
+
+}  // namespace
+
+Result<Manifest> ParseManifest(std::string_view text, std::string file, const RefResolver& resolver) {
+  CORDON_ASSIGN(yaml::Document document, yaml::Parse(text, std::move(file), kYamlLimits));
+  return Parser(document, resolver).Run();
+}
+
+}  // namespace cordon::manifest
