@@ -1,0 +1,129 @@
+// exec: a program and its arguments, each of a form that no pattern can smuggle an option through.
+#include <array>
+#include <charconv>
+
+#include "policy/capability_grammar.h"
+
+namespace cordon::policy {
+namespace {
+
+constexpr std::size_t kArgumentsMax = 64;
+constexpr std::size_t kArgumentBytesMax = 512;
+constexpr std::string_view kLiteralExtra = "_./=:@+,-";
+constexpr std::string_view kFormExtra = "_./=:@+,-|[]{}()*?^$\\!#&~'";
+
+struct FormRow {
+  ExecArgument::Form form;
+  std::string_view word;
+};
+constexpr std::array<FormRow, 4> kForms = {{{ExecArgument::Form::kOneOf, "one-of"},
+                                            {ExecArgument::Form::kInteger, "int"},
+                                            {ExecArgument::Form::kPath, "path"},
+                                            {ExecArgument::Form::kPattern, "re"}}};
+
+bool IsRange(std::string_view text) {
+  const std::size_t dots = text.find("..");
+  if (dots == std::string_view::npos) return false;
+  std::int64_t first = 0, last = 0;
+  const char* middle = text.data() + dots;
+  const char* end = text.data() + text.size();
+  const auto a = std::from_chars(text.data(), middle, first);
+  const auto b = std::from_chars(middle + 2, end, last);
+  return a.ec == std::errc() && a.ptr == middle && b.ec == std::errc() && b.ptr == end && first <= last;
+}
+
+bool IsChoice(std::string_view text) {
+  return !text.empty() && text.front() != '|' && text.back() != '|' && text.find("||") == std::string_view::npos;
+}
+
+Status CheckArgument(const ExecArgument& argument) {
+  const auto wrong = [&](std::string_view why) {
+    return Fail(Code::kSyntax, "argument '" + Excerpt(argument.text) + "' " + std::string(why));
+  };
+  if (argument.text.empty()) return wrong("is empty");
+  if (argument.text.size() > kArgumentBytesMax) return wrong("is too long");
+  CORDON_TRY(DecodeWord(EncodeWord(argument.text, "")));
+  switch (argument.form) {
+    case ExecArgument::Form::kLiteral:
+    case ExecArgument::Form::kPattern: return {};
+    case ExecArgument::Form::kOneOf: return IsChoice(argument.text) ? Status() : wrong("is not a choice like a|b");
+    case ExecArgument::Form::kInteger: return IsRange(argument.text) ? Status() : wrong("is not a range like 1..9");
+    case ExecArgument::Form::kPath:
+      if (argument.text.front() == '/' && CheckSegments(std::string_view(argument.text).substr(1)) == PathFault::kNone) {
+        return {};
+      }
+      return wrong("is not a mount like /data");
+  }
+  return wrong("has no form");
+}
+
+Result<ExecArgument> ParseArgument(std::string_view word) {
+  ExecArgument argument;
+  std::string_view body = word;
+  if (word.starts_with('<')) {
+    const std::size_t colon = word.find(':');
+    if (!word.ends_with('>') || colon == std::string_view::npos) {
+      return Fail(Code::kSyntax, "'" + Excerpt(word) + "' is not closed", "write <re:PATTERN>, <one-of:a|b>, <int:1..9>, <path:/data>");
+    }
+    const std::string_view name = word.substr(1, colon - 1);
+    bool known = false;
+    for (const FormRow& row : kForms) {
+      if (row.word != name) continue;
+      argument.form = row.form;
+      known = true;
+    }
+    if (!known) return Fail(Code::kSyntax, "'" + Excerpt(name) + "' is not a form of argument", "write re, one-of, int or path");
+    body = word.substr(colon + 1, word.size() - colon - 2);
+  }
+  if (body.find_first_of("<>;") != std::string_view::npos) {
+    return Fail(Code::kSyntax, "'" + Excerpt(word) + "' has a character that must be escaped", "write %3C, %3E or %3B");
+  }
+  CORDON_ASSIGN(argument.text, DecodeWord(body));
+  return argument;
+}
+
+}  // namespace
+
+Result<Capability> MakeExec(std::string_view program, std::span<const ExecArgument> arguments) {
+  bool good = !program.empty() && program.size() <= 64 && IsAlphanumeric(program.front());
+  for (char c : program) good = good && (IsAlphanumeric(c) || std::string_view("._+-").find(c) != std::string_view::npos);
+  if (!good) {
+    return Fail(Code::kName, "'" + Excerpt(program) + "' is not the name of a program",
+                "write a bare name such as git; the operator's grant pins its path");
+  }
+  if (arguments.size() > kArgumentsMax) return Fail(Code::kLimit, "exec with more than 64 arguments");
+  for (const ExecArgument& argument : arguments) CORDON_TRY(CheckArgument(argument));
+  ExecScope scope{std::string(program), {arguments.begin(), arguments.end()}};
+  if (ExecText(scope).size() > kCapabilityBytesMax) return Fail(Code::kLimit, "exec with too long arguments");
+  return CapabilityMaker::Make(Kind::kExec, std::move(scope));
+}
+
+Result<Capability> ParseExec(std::string_view rest) {
+  const std::size_t space = rest.find(' ');
+  const std::string_view program = rest.substr(0, space);
+  std::vector<ExecArgument> arguments;
+  while (rest.find(' ') != std::string_view::npos) {
+    rest.remove_prefix(rest.find(' ') + 1);
+    CORDON_ASSIGN(ExecArgument argument, ParseArgument(rest.substr(0, rest.find(' '))));
+    arguments.push_back(std::move(argument));
+    if (arguments.size() > kArgumentsMax) break;
+  }
+  return MakeExec(program, arguments);
+}
+
+std::string ExecText(const ExecScope& scope) {
+  std::string text = "exec:" + scope.program;
+  for (const ExecArgument& argument : scope.arguments) {
+    text += ' ';
+    if (argument.form == ExecArgument::Form::kLiteral) {
+      text += EncodeWord(argument.text, kLiteralExtra);
+      continue;
+    }
+    for (const FormRow& row : kForms) {
+      if (row.form == argument.form) text += "<" + std::string(row.word) + ":" + EncodeWord(argument.text, kFormExtra) + ">";
+    }
+  }
+  return text;
+}
+
+}  // namespace cordon::policy
