@@ -29,6 +29,9 @@ struct EngineOptions {
   std::uint32_t max_instances = 1000;              // live at once; one more is E_BUSY
   std::uint32_t max_table_elements = 20'000;
   std::uint32_t stack_bytes = 512 << 10;
+  // kSmall replaces large reservations by bounds checks: for sanitizers, `ulimit -v`, 39-bit address spaces. kLarge
+  // falls back to it when the system refuses the reservation.
+  enum class AddressSpace : std::uint8_t { kLarge, kSmall } address_space = AddressSpace::kLarge;
 };
 
 class Engine {
@@ -46,20 +49,20 @@ class Engine {
 };
 
 // A compiled component or core module.
-class Code {
+class Compiled {
  public:
   // Compiles a binary (never text, never precompiled code: see wit::Describe, which callers run first).
   // E_COMPILE. Takes seconds for megabytes; there is no way to stop it short of a process of its own.
-  static Result<std::shared_ptr<const Code>> Compile(std::shared_ptr<const Engine> engine,
+  static Result<std::shared_ptr<const Compiled>> Compile(std::shared_ptr<const Engine> engine,
                                                      std::span<const std::uint8_t> wasm);
-  ~Code();
+  ~Compiled();
   bool is_component() const { return is_component_; }
   const std::shared_ptr<const Engine>& engine() const { return engine_; }
   struct Raw;
   const Raw* raw() const { return raw_; }
 
  private:
-  Code() = default;
+  Compiled() = default;
   std::shared_ptr<const Engine> engine_;
   Raw* raw_ = nullptr;
   bool is_component_ = false;
@@ -69,6 +72,8 @@ class Code {
 struct HostImport {
   std::string interface_name;  // as the guest imports it, version included; for a core import the module; "" for a bare function
   std::string function;
+  // kBlocking: the answer may take long, and is awaited off the guest's thread so that the deadline holds.
+  enum class Kind : std::uint8_t { kQuick, kBlocking } kind = Kind::kQuick;
 };
 
 // Exactly what the linker offers. Whatever is not here is not there.
@@ -100,17 +105,17 @@ class Function {
 class Linked {
  public:
   // E_LINK naming the first import that has no match; callers compare imports beforehand to name them all.
-  static Result<std::shared_ptr<const Linked>> Link(std::shared_ptr<const Code> code, const LinkSpec& spec);
+  static Result<std::shared_ptr<const Linked>> Link(std::shared_ptr<const Compiled> code, const LinkSpec& spec);
   ~Linked();
   // E_NOT_FOUND when the code has no such export.
   Result<Function> Find(const FunctionId& id) const;
-  const std::shared_ptr<const Code>& code() const { return code_; }
+  const std::shared_ptr<const Compiled>& code() const { return code_; }
   struct Raw;
   const Raw* raw() const { return raw_; }
 
  private:
   Linked() = default;
-  std::shared_ptr<const Code> code_;
+  std::shared_ptr<const Compiled> code_;
   Raw* raw_ = nullptr;
 };
 

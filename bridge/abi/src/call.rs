@@ -1,0 +1,210 @@
+//! Instances and calls.
+
+use crate::boundary::{boundary, cordon_error, cordon_status, null, quiet};
+use crate::code::{borrow, cordon_function, cordon_linked, free, give, out};
+use crate::types::{
+    cordon_bytes, cordon_call_limits, cordon_instance_options, cordon_port, cordon_usage, cordon_writer, list,
+};
+use ::cordon_engine::files::Mount;
+use ::cordon_engine::store::{Clock, InstanceOptions, Interrupter, Limits, Port};
+use ::cordon_engine::{Fault, Instance, Kind, Outcome, recycle};
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+
+/// One store and what lives in it. One owner at a time.
+pub struct cordon_instance(Instance);
+/// Stops a running call from any thread; may outlive its instance.
+pub struct cordon_interrupter(Arc<Interrupter>);
+
+unsafe fn options(o: *const cordon_instance_options) -> Outcome<InstanceOptions> {
+    // Safety: the caller's structure and everything it points to are valid for the call.
+    unsafe {
+        let o = borrow(o, "options")?;
+        if o.size != size_of::<cordon_instance_options>() {
+            return Err(Fault::new(Kind::Invalid, "cordon_instance_options has another size: rebuild against this header"));
+        }
+        let pairs = list(o.environment, o.environment_len, "environment")?;
+        let arguments = list(o.arguments, o.arguments_len, "arguments")?;
+        let preopens = list(o.preopens, o.preopens_len, "preopens")?;
+        let l = o.limits;
+        Ok(InstanceOptions {
+            environment: pairs
+                .iter()
+                .map(|p| Ok((p.name.get("name")?.to_string(), p.value.get("value")?.to_string())))
+                .collect::<Outcome<_>>()?,
+            arguments: arguments.iter().map(|a| Ok(a.get("argument")?.to_string())).collect::<Outcome<_>>()?,
+            mounts: preopens.iter().map(|p| mount(p.dir_fd, p.guest_path.get("guest_path")?, p.writable)).collect::<Outcome<_>>()?,
+            stdin: o.stdin_bytes.get().to_vec(),
+            clock: if o.fine_clock { Clock::Fine } else { Clock::Coarse },
+            limits: Limits {
+                memory_bytes: l.memory_bytes,
+                table_elements: l.table_elements,
+                instances: l.instances,
+                tables: l.tables,
+                memories: l.memories,
+                handles: l.handles,
+                host_call_bytes: l.host_call_bytes,
+                random_bytes: l.random_bytes,
+                stdout_bytes: l.stdout_bytes,
+            },
+        })
+    }
+}
+
+fn mount(fd: i32, guest_path: &str, writable: bool) -> Outcome<Mount> {
+    if fd < 0 {
+        return Err(Fault::new(Kind::Invalid, "a preopen has no descriptor"));
+    }
+    // Safety: the caller owns the descriptor for the duration of the call.
+    let dir = unsafe { BorrowedFd::borrow_raw(fd) }
+        .try_clone_to_owned()
+        .map_err(|e| Fault::new(Kind::Invalid, format!("a preopen's descriptor cannot be duplicated: {e}")))?;
+    Ok(Mount { dir, guest_path: guest_path.to_string(), writable })
+}
+
+unsafe fn port(port: *const cordon_port) -> Option<Arc<dyn Port>> {
+    // Safety: the caller's structure, or NULL.
+    unsafe { port.as_ref() }.map(|p| Arc::new(*p) as Arc<dyn Port>)
+}
+
+/// Makes an instance and runs its initialisers under `limits`. `port` may be NULL when nothing needs the host.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_instance_new(
+    linked: *const cordon_linked,
+    instance_options: *const cordon_instance_options,
+    host: *const cordon_port,
+    limits: *const cordon_call_limits,
+    call_id: u64,
+    result: *mut *mut cordon_instance,
+    error: *mut *mut cordon_error,
+) -> cordon_status {
+    boundary(error, give(result), || {
+        out(result)?;
+        let (linked, limits) = unsafe { (borrow(linked, "linked")?, borrow(limits, "limits")?.get()?) };
+        let (options, host) = unsafe { (options(instance_options)?, port(host)) };
+        Instance::new(&linked.0, options, host, &limits, call_id).map(cordon_instance)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_instance_free(instance: *mut cordon_instance) {
+    unsafe { free(instance) }
+}
+
+/// Calls an export; `output` receives its results. After any failure the instance is poisoned.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_instance_call(
+    instance: *mut cordon_instance,
+    function: *const cordon_function,
+    input: cordon_bytes,
+    limits: *const cordon_call_limits,
+    call_id: u64,
+    output: *const cordon_writer,
+    error: *mut *mut cordon_error,
+) -> cordon_status {
+    boundary(error, |()| (), || {
+        // Safety: the contract of the ABI: one owner at a time, views valid for the call.
+        let (instance, function, limits, output) = unsafe {
+            let instance = instance.as_mut().ok_or_else(|| null("instance"))?;
+            (instance, borrow(function, "function")?, borrow(limits, "limits")?.get()?, borrow(output, "output")?)
+        };
+        let result = instance.0.call(&function.0, unsafe { input.get() }, &limits, call_id)?;
+        output.put(&result);
+        recycle(result);
+        Ok(())
+    })
+}
+
+/// Makes an instance, calls one export and lets the instance go, in one crossing. `usage`, `stdout_bytes` and
+/// `stderr_bytes` may be NULL; they are written on failure too.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_call_once(
+    linked: *const cordon_linked,
+    instance_options: *const cordon_instance_options,
+    host: *const cordon_port,
+    function: *const cordon_function,
+    input: cordon_bytes,
+    limits: *const cordon_call_limits,
+    call_id: u64,
+    output: *const cordon_writer,
+    usage: *mut cordon_usage,
+    stdout_bytes: *const cordon_writer,
+    stderr_bytes: *const cordon_writer,
+    error: *mut *mut cordon_error,
+) -> cordon_status {
+    boundary(error, |()| (), || {
+        // Safety: views of the caller, valid for the call.
+        let (linked, function, limits, output) = unsafe {
+            (borrow(linked, "linked")?, borrow(function, "function")?, borrow(limits, "limits")?.get()?, borrow(output, "output")?)
+        };
+        let (options, host) = unsafe { (options(instance_options)?, port(host)) };
+        let mut instance = Instance::new(&linked.0, options, host, &limits, call_id)?;
+        let result = instance.call(&function.0, unsafe { input.get() }, &limits, call_id);
+        unsafe {
+            if let Some(usage) = usage.as_mut() {
+                *usage = instance.usage().into();
+            }
+            if let Some(writer) = stdout_bytes.as_ref() {
+                writer.put(&instance.take_stdout());
+            }
+            if let Some(writer) = stderr_bytes.as_ref() {
+                writer.put(&instance.take_stderr());
+            }
+        }
+        let result = result?;
+        output.put(&result);
+        recycle(result);
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_instance_poisoned(instance: *const cordon_instance) -> bool {
+    // Safety: a pointer from this library, or NULL.
+    unsafe { instance.as_ref() }.is_none_or(|i| i.0.poisoned())
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_instance_usage(instance: *const cordon_instance, usage: *mut cordon_usage) {
+    // Safety: pointers of the caller, or NULL.
+    if let (Some(instance), Some(usage)) = unsafe { (instance.as_ref(), usage.as_mut()) } {
+        *usage = quiet(cordon_usage::default(), || instance.0.usage().into());
+    }
+}
+
+/// What the guest wrote to standard output (`stream` 1) or error (2) since the last time, within its limit.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_instance_take_output(
+    instance: *mut cordon_instance,
+    stream: u32,
+    output: *const cordon_writer,
+) {
+    // Safety: pointers of the caller, or NULL.
+    if let (Some(instance), Some(output)) = unsafe { (instance.as_mut(), output.as_ref()) } {
+        let bytes = quiet(Vec::new(), || if stream == 2 { instance.0.take_stderr() } else { instance.0.take_stdout() });
+        output.put(&bytes);
+    }
+}
+
+/// A new handle that stops the instance's calls; never NULL for an instance.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_interrupter_new(instance: *mut cordon_instance) -> *mut cordon_interrupter {
+    // Safety: a pointer of the caller, or NULL.
+    match unsafe { instance.as_mut() } {
+        Some(i) => Box::into_raw(Box::new(cordon_interrupter(i.0.interrupter()))),
+        None => std::ptr::null_mut(),
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_interrupter_interrupt(interrupter: *const cordon_interrupter) {
+    // Safety: a pointer of the caller, or NULL.
+    if let Some(i) = unsafe { interrupter.as_ref() } {
+        i.0.interrupt();
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_interrupter_free(interrupter: *mut cordon_interrupter) {
+    unsafe { free(interrupter) }
+}

@@ -1,0 +1,162 @@
+//! Engine, code, linked code and functions: immutable, shared by reference count.
+
+use crate::boundary::{boundary, cordon_error, cordon_status, null, quiet};
+use crate::types::{cordon_bytes, cordon_engine_options, cordon_host_import, cordon_str, list};
+use ::cordon_engine::{Code, Engine, Fault, Function, HostImport, Kind, Linked, Options, Outcome};
+use std::ffi::c_char;
+use std::sync::Arc;
+
+/// What is fixed for all code of one engine. Counted; freeing it early harms nothing.
+pub struct cordon_engine(pub(crate) Arc<Engine>);
+/// Compiled code.
+pub struct cordon_code(pub(crate) Arc<Code>);
+/// Code with its imports resolved.
+pub struct cordon_linked(pub(crate) Arc<Linked>);
+/// An export of a linked code, resolved once.
+pub struct cordon_function(pub(crate) Function);
+
+/// Safety: a pointer from this library that is still owned, or NULL.
+pub(crate) unsafe fn borrow<'a, T>(pointer: *const T, name: &str) -> Outcome<&'a T> {
+    unsafe { pointer.as_ref() }.ok_or_else(|| null(name))
+}
+
+/// Checks an out-pointer before any work is done.
+pub(crate) fn out<T>(pointer: *mut *mut T) -> Outcome<()> {
+    if pointer.is_null() { Err(null("the output")) } else { Ok(()) }
+}
+
+pub(crate) fn give<T>(slot: *mut *mut T) -> impl FnOnce(T) {
+    // Safety: `out` was checked by the body, which ran before this.
+    move |value| unsafe { *slot = Box::into_raw(Box::new(value)) }
+}
+
+pub(crate) unsafe fn free<T>(pointer: *mut T) {
+    if !pointer.is_null() {
+        // Safety: made by `give`, freed once by its owner.
+        quiet((), || drop(unsafe { Box::from_raw(pointer) }));
+    }
+}
+
+/// The engine's version and build, NUL-terminated, static.
+#[unsafe(no_mangle)]
+pub extern "C" fn cordon_bridge_build() -> *const c_char {
+    static TEXT: &str = concat!("wasmtime 48.0.8 cordon ", env!("CARGO_PKG_VERSION"), "\0");
+    TEXT.as_ptr().cast()
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_engine_new(
+    options: *const cordon_engine_options,
+    result: *mut *mut cordon_engine,
+    error: *mut *mut cordon_error,
+) -> cordon_status {
+    boundary(error, give(result), || {
+        out(result)?;
+        let o = unsafe { borrow(options, "options")? };
+        if o.size != size_of::<cordon_engine_options>() {
+            return Err(Fault::new(Kind::Invalid, "cordon_engine_options has another size: rebuild against this header"));
+        }
+        let options = Options {
+            fuel: o.fuel,
+            debug: o.debug,
+            small_address_space: o.small_address_space,
+            max_memory_bytes: o.max_memory_bytes,
+            max_instances: o.max_instances,
+            max_table_elements: o.max_table_elements,
+            stack_bytes: o.stack_bytes,
+        };
+        Engine::new(options).map(cordon_engine)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_engine_free(engine: *mut cordon_engine) {
+    unsafe { free(engine) }
+}
+
+/// Compiles a WebAssembly binary: a component or a core module. Never text or precompiled code.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_code_compile(
+    engine: *const cordon_engine,
+    wasm: cordon_bytes,
+    result: *mut *mut cordon_code,
+    error: *mut *mut cordon_error,
+) -> cordon_status {
+    boundary(error, give(result), || {
+        out(result)?;
+        let (engine, wasm) = unsafe { (borrow(engine, "engine")?, wasm.get()) };
+        Code::compile(&engine.0, wasm).map(cordon_code)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_code_is_component(code: *const cordon_code) -> bool {
+    // Safety: a pointer from this library, or NULL.
+    unsafe { code.as_ref() }.is_some_and(|c| c.0.is_component())
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_code_free(code: *mut cordon_code) {
+    unsafe { free(code) }
+}
+
+/// Links code against exactly the WASI interfaces (names without version) and host functions that are listed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_linked_new(
+    code: *const cordon_code,
+    wasi: *const cordon_str,
+    wasi_len: usize,
+    host: *const cordon_host_import,
+    host_len: usize,
+    result: *mut *mut cordon_linked,
+    error: *mut *mut cordon_error,
+) -> cordon_status {
+    boundary(error, give(result), || {
+        out(result)?;
+        let code = unsafe { borrow(code, "code")? };
+        let names = unsafe { list(wasi, wasi_len, "wasi")? };
+        let names = names.iter().map(|n| Ok(unsafe { n.get("wasi")? }.to_string())).collect::<Outcome<Vec<_>>>()?;
+        let host = unsafe { list(host, host_len, "host")? };
+        let host = host.iter().map(|h| unsafe { import(h) }).collect::<Outcome<Vec<_>>>()?;
+        Linked::link(&code.0, &names, &host).map(cordon_linked)
+    })
+}
+
+unsafe fn import(h: &cordon_host_import) -> Outcome<HostImport> {
+    // Safety: the caller's views are valid for the call.
+    unsafe {
+        Ok(HostImport {
+            interface: h.interface_name.get("interface_name")?.to_string(),
+            function: h.function.get("function")?.to_string(),
+            message: h.message.get("message")?.to_string(),
+            blocking: h.blocking,
+        })
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_linked_free(linked: *mut cordon_linked) {
+    unsafe { free(linked) }
+}
+
+/// Looks an export up: of an interface (full name), or at the root when `interface_name` is empty.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_function_find(
+    linked: *const cordon_linked,
+    interface_name: cordon_str,
+    name: cordon_str,
+    result: *mut *mut cordon_function,
+    error: *mut *mut cordon_error,
+) -> cordon_status {
+    boundary(error, give(result), || {
+        out(result)?;
+        let linked = unsafe { borrow(linked, "linked")? };
+        let (interface, name) = unsafe { (interface_name.get("interface_name")?, name.get("name")?) };
+        linked.0.find(interface, name).map(cordon_function)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_function_free(function: *mut cordon_function) {
+    unsafe { free(function) }
+}

@@ -1,0 +1,256 @@
+//! Plain structures that cross the ABI.
+
+use ::cordon_engine::Outcome;
+use ::cordon_engine::store::{Port, Reply};
+use std::ffi::{c_char, c_void};
+use std::time::{Duration, Instant};
+
+use crate::boundary::null;
+
+/// A view of UTF-8 text; not NUL-terminated. `data` may be NULL when `len` is 0.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct cordon_str {
+    pub data: *const c_char,
+    pub len: usize,
+}
+
+/// A view of bytes. `data` may be NULL when `len` is 0.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct cordon_bytes {
+    pub data: *const u8,
+    pub len: usize,
+}
+
+impl cordon_bytes {
+    /// Safety: the caller's view must be valid for reads while the borrow lasts.
+    pub(crate) unsafe fn get<'a>(self) -> &'a [u8] {
+        if self.data.is_null() { &[] } else { unsafe { std::slice::from_raw_parts(self.data, self.len) } }
+    }
+}
+
+impl cordon_str {
+    /// Safety: as for bytes.
+    pub(crate) unsafe fn get<'a>(self, name: &str) -> Outcome<&'a str> {
+        let bytes = unsafe { cordon_bytes { data: self.data.cast(), len: self.len }.get() };
+        std::str::from_utf8(bytes).map_err(|_| {
+            ::cordon_engine::Fault::new(::cordon_engine::Kind::Invalid, format!("{name} is not UTF-8"))
+        })
+    }
+}
+
+/// Receives bytes: called at most once, before the function that takes it returns. Must not throw.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct cordon_writer {
+    pub user: *mut c_void,
+    pub write: Option<unsafe extern "C" fn(user: *mut c_void, data: *const u8, len: usize)>,
+}
+
+impl cordon_writer {
+    pub(crate) fn put(&self, bytes: &[u8]) {
+        if let Some(write) = self.write {
+            // Safety: the caller's own function and pointer.
+            unsafe { write(self.user, bytes.as_ptr(), bytes.len()) }
+        }
+    }
+}
+
+/// A message of a guest to the host. Everything is valid for the duration of the callback only.
+#[repr(C)]
+pub struct cordon_message {
+    pub call_id: u64,
+    pub interface_name: cordon_str,
+    pub function: cordon_str,
+    pub payload: cordon_bytes,
+    /// CLOCK_MONOTONIC nanoseconds, or 0 for none.
+    pub deadline_ns: i64,
+}
+
+/// The host's side. `send` returns 0 and writes the results in the wire format to `reply`, or returns a code of the
+/// host's own plus 1 and writes a sentence: then the guest's call ends. Called on the guest's thread or on one of the
+/// engine's; must be thread-safe, must not throw. `user` must outlive every instance that was given the port.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct cordon_port {
+    pub user: *mut c_void,
+    pub send: Option<
+        unsafe extern "C" fn(user: *mut c_void, message: *const cordon_message, reply: *const cordon_writer) -> u32,
+    >,
+}
+
+// Safety: the contract above demands thread-safety of the host's side.
+unsafe impl Send for cordon_port {}
+unsafe impl Sync for cordon_port {}
+
+unsafe extern "C" fn append(user: *mut c_void, data: *const u8, len: usize) {
+    // Safety: `user` is the Vec in `CPort::send` below; the bytes are the callback's.
+    let (out, bytes) = unsafe { (&mut *user.cast::<Vec<u8>>(), cordon_bytes { data, len }.get()) };
+    out.extend_from_slice(bytes);
+}
+
+fn monotonic_ns(at: Instant) -> i64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let now_ns = now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec);
+    let left = at.saturating_duration_since(Instant::now());
+    now_ns.saturating_add(i64::try_from(left.as_nanos()).unwrap_or(i64::MAX))
+}
+
+fn view(text: &str) -> cordon_str {
+    cordon_str { data: text.as_ptr().cast(), len: text.len() }
+}
+
+impl Port for cordon_port {
+    fn send(&self, call_id: u64, interface: &str, function: &str, payload: &[u8], deadline: Option<Instant>) -> Reply {
+        let Some(send) = self.send else { return Reply::Trap(0, "the host answers nothing".into()) };
+        let message = cordon_message {
+            call_id,
+            interface_name: view(interface),
+            function: view(function),
+            payload: cordon_bytes { data: payload.as_ptr(), len: payload.len() },
+            deadline_ns: deadline.map_or(0, monotonic_ns),
+        };
+        let mut out: Vec<u8> = Vec::new();
+        let writer = cordon_writer { user: (&raw mut out).cast(), write: Some(append) };
+        // Safety: the host's function, under the contract above.
+        match unsafe { send(self.user, &message, &writer) } {
+            0 => Reply::Done(out),
+            code => Reply::Trap(code - 1, String::from_utf8_lossy(&out).into_owned()),
+        }
+    }
+}
+
+/// What is fixed for an engine. `size` must be sizeof(cordon_engine_options).
+#[repr(C)]
+pub struct cordon_engine_options {
+    pub size: usize,
+    pub fuel: bool,
+    pub debug: bool,
+    /// Bounds checks in place of large reservations, for sanitizers and small address spaces.
+    pub small_address_space: bool,
+    pub max_memory_bytes: u64,
+    pub max_instances: u32,
+    pub max_table_elements: u32,
+    pub stack_bytes: u32,
+}
+
+/// A function of the guest's imports that the host answers.
+#[repr(C)]
+pub struct cordon_host_import {
+    /// As the guest imports it; empty for a function at the root.
+    pub interface_name: cordon_str,
+    pub function: cordon_str,
+    /// What messages call it.
+    pub message: cordon_str,
+    /// The answer may take long; the engine waits for it off the guest's thread.
+    pub blocking: bool,
+}
+
+#[repr(C)]
+pub struct cordon_pair {
+    pub name: cordon_str,
+    pub value: cordon_str,
+}
+
+/// A folder that the guest sees. The descriptor is duplicated.
+#[repr(C)]
+pub struct cordon_preopen {
+    pub dir_fd: i32,
+    pub guest_path: cordon_str,
+    pub writable: bool,
+}
+
+/// Limits of one store, summed over everything in it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct cordon_store_limits {
+    pub memory_bytes: u64,
+    pub table_elements: u32,
+    pub instances: u32,
+    pub tables: u32,
+    pub memories: u32,
+    pub handles: u32,
+    pub host_call_bytes: u64,
+    pub random_bytes: u64,
+    pub stdout_bytes: u64,
+}
+
+/// What an instance is given. `size` must be sizeof(cordon_instance_options).
+#[repr(C)]
+pub struct cordon_instance_options {
+    pub size: usize,
+    pub environment: *const cordon_pair,
+    pub environment_len: usize,
+    pub arguments: *const cordon_str,
+    pub arguments_len: usize,
+    pub preopens: *const cordon_preopen,
+    pub preopens_len: usize,
+    pub stdin_bytes: cordon_bytes,
+    pub fine_clock: bool,
+    pub limits: cordon_store_limits,
+}
+
+/// Limits of one call. 0 in `cpu_ns` and `fuel` means that there is none; `wall_ns` must be positive.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct cordon_call_limits {
+    pub wall_ns: u64,
+    pub cpu_ns: u64,
+    pub fuel: u64,
+}
+
+impl cordon_call_limits {
+    pub(crate) fn get(&self) -> Outcome<::cordon_engine::store::CallLimits> {
+        if self.wall_ns == 0 {
+            return Err(::cordon_engine::Fault::new(::cordon_engine::Kind::Invalid, "a call needs a time limit"));
+        }
+        Ok(::cordon_engine::store::CallLimits {
+            wall: Duration::from_nanos(self.wall_ns),
+            cpu: (self.cpu_ns != 0).then(|| Duration::from_nanos(self.cpu_ns)),
+            fuel: (self.fuel != 0).then_some(self.fuel),
+        })
+    }
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct cordon_usage {
+    pub memory_peak_bytes: u64,
+    pub fuel: u64,
+    pub host_calls: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub stdout_dropped_bytes: u64,
+    pub stderr_dropped_bytes: u64,
+    pub wall_ns: u64,
+    pub cpu_ns: u64,
+}
+
+impl From<::cordon_engine::store::Usage> for cordon_usage {
+    fn from(u: ::cordon_engine::store::Usage) -> cordon_usage {
+        let ns = |d: Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
+        cordon_usage {
+            memory_peak_bytes: u.memory_peak_bytes,
+            fuel: u.fuel,
+            host_calls: u.host_calls,
+            bytes_in: u.bytes_in,
+            bytes_out: u.bytes_out,
+            stdout_dropped_bytes: u.stdout_dropped_bytes,
+            stderr_dropped_bytes: u.stderr_dropped_bytes,
+            wall_ns: ns(u.wall),
+            cpu_ns: ns(u.cpu),
+        }
+    }
+}
+
+/// A list that C passes as pointer and length.
+///
+/// Safety: `data` must be valid for `len` reads, or NULL with `len` 0.
+pub(crate) unsafe fn list<'a, T>(data: *const T, len: usize, name: &str) -> Outcome<&'a [T]> {
+    match (data.is_null(), len) {
+        (_, 0) => Ok(&[]),
+        (true, _) => Err(null(name)),
+        (false, _) => Ok(unsafe { std::slice::from_raw_parts(data, len) }),
+    }
+}

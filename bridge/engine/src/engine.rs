@@ -1,0 +1,231 @@
+//! An engine: what is fixed for all code compiled with it, its ticker and its async runtime.
+//! Settings: security.md section 8; each line that differs from Wasmtime's default says why.
+
+use crate::fault::{Fault, Kind, Outcome};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::time::Duration;
+use wasmtime::{Config, InstanceAllocationStrategy, ModuleVersionStrategy, OptLevel, PoolingAllocationConfig, Strategy};
+
+/// One tick of the epoch clock: how finely a running guest looks at its deadline.
+pub const TICK: Duration = Duration::from_millis(1);
+/// The ticker sleeps after this many ticks without a call.
+const IDLE_TICKS: u32 = 50;
+/// Room on an async stack above what wasm may use, for host functions that run on it.
+const HOST_STACK_BYTES: usize = 1536 << 10;
+const GUARD_BYTES: u64 = 2 << 30;
+const SMALL_GUARD_BYTES: u64 = 64 << 10;
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub fuel: bool,
+    pub debug: bool,
+    pub small_address_space: bool,
+    pub max_memory_bytes: u64,
+    pub max_instances: u32,
+    pub max_table_elements: u32,
+    pub stack_bytes: u32,
+}
+
+pub struct Engine {
+    pub(crate) wasm: wasmtime::Engine,
+    pub(crate) options: Options,
+    ticker: Ticker,
+    runtime: OnceLock<tokio::runtime::Runtime>,
+}
+
+fn pool(options: &Options) -> PoolingAllocationConfig {
+    let n = options.max_instances;
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(n)
+        // A component of an ordinary toolchain has three or four core instances, one memory, two tables.
+        .total_core_instances(n.saturating_mul(4).max(64))
+        .total_memories(n.saturating_add(4))
+        .total_tables(n.saturating_mul(2).saturating_add(8))
+        .total_stacks(n)
+        .max_memory_size(usize::try_from(options.max_memory_bytes).unwrap_or(usize::MAX))
+        .table_elements(options.max_table_elements as usize)
+        .max_memories_per_module(1)
+        .max_tables_per_module(8)
+        .max_core_instances_per_component(32)
+        .max_memories_per_component(4)
+        .max_tables_per_component(16)
+        .max_core_instance_size(1 << 20)
+        .max_component_instance_size(1 << 20);
+    pool
+}
+
+pub(crate) fn config(options: &Options) -> Config {
+    let mut c = Config::new();
+    c.strategy(Strategy::Cranelift);
+    c.cranelift_opt_level(OptLevel::Speed);
+    // GC, exceptions, threads and stack switching: six advisories in 2026, and threads bypass the limiter.
+    c.gc_support(false);
+    c.wasm_gc(false);
+    c.wasm_function_references(false);
+    c.wasm_exceptions(false);
+    c.wasm_threads(false);
+    c.shared_memory(false);
+    c.wasm_custom_page_sizes(false);
+    c.wasm_memory64(false);
+    c.wasm_multi_memory(false);
+    c.wasm_relaxed_simd(false);
+    c.wasm_component_model(true);
+    // Component-model async: 3.2 times dearer calls, and CVE-2026-115384.
+    c.concurrency_support(false);
+    c.epoch_interruption(true);
+    c.consume_fuel(options.fuel);
+    c.max_wasm_stack(options.stack_bytes as usize);
+    c.async_stack_size(options.stack_bytes as usize + HOST_STACK_BYTES);
+    // Nothing of one tenant's stack is left for the next.
+    c.async_stack_zeroing(true);
+    if options.small_address_space {
+        c.memory_reservation(options.max_memory_bytes);
+        c.memory_guard_size(SMALL_GUARD_BYTES);
+    } else {
+        c.memory_reservation(4 << 30);
+        c.memory_guard_size(GUARD_BYTES);
+    }
+    c.guard_before_linear_memory(!options.small_address_space);
+    c.memory_may_move(false);
+    c.signals_based_traps(true);
+    // Never from the environment: parsing a hostile guest's DWARF is for authors who ask.
+    c.debug_info(false);
+    c.wasm_backtrace_details(if options.debug {
+        wasmtime::WasmBacktraceDetails::Enable
+    } else {
+        wasmtime::WasmBacktraceDetails::Disable
+    });
+    // Wasmtime's own check compares only its major version: code compiled before a security fix would live on.
+    let _ = c.module_version(ModuleVersionStrategy::Custom(crate::BUILD.to_string()));
+    c.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(options)));
+    c
+}
+
+impl Engine {
+    pub fn new(options: Options) -> Outcome<Arc<Engine>> {
+        let mut options = options;
+        let mut made = wasmtime::Engine::new(&config(&options));
+        if made.is_err() && !options.small_address_space {
+            // Under `ulimit -v`, a sanitizer or a 39-bit address space the large reservation fails; bounds checks then
+            // replace guard pages.
+            options.small_address_space = true;
+            made = wasmtime::Engine::new(&config(&options));
+        }
+        let wasm = made.map_err(|e| Fault::new(Kind::Internal, format!("cannot make the engine: {e:#}")))?;
+        Ok(Arc::new(Engine { ticker: Ticker::new(wasm.clone()), wasm, options, runtime: OnceLock::new() }))
+    }
+
+    /// Our own runtime for timers and blocking file work: small, and joined when the engine goes.
+    pub(crate) fn runtime(&self) -> &tokio::runtime::Handle {
+        self.runtime
+            .get_or_init(|| {
+                tokio::runtime::Builder::new_multi_thread()
+                    .worker_threads(1)
+                    .max_blocking_threads(16)
+                    .thread_name("cordon-io")
+                    .enable_time()
+                    .build()
+                    .expect("the async runtime starts")
+            })
+            .handle()
+    }
+
+    /// Ticks while the guard lives.
+    pub(crate) fn running(&self) -> Running<'_> {
+        self.ticker.begin();
+        Running(&self.ticker)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.ticker.stop();
+        if let Some(runtime) = self.runtime.take() {
+            // A guest may have left a read blocked in the kernel; a process must still be able to end.
+            runtime.shutdown_timeout(Duration::from_millis(200));
+        }
+    }
+}
+
+pub(crate) struct Running<'a>(&'a Ticker);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.shared.active.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+struct TickerShared {
+    active: AtomicUsize,
+    asleep: AtomicBool,
+    stop: AtomicBool,
+    lock: Mutex<()>,
+    wake: Condvar,
+}
+
+/// The thread that advances the epoch. It starts with the first call and sleeps when no call runs.
+struct Ticker {
+    shared: Arc<TickerShared>,
+    wasm: wasmtime::Engine,
+    thread: OnceLock<Mutex<Option<std::thread::JoinHandle<()>>>>,
+}
+
+impl Ticker {
+    fn new(wasm: wasmtime::Engine) -> Ticker {
+        let shared = TickerShared {
+            active: AtomicUsize::new(0),
+            asleep: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+            lock: Mutex::new(()),
+            wake: Condvar::new(),
+        };
+        Ticker { shared: Arc::new(shared), wasm, thread: OnceLock::new() }
+    }
+
+    fn begin(&self) {
+        self.shared.active.fetch_add(1, Ordering::SeqCst);
+        self.thread.get_or_init(|| {
+            let shared = self.shared.clone();
+            let wasm = self.wasm.clone();
+            let thread = std::thread::Builder::new().name("cordon-tick".into()).spawn(move || tick(&shared, &wasm));
+            Mutex::new(thread.ok())
+        });
+        if self.shared.asleep.load(Ordering::SeqCst) {
+            let _held = self.shared.lock.lock();
+            self.shared.wake.notify_one();
+        }
+    }
+
+    fn stop(&self) {
+        self.shared.stop.store(true, Ordering::SeqCst);
+        if let Ok(_held) = self.shared.lock.lock() {
+            self.shared.wake.notify_one();
+        }
+        if let Some(thread) = self.thread.get().and_then(|t| t.lock().ok()?.take()) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn tick(shared: &TickerShared, wasm: &wasmtime::Engine) {
+    let mut idle = 0;
+    while !shared.stop.load(Ordering::SeqCst) {
+        std::thread::sleep(TICK);
+        wasm.increment_epoch();
+        idle = if shared.active.load(Ordering::SeqCst) == 0 { idle + 1 } else { 0 };
+        if idle < IDLE_TICKS {
+            continue;
+        }
+        idle = 0;
+        let Ok(mut held) = shared.lock.lock() else { return };
+        shared.asleep.store(true, Ordering::SeqCst);
+        while shared.active.load(Ordering::SeqCst) == 0 && !shared.stop.load(Ordering::SeqCst) {
+            held = match shared.wake.wait(held) {
+                Ok(held) => held,
+                Err(_) => return,
+            };
+        }
+        shared.asleep.store(false, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,392 @@
+//! Code and its imports: exactly the interfaces that the host names are in the linker, one by one.
+
+use crate::engine::Engine;
+use crate::fault::{Fault, Kind, Outcome, classify};
+use crate::files::{self, FilesView};
+use crate::store::{Needs, Reply, State, WasiState};
+use crate::values::{HostParams, HostResults, Reader, recycle};
+use std::sync::Arc;
+use wasmtime::component::types::{ComponentFunc, ComponentItem};
+use wasmtime::component::{self, Component, ComponentExportIndex, HasData, LinkerInstance, ResourceTable, Type};
+use wasmtime::{Module, StoreContextMut, ValType};
+use wasmtime_wasi::cli::{WasiCli, WasiCliCtxView};
+use wasmtime_wasi::p1::WasiP1Ctx;
+use wasmtime_wasi::clocks::{WasiClocks, WasiClocksCtxView};
+use wasmtime_wasi::p2::bindings as p2;
+use wasmtime_wasi::random::WasiRandom;
+
+const MAX_FLAT: usize = 16;
+
+pub enum Binary {
+    Component(Component),
+    Module(Module),
+}
+
+pub struct Code {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) binary: Binary,
+}
+
+impl Code {
+    /// Compiles a binary. Never text, and never precompiled code, which would be native code from outside.
+    pub fn compile(engine: &Arc<Engine>, bytes: &[u8]) -> Outcome<Arc<Code>> {
+        if wasmtime::Engine::detect_precompiled(bytes).is_some() {
+            return Err(Fault::new(Kind::Compile, "this is precompiled native code, not WebAssembly"));
+        }
+        let layer = bytes.get(..8).ok_or_else(|| Fault::new(Kind::Compile, "not a WebAssembly binary"))?;
+        let fail = |e: wasmtime::Error| Fault::new(Kind::Compile, format!("{e:#}"));
+        let binary = match layer {
+            [0, b'a', b's', b'm', 1, 0, 0, 0] => {
+                Binary::Module(Module::from_binary(&engine.wasm, bytes).map_err(fail)?)
+            }
+            [0, b'a', b's', b'm', _, _, 1, 0] => {
+                Binary::Component(Component::from_binary(&engine.wasm, bytes).map_err(fail)?)
+            }
+            _ => return Err(Fault::new(Kind::Compile, "not a WebAssembly binary")),
+        };
+        Ok(Arc::new(Code { engine: engine.clone(), binary }))
+    }
+
+    pub fn is_component(&self) -> bool {
+        matches!(self.binary, Binary::Component(_))
+    }
+}
+
+/// One function that a guest may import and the host answers.
+#[derive(Clone, Debug)]
+pub struct HostImport {
+    pub interface: String,
+    pub function: String,
+    /// What the message names; differs from `function` for a denying stub.
+    pub message: String,
+    /// The answer may take long: it is awaited off the guest's thread, so that the deadline holds.
+    pub blocking: bool,
+}
+
+pub enum Pre {
+    Component(component::InstancePre<State>),
+    Module(wasmtime::InstancePre<State>),
+}
+
+pub struct Linked {
+    pub(crate) code: Arc<Code>,
+    pub(crate) pre: Pre,
+    pub(crate) needs: Needs,
+}
+
+/// An export, resolved once.
+pub enum Function {
+    Component { index: ComponentExportIndex, flat_results: usize },
+    Module { name: String, params: Vec<ValType>, results: Vec<ValType> },
+}
+
+struct HasIo;
+impl HasData for HasIo {
+    type Data<'a> = &'a mut ResourceTable;
+}
+
+fn wasi(state: &mut State) -> &mut WasiState {
+    state.wasi.as_mut().expect("a store of WASI code has WASI state")
+}
+
+fn table(state: &mut State) -> &mut ResourceTable {
+    &mut wasi(state).table
+}
+
+fn cli(state: &mut State) -> WasiCliCtxView<'_> {
+    let w = wasi(state);
+    WasiCliCtxView { ctx: w.ctx.cli(), table: &mut w.table }
+}
+
+fn clocks(state: &mut State) -> WasiClocksCtxView<'_> {
+    let w = wasi(state);
+    WasiClocksCtxView { ctx: w.ctx.clocks(), table: &mut w.table }
+}
+
+fn p1(state: &mut State) -> &mut WasiP1Ctx {
+    state.p1.as_mut().expect("a store of preview 1 code has its state")
+}
+
+fn files_view(state: &mut State) -> FilesView<'_> {
+    let w = wasi(state);
+    FilesView::new(&mut w.files, &mut w.ctx, &mut w.table)
+}
+
+/// Links one interface, asked for by its name without version.
+fn link_wasi(l: &mut component::Linker<State>, name: &str, needs: &mut Needs) -> wasmtime::Result<()> {
+    use wasmtime_wasi_io::bindings::wasi::io;
+    needs.wasi = true;
+    match name {
+        "wasi:io/error" => io::error::add_to_linker::<State, HasIo>(l, table),
+        "wasi:io/poll" => {
+            needs.asynchronous = true;
+            io::poll::add_to_linker::<State, HasIo>(l, table)
+        }
+        "wasi:io/streams" => {
+            needs.asynchronous = true;
+            io::streams::add_to_linker::<State, HasIo>(l, table)
+        }
+        "wasi:filesystem/types" => {
+            needs.asynchronous = true;
+            files::add_types_to_linker(l, files_view)
+        }
+        "wasi:filesystem/preopens" => files::add_preopens_to_linker(l, files_view),
+        "wasi:clocks/wall-clock" => p2::clocks::wall_clock::add_to_linker::<State, WasiClocks>(l, clocks),
+        "wasi:clocks/monotonic-clock" => p2::clocks::monotonic_clock::add_to_linker::<State, WasiClocks>(l, clocks),
+        "wasi:random/random" => p2::random::random::add_to_linker::<State, WasiRandom>(l, |s| wasi(s).ctx.random()),
+        "wasi:random/insecure" => p2::random::insecure::add_to_linker::<State, WasiRandom>(l, |s| wasi(s).ctx.random()),
+        "wasi:random/insecure-seed" => {
+            p2::random::insecure_seed::add_to_linker::<State, WasiRandom>(l, |s| wasi(s).ctx.random())
+        }
+        "wasi:cli/exit" => p2::cli::exit::add_to_linker::<State, WasiCli>(l, cli),
+        "wasi:cli/environment" => p2::cli::environment::add_to_linker::<State, WasiCli>(l, cli),
+        "wasi:cli/stdin" => p2::cli::stdin::add_to_linker::<State, WasiCli>(l, cli),
+        "wasi:cli/stdout" => p2::cli::stdout::add_to_linker::<State, WasiCli>(l, cli),
+        "wasi:cli/stderr" => p2::cli::stderr::add_to_linker::<State, WasiCli>(l, cli),
+        "wasi:cli/terminal-input" => p2::cli::terminal_input::add_to_linker::<State, WasiCli>(l, cli),
+        "wasi:cli/terminal-output" => p2::cli::terminal_output::add_to_linker::<State, WasiCli>(l, cli),
+        "wasi:cli/terminal-stdin" => p2::cli::terminal_stdin::add_to_linker::<State, WasiCli>(l, cli),
+        "wasi:cli/terminal-stdout" => p2::cli::terminal_stdout::add_to_linker::<State, WasiCli>(l, cli),
+        "wasi:cli/terminal-stderr" => p2::cli::terminal_stderr::add_to_linker::<State, WasiCli>(l, cli),
+        other => Err(Fault::new(Kind::Link, format!("the engine has no interface {other}")).into()),
+    }
+}
+
+/// Sends one message and gives back its payload, or ends the guest's call.
+fn send(state: &mut State, interface: &str, message: &str, payload: &[u8]) -> wasmtime::Result<Vec<u8>> {
+    state.host_calls += 1;
+    let Some(port) = &state.port else {
+        return Err(Fault::new(Kind::Host, format!("no host answers {interface} {message}")).into());
+    };
+    answer(port.send(state.call_id, interface, message, payload, state.deadline.end))
+}
+
+fn answer(reply: Reply) -> wasmtime::Result<Vec<u8>> {
+    match reply {
+        Reply::Done(payload) => Ok(payload),
+        Reply::Trap(code, message) => Err(Fault::new(Kind::Host, message).with_number(i64::from(code)).into()),
+    }
+}
+
+fn define<const N: usize, const R: usize>(
+    l: &mut LinkerInstance<'_, State>,
+    import: &HostImport,
+) -> wasmtime::Result<()> {
+    let (interface, message): (Arc<str>, Arc<str>) = (import.interface.as_str().into(), import.message.as_str().into());
+    if !import.blocking {
+        return l.func_wrap(&import.function, move |mut cx: StoreContextMut<'_, State>, params: HostParams<N>| {
+            let reply = send(cx.data_mut(), &interface, &message, &params.0)?;
+            recycle(params.0);
+            Ok(HostResults::<R>(reply))
+        });
+    }
+    l.func_wrap_async(&import.function, move |mut cx: StoreContextMut<'_, State>, params: HostParams<N>| {
+        let (interface, message) = (interface.clone(), message.clone());
+        let state = cx.data_mut();
+        state.host_calls += 1;
+        let (port, call_id, end) = (state.port.clone(), state.call_id, state.deadline.end);
+        Box::new(async move {
+            let Some(port) = port else {
+                return Err(Fault::new(Kind::Host, format!("no host answers {interface} {message}")).into());
+            };
+            let work = move || port.send(call_id, &interface, &message, &params.0, end);
+            match tokio::task::spawn_blocking(work).await {
+                Ok(reply) => Ok(HostResults::<R>(answer(reply)?)),
+                Err(_) => Err(Fault::new(Kind::Panic, "the host function did not return").into()),
+            }
+        })
+    })
+}
+
+/// Picks the instance of `define` for a function's flat shape. Through memory, the number of slots does not matter.
+fn define_by_shape(
+    l: &mut LinkerInstance<'_, State>,
+    import: &HostImport,
+    params: usize,
+    results: usize,
+) -> wasmtime::Result<()> {
+    macro_rules! shapes {
+        ($($n:literal)*) => {
+            match (params, results) {
+                $(($n, 0) => define::<$n, 0>(l, import), ($n, _) => define::<$n, 1>(l, import),)*
+                (_, 0) => define::<1, 0>(l, import),
+                (_, _) => define::<1, 1>(l, import),
+            }
+        };
+    }
+    shapes!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
+}
+
+/// Flat count of a type, or more than 16 when it does not fit (canonical ABI, flattening).
+fn flat(ty: &Type) -> usize {
+    fn most(cases: impl Iterator<Item = Option<Type>>) -> usize {
+        1 + cases.flatten().map(|t| flat(&t)).max().unwrap_or(0)
+    }
+    let count = match ty {
+        Type::String | Type::List(_) | Type::Map(_) => 2,
+        Type::Record(r) => r.fields().map(|f| flat(&f.ty)).sum(),
+        Type::Tuple(t) => t.types().map(|t| flat(&t)).sum(),
+        Type::Variant(v) => most(v.cases().map(|c| c.ty)),
+        Type::Option(o) => most([Some(o.ty())].into_iter()),
+        Type::Result(r) => most([r.ok(), r.err()].into_iter()),
+        Type::Flags(f) => f.names().count().div_ceil(32),
+        _ => 1,
+    };
+    count.min(MAX_FLAT + 1)
+}
+
+fn flat_params(f: &ComponentFunc) -> usize {
+    f.params().map(|(_, t)| flat(&t)).sum::<usize>().min(MAX_FLAT + 1)
+}
+
+fn flat_results(f: &ComponentFunc) -> usize {
+    f.results().map(|t| flat(&t)).sum::<usize>().min(2)
+}
+
+fn link_host(
+    l: &mut component::Linker<State>,
+    component: &Component,
+    engine: &wasmtime::Engine,
+    imports: &[HostImport],
+) -> wasmtime::Result<()> {
+    let ty = component.component_type();
+    for import in imports {
+        let item = if import.interface.is_empty() {
+            ty.get_import(engine, &import.function).map(|e| e.ty)
+        } else {
+            match ty.get_import(engine, &import.interface).map(|e| e.ty) {
+                Some(ComponentItem::ComponentInstance(i)) => i.get_export(engine, &import.function).map(|e| e.ty),
+                _ => None,
+            }
+        };
+        let Some(ComponentItem::ComponentFunc(f)) = item else {
+            let text = format!("the component imports no function {} {}", import.interface, import.function);
+            return Err(Fault::new(Kind::Link, text).into());
+        };
+        let (params, results) = (flat_params(&f), flat_results(&f));
+        if import.interface.is_empty() {
+            define_by_shape(&mut l.root(), import, params, results)?;
+        } else {
+            define_by_shape(&mut l.instance(&import.interface)?, import, params, results)?;
+        }
+    }
+    Ok(())
+}
+
+fn core_value(ty: &ValType, reader: &mut Reader<'_>) -> wasmtime::Result<wasmtime::Val> {
+    Ok(match ty {
+        ValType::I32 => wasmtime::Val::I32(reader.u32()? as i32),
+        ValType::F32 => wasmtime::Val::F32(reader.u32()?),
+        ValType::I64 => wasmtime::Val::I64(i64::from_le_bytes(reader.take(8)?.try_into().unwrap())),
+        ValType::F64 => wasmtime::Val::F64(u64::from_le_bytes(reader.take(8)?.try_into().unwrap())),
+        other => return Err(Fault::new(Kind::Invalid, format!("a {other} cannot cross")).into()),
+    })
+}
+
+pub(crate) fn read_core(types: &[ValType], payload: &[u8]) -> wasmtime::Result<Vec<wasmtime::Val>> {
+    let mut reader = Reader::new(payload);
+    let values = types.iter().map(|t| core_value(t, &mut reader)).collect::<wasmtime::Result<Vec<_>>>()?;
+    reader.finish()?;
+    Ok(values)
+}
+
+pub(crate) fn write_core(values: &[wasmtime::Val], out: &mut Vec<u8>) -> wasmtime::Result<()> {
+    for value in values {
+        match value {
+            wasmtime::Val::I32(v) => out.extend_from_slice(&v.to_le_bytes()),
+            wasmtime::Val::I64(v) => out.extend_from_slice(&v.to_le_bytes()),
+            wasmtime::Val::F32(v) => out.extend_from_slice(&v.to_le_bytes()),
+            wasmtime::Val::F64(v) => out.extend_from_slice(&v.to_le_bytes()),
+            _ => return Err(Fault::new(Kind::Invalid, "a reference or vector cannot cross").into()),
+        }
+    }
+    Ok(())
+}
+
+fn link_core_host(l: &mut wasmtime::Linker<State>, module: &Module, imports: &[HostImport]) -> wasmtime::Result<()> {
+    for import in imports {
+        let found = module.imports().find(|i| i.module() == import.interface && i.name() == import.function);
+        let Some(ty) = found.and_then(|i| i.ty().func().cloned()) else {
+            let text = format!("the module imports no function {}.{}", import.interface, import.function);
+            return Err(Fault::new(Kind::Link, text).into());
+        };
+        let import = import.clone();
+        let results: Vec<ValType> = ty.results().collect();
+        l.func_new(&import.interface.clone(), &import.function.clone(), ty, move |mut caller, params, out| {
+            let mut payload = Vec::with_capacity(params.len() * 8);
+            write_core(params, &mut payload)?;
+            let reply = send(caller.data_mut(), &import.interface, &import.message, &payload)?;
+            for (slot, value) in out.iter_mut().zip(read_core(&results, &reply)?) {
+                *slot = value;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+impl Linked {
+    pub fn link(code: &Arc<Code>, wasi: &[String], host: &[HostImport]) -> Outcome<Arc<Linked>> {
+        let mut needs = Needs { asynchronous: host.iter().any(|h| h.blocking), ..Needs::default() };
+        let fail = |e: wasmtime::Error| match e.downcast_ref::<Fault>() {
+            Some(fault) => fault.clone(),
+            None => Fault::new(Kind::Link, format!("{e:#}")),
+        };
+        let engine = &code.engine.wasm;
+        let pre = match &code.binary {
+            Binary::Component(component) => {
+                let mut l = component::Linker::<State>::new(engine);
+                for name in wasi {
+                    link_wasi(&mut l, name, &mut needs).map_err(fail)?;
+                }
+                link_host(&mut l, component, engine, host).map_err(fail)?;
+                Pre::Component(l.instantiate_pre(component).map_err(fail)?)
+            }
+            Binary::Module(module) => {
+                let mut l = wasmtime::Linker::<State>::new(engine);
+                for name in wasi {
+                    if name != "wasi_snapshot_preview1" {
+                        return Err(Fault::new(Kind::Link, format!("the engine has no module {name}")));
+                    }
+                    needs = Needs { p1: true, asynchronous: true, ..needs };
+                    wasmtime_wasi::p1::add_to_linker_async(&mut l, p1).map_err(fail)?;
+                }
+                link_core_host(&mut l, module, host).map_err(fail)?;
+                Pre::Module(l.instantiate_pre(module).map_err(fail)?)
+            }
+        };
+        Ok(Arc::new(Linked { code: code.clone(), pre, needs }))
+    }
+
+    /// Resolves an export: of an interface, or at the root when `interface` is empty.
+    pub fn find(&self, interface: &str, name: &str) -> Outcome<Function> {
+        let missing = || Fault::new(Kind::NotFound, format!("there is no exported function {interface} {name}"));
+        match &self.code.binary {
+            Binary::Component(component) => {
+                let outer = match interface {
+                    "" => None,
+                    _ => Some(component.get_export_index(None, interface).ok_or_else(missing)?),
+                };
+                match component.get_export(outer.as_ref(), name).ok_or_else(missing)? {
+                    (ComponentItem::ComponentFunc(ty), index) => {
+                        Ok(Function::Component { index, flat_results: flat_results(&ty) })
+                    }
+                    _ => Err(missing()),
+                }
+            }
+            Binary::Module(module) => match module.get_export(name).and_then(|e| e.func().cloned()) {
+                Some(ty) if interface.is_empty() => Ok(Function::Module {
+                    name: name.to_string(),
+                    params: ty.params().collect(),
+                    results: ty.results().collect(),
+                }),
+                _ => Err(missing()),
+            },
+        }
+    }
+}
+
+/// For errors of instantiation, which have no store to ask.
+pub(crate) fn instantiation_fault(error: wasmtime::Error, state: &State) -> Fault {
+    classify(error, state.deadline.stopped, state.limiter.denied)
+}

@@ -1,0 +1,386 @@
+//! The state of one store: limits, deadline, WASI, and the port to the host.
+
+use crate::fault::{Fault, Kind, Outcome};
+use crate::files::{FileHooks, Files, Mount};
+use crate::stdio::{Sink, SinkStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::Thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use wasmtime::{ResourceLimiter, UpdateDeadline};
+use wasmtime_wasi::p1::WasiP1Ctx;
+use wasmtime_wasi::p2::pipe::MemoryInputPipe;
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock, ResourceTable, WasiCtx, WasiCtxBuilder};
+
+/// The host's answer to a message.
+pub enum Reply {
+    Done(Vec<u8>),
+    /// The host ends the guest's call: its own code and a sentence.
+    Trap(u32, String),
+}
+
+/// The way out of a store: every host function becomes one message.
+pub trait Port: Send + Sync {
+    fn send(&self, call_id: u64, interface: &str, function: &str, payload: &[u8], deadline: Option<Instant>) -> Reply;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    Coarse,
+    Fine,
+}
+
+/// Limits of one store; all are sums over everything in it.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    pub memory_bytes: u64,
+    pub table_elements: u32,
+    pub instances: u32,
+    pub tables: u32,
+    pub memories: u32,
+    pub handles: u32,
+    pub host_call_bytes: u64,
+    pub random_bytes: u64,
+    pub stdout_bytes: u64,
+}
+
+pub struct InstanceOptions {
+    pub environment: Vec<(String, String)>,
+    pub arguments: Vec<String>,
+    pub mounts: Vec<Mount>,
+    pub stdin: Vec<u8>,
+    pub clock: Clock,
+    pub limits: Limits,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct CallLimits {
+    pub wall: Duration,
+    pub cpu: Option<Duration>,
+    pub fuel: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Usage {
+    pub memory_peak_bytes: u64,
+    pub fuel: u64,
+    pub host_calls: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub stdout_dropped_bytes: u64,
+    pub stderr_dropped_bytes: u64,
+    pub wall: Duration,
+    pub cpu: Duration,
+}
+
+/// Bytes of a pointer-sized table element.
+const ELEMENT_BYTES: u64 = 8;
+
+/// Sums linear memories and tables over the whole store; Wasmtime's own StoreLimits holds for each memory alone.
+pub struct Limiter {
+    limits: Limits,
+    used: u64,
+    pub peak: u64,
+    pub denied: bool,
+}
+
+impl Limiter {
+    fn grow(&mut self, current: u64, desired: u64) -> bool {
+        let total = self.used.saturating_add(desired.saturating_sub(current));
+        if total > self.limits.memory_bytes {
+            self.denied = true;
+            return false;
+        }
+        self.used = total;
+        self.peak = self.peak.max(total);
+        true
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        // The module's own maximum would refuse this growth later; it must not be charged.
+        if maximum.is_some_and(|m| desired > m) {
+            return Ok(false);
+        }
+        Ok(self.grow(current as u64, desired as u64))
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|m| desired > m) || desired > self.limits.table_elements as usize {
+            self.denied |= desired > self.limits.table_elements as usize;
+            return Ok(false);
+        }
+        Ok(self.grow(current as u64 * ELEMENT_BYTES, desired as u64 * ELEMENT_BYTES))
+    }
+
+    fn instances(&self) -> usize {
+        self.limits.instances as usize
+    }
+
+    fn tables(&self) -> usize {
+        self.limits.tables as usize
+    }
+
+    fn memories(&self) -> usize {
+        self.limits.memories as usize
+    }
+}
+
+/// Stops a call from another thread.
+#[derive(Default)]
+pub struct Interrupter {
+    flag: AtomicBool,
+    thread: Mutex<Option<Thread>>,
+}
+
+impl Interrupter {
+    pub fn interrupt(&self) {
+        self.flag.store(true, Ordering::SeqCst);
+        if let Ok(thread) = self.thread.lock() {
+            if let Some(thread) = thread.as_ref() {
+                thread.unpark();
+            }
+        }
+    }
+
+    pub fn is_set(&self) -> bool {
+        self.flag.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn watch(&self, thread: Option<Thread>) {
+        if let Ok(mut held) = self.thread.lock() {
+            *held = thread;
+        }
+    }
+}
+
+/// When the running call must end, and why it did.
+pub struct Deadline {
+    pub start: Instant,
+    pub end: Option<Instant>,
+    cpu_limit: Option<Duration>,
+    cpu_first: Option<(Duration, Instant)>,
+    pub cpu_seen: Duration,
+    pub stopped: Option<Kind>,
+}
+
+/// A guest looks at the clock at least this often (in ticks), so that an interruption is prompt.
+const LOOK_TICKS: u64 = 4;
+
+impl Deadline {
+    fn new() -> Deadline {
+        let now = Instant::now();
+        Deadline { start: now, end: None, cpu_limit: None, cpu_first: None, cpu_seen: Duration::ZERO, stopped: None }
+    }
+
+    pub fn begin(&mut self, limits: &CallLimits) {
+        self.start = Instant::now();
+        self.end = self.start.checked_add(limits.wall);
+        self.cpu_limit = limits.cpu;
+        self.cpu_first = None;
+        self.cpu_seen = Duration::ZERO;
+        self.stopped = None;
+    }
+
+    pub fn passed(&self, now: Instant) -> bool {
+        self.end.is_some_and(|end| now >= end)
+    }
+
+    /// Reads the thread's CPU clock (626 ns, hence only here) and says whether the guest must stop.
+    fn look(&mut self) -> bool {
+        let now = Instant::now();
+        if self.passed(now) {
+            self.stopped = Some(Kind::Timeout);
+            return true;
+        }
+        let cpu = thread_cpu();
+        let (first, at) = *self.cpu_first.get_or_insert((cpu, now));
+        // Before the first look a call cannot have used more CPU than wall time.
+        self.cpu_seen = cpu.saturating_sub(first) + at.saturating_duration_since(self.start);
+        if self.cpu_limit.is_some_and(|limit| cpu.saturating_sub(first) >= limit) {
+            self.stopped = Some(Kind::Cpu);
+            return true;
+        }
+        false
+    }
+}
+
+fn thread_cpu() -> Duration {
+    let t = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(t.tv_sec as u64, t.tv_nsec as u32)
+}
+
+pub struct WasiState {
+    pub ctx: WasiCtx,
+    pub table: ResourceTable,
+    pub files: Files,
+}
+
+pub struct State {
+    pub limiter: Limiter,
+    pub deadline: Deadline,
+    pub wasi: Option<Box<WasiState>>,
+    pub p1: Option<Box<WasiP1Ctx>>,
+    pub port: Option<Arc<dyn Port>>,
+    pub call_id: u64,
+    pub host_calls: u64,
+    pub interrupter: Option<Arc<Interrupter>>,
+    pub stdout: Option<Arc<Sink>>,
+    pub stderr: Option<Arc<Sink>>,
+}
+
+/// What a Linked needs of each of its stores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    pub wasi: bool,
+    pub p1: bool,
+    pub asynchronous: bool,
+}
+
+impl State {
+    pub fn new(options: InstanceOptions, needs: Needs, port: Option<Arc<dyn Port>>, call_id: u64) -> Outcome<State> {
+        let limiter = Limiter { limits: options.limits.clone(), used: 0, peak: 0, denied: false };
+        let mut state = State {
+            limiter,
+            deadline: Deadline::new(),
+            wasi: None,
+            p1: None,
+            port,
+            call_id,
+            host_calls: 0,
+            interrupter: None,
+            stdout: None,
+            stderr: None,
+        };
+        if needs.wasi || needs.p1 {
+            state.open_wasi(options, needs)?;
+        } else if !options.mounts.is_empty() {
+            return Err(Fault::new(Kind::Invalid, "mounts for code that imports no file system"));
+        }
+        Ok(state)
+    }
+
+    fn open_wasi(&mut self, options: InstanceOptions, needs: Needs) -> Outcome<()> {
+        let limits = &self.limiter.limits;
+        let stdout = Arc::new(Sink::new(limits.stdout_bytes));
+        let stderr = Arc::new(Sink::new(limits.stdout_bytes));
+        let mut builder = WasiCtxBuilder::new();
+        builder
+            .envs(&options.environment)
+            .args(&options.arguments)
+            .stdin(MemoryInputPipe::new(options.stdin))
+            .stdout(SinkStream(stdout.clone()))
+            .stderr(SinkStream(stderr.clone()))
+            .max_random_size(limits.random_bytes)
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .allow_blocking_current_thread(false);
+        if options.clock == Clock::Coarse {
+            builder.wall_clock(CoarseWall).monotonic_clock(CoarseMonotonic(Instant::now()));
+        }
+        let resources = (limits.handles as usize / 4).max(16);
+        if needs.p1 {
+            if !options.mounts.is_empty() {
+                return Err(Fault::new(Kind::Invalid, "mounts for a preview 1 module"));
+            }
+            let mut p1 = builder.build_p1();
+            wasmtime_wasi::WasiView::ctx(&mut p1).table.set_max_capacity(resources);
+            self.p1 = Some(Box::new(p1));
+        } else {
+            let mut table = ResourceTable::new();
+            table.set_max_capacity(resources);
+            let hooks = PortHooks { port: self.port.clone(), call_id: self.call_id };
+            let files = Files::new(options.mounts, Box::new(hooks));
+            self.wasi = Some(Box::new(WasiState { ctx: builder.build(), table, files }));
+        }
+        self.stdout = Some(stdout);
+        self.stderr = Some(stderr);
+        Ok(())
+    }
+
+    /// What the epoch clock asks of a running guest.
+    pub fn look(&mut self) -> UpdateDeadline {
+        if self.interrupter.as_ref().is_some_and(|i| i.is_set()) {
+            self.deadline.stopped = Some(Kind::Interrupted);
+            return UpdateDeadline::Interrupt;
+        }
+        if self.deadline.look() {
+            return UpdateDeadline::Interrupt;
+        }
+        UpdateDeadline::Continue(self.ticks())
+    }
+
+    /// Ticks until the guest should look again.
+    pub fn ticks(&self) -> u64 {
+        let Some(end) = self.deadline.end else { return LOOK_TICKS };
+        let left = end.saturating_duration_since(Instant::now()).as_millis() as u64;
+        left.clamp(1, LOOK_TICKS)
+    }
+
+    pub fn interrupter(&mut self) -> Arc<Interrupter> {
+        self.interrupter.get_or_insert_default().clone()
+    }
+}
+
+/// File decisions and refusals as messages (services/files.h on the other side).
+struct PortHooks {
+    port: Option<Arc<dyn Port>>,
+    call_id: u64,
+}
+
+const FILES: &str = "cordon:host/files";
+
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(&(text.len() as u32).to_le_bytes());
+    out.extend_from_slice(text.as_bytes());
+}
+
+impl FileHooks for PortHooks {
+    fn open(&mut self, mount: &str, path: &str, access: crate::files::Access) -> bool {
+        let Some(port) = &self.port else { return false };
+        let mut payload = Vec::with_capacity(mount.len() + path.len() + 12);
+        put_text(&mut payload, mount);
+        put_text(&mut payload, path);
+        payload.extend_from_slice(&(access as u32).to_le_bytes());
+        // result<_, u32>: the first byte is 0 for ok.
+        matches!(port.send(self.call_id, FILES, "open", &payload, None), Reply::Done(r) if r.first() == Some(&0))
+    }
+
+    fn refused(&mut self, mount: &str, path: &str, reason: &'static str) {
+        let Some(port) = &self.port else { return };
+        let mut payload = Vec::with_capacity(mount.len() + path.len() + reason.len() + 12);
+        put_text(&mut payload, mount);
+        put_text(&mut payload, path);
+        put_text(&mut payload, reason);
+        let _ = port.send(self.call_id, FILES, "report", &payload, None);
+    }
+}
+
+/// Clocks of one millisecond: finer ones are timers for side channels. The monotonic one starts at zero.
+struct CoarseWall;
+struct CoarseMonotonic(Instant);
+const COARSE: Duration = Duration::from_millis(1);
+
+fn coarse(time: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
+
+impl HostWallClock for CoarseWall {
+    fn resolution(&self) -> Duration {
+        COARSE
+    }
+    fn now(&self) -> Duration {
+        coarse(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+    }
+}
+
+impl HostMonotonicClock for CoarseMonotonic {
+    fn resolution(&self) -> u64 {
+        COARSE.as_nanos() as u64
+    }
+    fn now(&self) -> u64 {
+        coarse(self.0.elapsed()).as_nanos() as u64
+    }
+}

@@ -1,0 +1,186 @@
+//! Values in the wire format (docs/formats/wire.md) straight to and from the canonical ABI.
+//!
+//! Wasmtime's dynamic `Val` costs tens of nanoseconds per list element. Its typed path is generic over `Lower` and
+//! `Lift`, whose methods receive the component's own type at run time; so these types, whose Rust type says nothing,
+//! walk that type and move bytes: a list of numbers is one copy, at any depth.
+//!
+//! Safety: `ComponentType` is unsafe because its `Lower` must be a run of `ValRaw` and `linear_lower_to_flat` must
+//! initialise what the trampoline reads. Each impl below states how it keeps that. Everything that comes from guest
+//! memory is bounds-checked here, and everything that comes from the wire is checked by `Reader`.
+
+mod lift;
+mod lower;
+mod reader;
+
+pub use reader::Reader;
+
+use lift::{Flat, load, slice, unflatten};
+use lower::{Slots, flatten, store};
+use reader::{bad_pointer, misfit};
+use std::mem::MaybeUninit;
+use wasmtime::component::__internal::wasmtime_environ::component::{CanonicalAbiInfo, InterfaceType, MAX_FLAT_PARAMS};
+use wasmtime::component::__internal::{InstanceType, LiftContext, LowerContext};
+use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower};
+use wasmtime::{Result, ValRaw};
+
+/// Where a zero-length slice that Wasmtime made from a guest pointer points to.
+fn offset_of(cx: &LiftContext<'_>, at: &[u8]) -> usize {
+    (at.as_ptr() as usize).wrapping_sub(cx.memory().as_ptr() as usize)
+}
+
+fn load_tuple(cx: &mut LiftContext<'_>, ty: InterfaceType, at: &[u8]) -> Result<Vec<u8>> {
+    let abi = cx.types.canonical_abi(&ty);
+    let (size, align) = (abi.size32 as usize, abi.align32);
+    let offset = u32::try_from(offset_of(cx, at)).map_err(|_| bad_pointer("a pointer lies outside memory"))?;
+    let bytes = slice(cx, offset, size, align, "result")?;
+    let mut out = take_buffer();
+    load(cx, ty, bytes, &mut out)?;
+    Ok(out)
+}
+
+/// Parameters of an export: lowered flat when they fit 16 slots, else through a block in guest memory, as the
+/// canonical ABI says. `Lower` is always the widest run; the trampoline reads the slots of the function's own type.
+pub struct Params<'a>(pub &'a [u8]);
+
+// Safety: `Lower` is an array of ValRaw; `linear_lower_to_flat` fills as many slots as the function's type has, or
+// the one pointer; nothing else is read. `ABI` and the memory form are never used, since 16 slots always "fit".
+unsafe impl ComponentType for Params<'_> {
+    type Lower = [ValRaw; MAX_FLAT_PARAMS];
+    const ABI: CanonicalAbiInfo = CanonicalAbiInfo::ZERO;
+    fn typecheck(_: &InterfaceType, _: &InstanceType<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+unsafe impl ComponentNamedList for Params<'_> {}
+unsafe impl Lower for Params<'_> {
+    fn linear_lower_to_flat<T>(
+        &self,
+        cx: &mut LowerContext<'_, T>,
+        ty: InterfaceType,
+        dst: &mut MaybeUninit<[ValRaw; MAX_FLAT_PARAMS]>,
+    ) -> Result<()> {
+        // Safety: an array of MaybeUninit needs no initialisation.
+        let slots = unsafe { &mut *dst.as_mut_ptr().cast::<[MaybeUninit<ValRaw>; MAX_FLAT_PARAMS]>() };
+        let mut reader = Reader::new(self.0);
+        let abi = cx.types.canonical_abi(&ty);
+        if abi.flat_count(MAX_FLAT_PARAMS).is_some() {
+            flatten(cx, ty, &mut reader, &mut Slots { slots, used: 0 })?;
+        } else {
+            let (size, align) = (abi.size32 as usize, abi.align32);
+            let ptr = cx.realloc(0, 0, align, size)?;
+            store(cx, ty, &mut reader, ptr)?;
+            slots[0].write(ValRaw::i64(ptr as i64));
+        }
+        reader.finish()
+    }
+
+    fn linear_lower_to_memory<T>(&self, _: &mut LowerContext<'_, T>, _: InterfaceType, _: usize) -> Result<()> {
+        Err(misfit("parameters are never lowered to memory here"))
+    }
+}
+
+/// Results of an export: R is 0 or 1 for flat results, 2 for results behind a pointer.
+pub struct Results<const R: usize>(pub Vec<u8>);
+
+// Safety: `Lower` is an array of ValRaw of the function's own flat result count (0 or 1), or of 2, which tells
+// Wasmtime to read a pointer; then `load_tuple` checks pointer, size and alignment itself.
+unsafe impl<const R: usize> ComponentType for Results<R> {
+    type Lower = [ValRaw; R];
+    const ABI: CanonicalAbiInfo = CanonicalAbiInfo::ZERO;
+    fn typecheck(_: &InterfaceType, _: &InstanceType<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+unsafe impl<const R: usize> ComponentNamedList for Results<R> {}
+unsafe impl<const R: usize> Lift for Results<R> {
+    fn linear_lift_from_flat(cx: &mut LiftContext<'_>, ty: InterfaceType, src: &[ValRaw; R]) -> Result<Self> {
+        let mut out = take_buffer();
+        unflatten(cx, ty, &mut Flat { slots: src }, &mut out)?;
+        Ok(Results(out))
+    }
+
+    fn linear_lift_from_memory(cx: &mut LiftContext<'_>, ty: InterfaceType, bytes: &[u8]) -> Result<Self> {
+        load_tuple(cx, ty, bytes).map(Results)
+    }
+}
+
+/// Parameters of a host function: N is their flat count, or anything when they come through memory.
+pub struct HostParams<const N: usize>(pub Vec<u8>);
+
+// Safety: as for Results; the linker picks N from the import's own type.
+unsafe impl<const N: usize> ComponentType for HostParams<N> {
+    type Lower = [ValRaw; N];
+    const ABI: CanonicalAbiInfo = CanonicalAbiInfo::ZERO;
+    fn typecheck(_: &InterfaceType, _: &InstanceType<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+unsafe impl<const N: usize> ComponentNamedList for HostParams<N> {}
+unsafe impl<const N: usize> Lift for HostParams<N> {
+    fn linear_lift_from_flat(cx: &mut LiftContext<'_>, ty: InterfaceType, src: &[ValRaw; N]) -> Result<Self> {
+        let mut out = take_buffer();
+        unflatten(cx, ty, &mut Flat { slots: src }, &mut out)?;
+        Ok(HostParams(out))
+    }
+
+    fn linear_lift_from_memory(cx: &mut LiftContext<'_>, ty: InterfaceType, bytes: &[u8]) -> Result<Self> {
+        load_tuple(cx, ty, bytes).map(HostParams)
+    }
+}
+
+/// Results of a host function: R is their flat count (0 or 1), or anything when they go through memory.
+pub struct HostResults<const R: usize>(pub Vec<u8>);
+
+// Safety: `linear_lower_to_flat` fills all R slots or fails; the memory form gets a pointer that Wasmtime has checked
+// against the function's own type.
+unsafe impl<const R: usize> ComponentType for HostResults<R> {
+    type Lower = [ValRaw; R];
+    const ABI: CanonicalAbiInfo = CanonicalAbiInfo::ZERO;
+    fn typecheck(_: &InterfaceType, _: &InstanceType<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+unsafe impl<const R: usize> ComponentNamedList for HostResults<R> {}
+unsafe impl<const R: usize> Lower for HostResults<R> {
+    fn linear_lower_to_flat<T>(
+        &self,
+        cx: &mut LowerContext<'_, T>,
+        ty: InterfaceType,
+        dst: &mut MaybeUninit<[ValRaw; R]>,
+    ) -> Result<()> {
+        // Safety: an array of MaybeUninit needs no initialisation.
+        let slots = unsafe { &mut *dst.as_mut_ptr().cast::<[MaybeUninit<ValRaw>; R]>() };
+        let mut reader = Reader::new(&self.0);
+        let mut out = Slots { slots, used: 0 };
+        flatten(cx, ty, &mut reader, &mut out)?;
+        if out.used != R {
+            return Err(misfit("a host result has another shape"));
+        }
+        reader.finish()
+    }
+
+    fn linear_lower_to_memory<T>(&self, cx: &mut LowerContext<'_, T>, ty: InterfaceType, offset: usize) -> Result<()> {
+        let mut reader = Reader::new(&self.0);
+        store(cx, ty, &mut reader, offset)?;
+        reader.finish()
+    }
+}
+
+// One buffer a thread, so that a warm call allocates nothing.
+thread_local! {
+    static BUFFER: std::cell::Cell<Vec<u8>> = const { std::cell::Cell::new(Vec::new()) };
+}
+const KEPT_BUFFER_BYTES_MAX: usize = 256 << 10;
+
+fn take_buffer() -> Vec<u8> {
+    let mut buffer = BUFFER.take();
+    buffer.clear();
+    buffer
+}
+
+/// Gives a result's buffer back for the next call.
+pub fn recycle(buffer: Vec<u8>) {
+    if buffer.capacity() <= KEPT_BUFFER_BYTES_MAX {
+        BUFFER.set(buffer);
+    }
+}

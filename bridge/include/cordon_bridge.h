@@ -1,0 +1,409 @@
+// The C ABI of Cordon's engine bridge. Generated from bridge/abi by `cargo run -p cordon-header`; do not edit.
+// Conventions: bridge/abi/src/lib.rs.
+
+#pragma once
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+// How a call of the bridge ended. Everything but OK comes with a `cordon_error`.
+enum cordon_status
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  CORDON_STATUS_OK = 0,
+  CORDON_STATUS_INVALID = 1,
+  CORDON_STATUS_COMPILE = 2,
+  CORDON_STATUS_LINK = 3,
+  CORDON_STATUS_NOT_FOUND = 4,
+  CORDON_STATUS_TRAP = 5,
+  CORDON_STATUS_BAD_POINTER = 6,
+  CORDON_STATUS_BAD_STRING = 7,
+  CORDON_STATUS_HANDLE = 8,
+  CORDON_STATUS_EXIT = 9,
+  CORDON_STATUS_TIMEOUT = 10,
+  CORDON_STATUS_CPU = 11,
+  CORDON_STATUS_FUEL = 12,
+  CORDON_STATUS_MEMORY = 13,
+  CORDON_STATUS_STACK_OVERFLOW = 14,
+  CORDON_STATUS_LIFT_LIMIT = 15,
+  CORDON_STATUS_TABLE_FULL = 16,
+  CORDON_STATUS_INSTANCES = 17,
+  CORDON_STATUS_BUSY = 18,
+  CORDON_STATUS_INTERRUPTED = 19,
+  CORDON_STATUS_POISONED = 20,
+  // The host ended the guest's call; `cordon_error_number` is the host's own code.
+  CORDON_STATUS_HOST = 21,
+  CORDON_STATUS_PANIC = 22,
+  CORDON_STATUS_INTERNAL = 23,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum cordon_status cordon_status;
+#else
+typedef uint32_t cordon_status;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// Compiled code.
+typedef struct cordon_code cordon_code;
+
+// What is fixed for all code of one engine. Counted; freeing it early harms nothing.
+typedef struct cordon_engine cordon_engine;
+
+// What went wrong. Owned by whoever received it.
+typedef struct cordon_error cordon_error;
+
+// An export of a linked code, resolved once.
+typedef struct cordon_function cordon_function;
+
+// One store and what lives in it. One owner at a time.
+typedef struct cordon_instance cordon_instance;
+
+// Stops a running call from any thread; may outlive its instance.
+typedef struct cordon_interrupter cordon_interrupter;
+
+// Code with its imports resolved.
+typedef struct cordon_linked cordon_linked;
+
+// A view of UTF-8 text; not NUL-terminated. `data` may be NULL when `len` is 0.
+typedef struct cordon_str {
+  const char *data;
+  size_t len;
+} cordon_str;
+
+typedef struct cordon_pair {
+  struct cordon_str name;
+  struct cordon_str value;
+} cordon_pair;
+
+// A folder that the guest sees. The descriptor is duplicated.
+typedef struct cordon_preopen {
+  int32_t dir_fd;
+  struct cordon_str guest_path;
+  bool writable;
+} cordon_preopen;
+
+// A view of bytes. `data` may be NULL when `len` is 0.
+typedef struct cordon_bytes {
+  const uint8_t *data;
+  size_t len;
+} cordon_bytes;
+
+// Limits of one store, summed over everything in it.
+typedef struct cordon_store_limits {
+  uint64_t memory_bytes;
+  uint32_t table_elements;
+  uint32_t instances;
+  uint32_t tables;
+  uint32_t memories;
+  uint32_t handles;
+  uint64_t host_call_bytes;
+  uint64_t random_bytes;
+  uint64_t stdout_bytes;
+} cordon_store_limits;
+
+// What an instance is given. `size` must be sizeof(cordon_instance_options).
+typedef struct cordon_instance_options {
+  size_t size;
+  const struct cordon_pair *environment;
+  size_t environment_len;
+  const struct cordon_str *arguments;
+  size_t arguments_len;
+  const struct cordon_preopen *preopens;
+  size_t preopens_len;
+  struct cordon_bytes stdin_bytes;
+  bool fine_clock;
+  struct cordon_store_limits limits;
+} cordon_instance_options;
+
+// A message of a guest to the host. Everything is valid for the duration of the callback only.
+typedef struct cordon_message {
+  uint64_t call_id;
+  struct cordon_str interface_name;
+  struct cordon_str function;
+  struct cordon_bytes payload;
+  // CLOCK_MONOTONIC nanoseconds, or 0 for none.
+  int64_t deadline_ns;
+} cordon_message;
+
+// Receives bytes: called at most once, before the function that takes it returns. Must not throw.
+typedef struct cordon_writer {
+  void *user;
+  void (*write)(void *user,
+                const uint8_t *data,
+                size_t len);
+} cordon_writer;
+
+// The host's side. `send` returns 0 and writes the results in the wire format to `reply`, or returns a code of the
+// host's own plus 1 and writes a sentence: then the guest's call ends. Called on the guest's thread or on one of the
+// engine's; must be thread-safe, must not throw. `user` must outlive every instance that was given the port.
+typedef struct cordon_port {
+  void *user;
+  uint32_t (*send)(void *user,
+                   const struct cordon_message *message,
+                   const struct cordon_writer *reply);
+} cordon_port;
+
+// Limits of one call. 0 in `cpu_ns` and `fuel` means that there is none; `wall_ns` must be positive.
+typedef struct cordon_call_limits {
+  uint64_t wall_ns;
+  uint64_t cpu_ns;
+  uint64_t fuel;
+} cordon_call_limits;
+
+typedef struct cordon_usage {
+  uint64_t memory_peak_bytes;
+  uint64_t fuel;
+  uint64_t host_calls;
+  uint64_t bytes_in;
+  uint64_t bytes_out;
+  uint64_t stdout_dropped_bytes;
+  uint64_t stderr_dropped_bytes;
+  uint64_t wall_ns;
+  uint64_t cpu_ns;
+} cordon_usage;
+
+// What is fixed for an engine. `size` must be sizeof(cordon_engine_options).
+typedef struct cordon_engine_options {
+  size_t size;
+  bool fuel;
+  bool debug;
+  // Bounds checks in place of large reservations, for sanitizers and small address spaces.
+  bool small_address_space;
+  uint64_t max_memory_bytes;
+  uint32_t max_instances;
+  uint32_t max_table_elements;
+  uint32_t stack_bytes;
+} cordon_engine_options;
+
+// A function of the guest's imports that the host answers.
+typedef struct cordon_host_import {
+  // As the guest imports it; empty for a function at the root.
+  struct cordon_str interface_name;
+  struct cordon_str function;
+  // What messages call it.
+  struct cordon_str message;
+  // The answer may take long; the engine waits for it off the guest's thread.
+  bool blocking;
+} cordon_host_import;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+// The message; it lives as long as the error. May hold guest text.
+const char *cordon_error_message(const struct cordon_error *error,
+                                 size_t *len);
+
+// The guest's frames, one per line, or nothing; it lives as long as the error.
+const char *cordon_error_backtrace(const struct cordon_error *error,
+                                   size_t *len);
+
+// The guest's exit status (EXIT) or the host's own code (HOST), else 0.
+int64_t cordon_error_number(const struct cordon_error *error);
+
+void cordon_error_free(struct cordon_error *error);
+
+// Makes an instance and runs its initialisers under `limits`. `port` may be NULL when nothing needs the host.
+cordon_status cordon_instance_new(const struct cordon_linked *linked,
+                                  const struct cordon_instance_options *instance_options,
+                                  const struct cordon_port *host,
+                                  const struct cordon_call_limits *limits,
+                                  uint64_t call_id,
+                                  struct cordon_instance **result,
+                                  struct cordon_error **error);
+
+void cordon_instance_free(struct cordon_instance *instance);
+
+// Calls an export; `output` receives its results. After any failure the instance is poisoned.
+cordon_status cordon_instance_call(struct cordon_instance *instance,
+                                   const struct cordon_function *function,
+                                   struct cordon_bytes input,
+                                   const struct cordon_call_limits *limits,
+                                   uint64_t call_id,
+                                   const struct cordon_writer *output,
+                                   struct cordon_error **error);
+
+// Makes an instance, calls one export and lets the instance go, in one crossing. `usage`, `stdout_bytes` and
+// `stderr_bytes` may be NULL; they are written on failure too.
+cordon_status cordon_call_once(const struct cordon_linked *linked,
+                               const struct cordon_instance_options *instance_options,
+                               const struct cordon_port *host,
+                               const struct cordon_function *function,
+                               struct cordon_bytes input,
+                               const struct cordon_call_limits *limits,
+                               uint64_t call_id,
+                               const struct cordon_writer *output,
+                               struct cordon_usage *usage,
+                               const struct cordon_writer *stdout_bytes,
+                               const struct cordon_writer *stderr_bytes,
+                               struct cordon_error **error);
+
+bool cordon_instance_poisoned(const struct cordon_instance *instance);
+
+void cordon_instance_usage(const struct cordon_instance *instance,
+                           struct cordon_usage *usage);
+
+// What the guest wrote to standard output (`stream` 1) or error (2) since the last time, within its limit.
+void cordon_instance_take_output(struct cordon_instance *instance,
+                                 uint32_t stream,
+                                 const struct cordon_writer *output);
+
+// A new handle that stops the instance's calls; never NULL for an instance.
+struct cordon_interrupter *cordon_interrupter_new(struct cordon_instance *instance);
+
+void cordon_interrupter_interrupt(const struct cordon_interrupter *interrupter);
+
+void cordon_interrupter_free(struct cordon_interrupter *interrupter);
+
+// The engine's version and build, NUL-terminated, static.
+const char *cordon_bridge_build(void);
+
+cordon_status cordon_engine_new(const struct cordon_engine_options *options,
+                                struct cordon_engine **result,
+                                struct cordon_error **error);
+
+void cordon_engine_free(struct cordon_engine *engine);
+
+// Compiles a WebAssembly binary: a component or a core module. Never text or precompiled code.
+cordon_status cordon_code_compile(const struct cordon_engine *engine,
+                                  struct cordon_bytes wasm,
+                                  struct cordon_code **result,
+                                  struct cordon_error **error);
+
+bool cordon_code_is_component(const struct cordon_code *code);
+
+void cordon_code_free(struct cordon_code *code);
+
+// Links code against exactly the WASI interfaces (names without version) and host functions that are listed.
+cordon_status cordon_linked_new(const struct cordon_code *code,
+                                const struct cordon_str *wasi,
+                                size_t wasi_len,
+                                const struct cordon_host_import *host,
+                                size_t host_len,
+                                struct cordon_linked **result,
+                                struct cordon_error **error);
+
+void cordon_linked_free(struct cordon_linked *linked);
+
+// Looks an export up: of an interface (full name), or at the root when `interface_name` is empty.
+cordon_status cordon_function_find(const struct cordon_linked *linked,
+                                   struct cordon_str interface_name,
+                                   struct cordon_str name,
+                                   struct cordon_function **result,
+                                   struct cordon_error **error);
+
+void cordon_function_free(struct cordon_function *function);
+
+// The message; it lives as long as the error. May hold guest text.
+const char *cordon_error_message(const struct cordon_error *error,
+                                 size_t *len);
+
+// The guest's frames, one per line, or nothing; it lives as long as the error.
+const char *cordon_error_backtrace(const struct cordon_error *error,
+                                   size_t *len);
+
+// The guest's exit status (EXIT) or the host's own code (HOST), else 0.
+int64_t cordon_error_number(const struct cordon_error *error);
+
+void cordon_error_free(struct cordon_error *error);
+
+// The engine's version and build, NUL-terminated, static.
+const char *cordon_bridge_build(void);
+
+cordon_status cordon_engine_new(const struct cordon_engine_options *options,
+                                struct cordon_engine **result,
+                                struct cordon_error **error);
+
+void cordon_engine_free(struct cordon_engine *engine);
+
+// Compiles a WebAssembly binary: a component or a core module. Never text or precompiled code.
+cordon_status cordon_code_compile(const struct cordon_engine *engine,
+                                  struct cordon_bytes wasm,
+                                  struct cordon_code **result,
+                                  struct cordon_error **error);
+
+bool cordon_code_is_component(const struct cordon_code *code);
+
+void cordon_code_free(struct cordon_code *code);
+
+// Links code against exactly the WASI interfaces (names without version) and host functions that are listed.
+cordon_status cordon_linked_new(const struct cordon_code *code,
+                                const struct cordon_str *wasi,
+                                size_t wasi_len,
+                                const struct cordon_host_import *host,
+                                size_t host_len,
+                                struct cordon_linked **result,
+                                struct cordon_error **error);
+
+void cordon_linked_free(struct cordon_linked *linked);
+
+// Looks an export up: of an interface (full name), or at the root when `interface_name` is empty.
+cordon_status cordon_function_find(const struct cordon_linked *linked,
+                                   struct cordon_str interface_name,
+                                   struct cordon_str name,
+                                   struct cordon_function **result,
+                                   struct cordon_error **error);
+
+void cordon_function_free(struct cordon_function *function);
+
+// Makes an instance and runs its initialisers under `limits`. `port` may be NULL when nothing needs the host.
+cordon_status cordon_instance_new(const struct cordon_linked *linked,
+                                  const struct cordon_instance_options *instance_options,
+                                  const struct cordon_port *host,
+                                  const struct cordon_call_limits *limits,
+                                  uint64_t call_id,
+                                  struct cordon_instance **result,
+                                  struct cordon_error **error);
+
+void cordon_instance_free(struct cordon_instance *instance);
+
+// Calls an export; `output` receives its results. After any failure the instance is poisoned.
+cordon_status cordon_instance_call(struct cordon_instance *instance,
+                                   const struct cordon_function *function,
+                                   struct cordon_bytes input,
+                                   const struct cordon_call_limits *limits,
+                                   uint64_t call_id,
+                                   const struct cordon_writer *output,
+                                   struct cordon_error **error);
+
+// Makes an instance, calls one export and lets the instance go, in one crossing. `usage`, `stdout_bytes` and
+// `stderr_bytes` may be NULL; they are written on failure too.
+cordon_status cordon_call_once(const struct cordon_linked *linked,
+                               const struct cordon_instance_options *instance_options,
+                               const struct cordon_port *host,
+                               const struct cordon_function *function,
+                               struct cordon_bytes input,
+                               const struct cordon_call_limits *limits,
+                               uint64_t call_id,
+                               const struct cordon_writer *output,
+                               struct cordon_usage *usage,
+                               const struct cordon_writer *stdout_bytes,
+                               const struct cordon_writer *stderr_bytes,
+                               struct cordon_error **error);
+
+bool cordon_instance_poisoned(const struct cordon_instance *instance);
+
+void cordon_instance_usage(const struct cordon_instance *instance,
+                           struct cordon_usage *usage);
+
+// What the guest wrote to standard output (`stream` 1) or error (2) since the last time, within its limit.
+void cordon_instance_take_output(struct cordon_instance *instance,
+                                 uint32_t stream,
+                                 const struct cordon_writer *output);
+
+// A new handle that stops the instance's calls; never NULL for an instance.
+struct cordon_interrupter *cordon_interrupter_new(struct cordon_instance *instance);
+
+void cordon_interrupter_interrupt(const struct cordon_interrupter *interrupter);
+
+void cordon_interrupter_free(struct cordon_interrupter *interrupter);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus

@@ -1,0 +1,97 @@
+#include "engine/engine.h"
+
+#include "engine/raw.h"
+
+namespace cordon::engine {
+
+Result<std::shared_ptr<const Engine>> Engine::Create(const EngineOptions& options) {
+  const cordon_engine_options raw_options = {
+      .size = sizeof(cordon_engine_options),
+      .fuel = options.fuel,
+      .debug = options.debug,
+      .small_address_space = options.address_space == EngineOptions::AddressSpace::kSmall,
+      .max_memory_bytes = options.max_memory_bytes,
+      .max_instances = options.max_instances,
+      .max_table_elements = options.max_table_elements,
+      .stack_bytes = options.stack_bytes,
+  };
+  cordon_engine* made = nullptr;
+  cordon_error* error = nullptr;
+  const cordon_status status = cordon_engine_new(&raw_options, &made, &error);
+  if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));
+  std::shared_ptr<Engine> engine(new Engine);
+  engine->options_ = options;
+  engine->raw_ = new Raw{made};
+  return engine;
+}
+
+Engine::~Engine() {
+  if (raw_ == nullptr) return;
+  cordon_engine_free(raw_->engine);
+  delete raw_;
+}
+
+Result<std::shared_ptr<const Compiled>> Compiled::Compile(std::shared_ptr<const Engine> engine,
+                                                  std::span<const std::uint8_t> wasm) {
+  cordon_code* made = nullptr;
+  cordon_error* error = nullptr;
+  const cordon_status status = cordon_code_compile(engine->raw()->engine, {wasm.data(), wasm.size()}, &made, &error);
+  if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));
+  std::shared_ptr<Compiled> code(new Compiled);
+  code->engine_ = std::move(engine);
+  code->raw_ = new Raw{made};
+  code->is_component_ = cordon_code_is_component(made);
+  return code;
+}
+
+Compiled::~Compiled() {
+  if (raw_ == nullptr) return;
+  cordon_code_free(raw_->code);
+  delete raw_;
+}
+
+Result<std::shared_ptr<const Linked>> Linked::Link(std::shared_ptr<const Compiled> code, const LinkSpec& spec) {
+  std::vector<cordon_str> wasi;
+  for (const std::string& name : spec.wasi) wasi.push_back(View(name));
+  std::vector<std::string> stub_names;
+  stub_names.reserve(spec.stubs.size());
+  for (const HostImport& stub : spec.stubs) stub_names.push_back("deny:" + stub.function);
+  std::vector<cordon_host_import> host;
+  for (const HostImport& import : spec.host) {
+    host.push_back({View(import.interface_name), View(import.function), View(import.function),
+                    import.kind == HostImport::Kind::kBlocking});
+  }
+  for (std::size_t i = 0; i < spec.stubs.size(); ++i) {
+    host.push_back({View(spec.stubs[i].interface_name), View(spec.stubs[i].function), View(stub_names[i]), false});
+  }
+  cordon_linked* made = nullptr;
+  cordon_error* error = nullptr;
+  const cordon_status status =
+      cordon_linked_new(code->raw()->code, wasi.data(), wasi.size(), host.data(), host.size(), &made, &error);
+  if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));
+  std::shared_ptr<Linked> linked(new Linked);
+  linked->code_ = std::move(code);
+  linked->raw_ = new Raw{made};
+  return linked;
+}
+
+Linked::~Linked() {
+  if (raw_ == nullptr) return;
+  cordon_linked_free(raw_->linked);
+  delete raw_;
+}
+
+Result<Function> Linked::Find(const FunctionId& id) const {
+  cordon_function* made = nullptr;
+  cordon_error* error = nullptr;
+  const cordon_status status =
+      cordon_function_find(raw_->linked, View(id.interface_name), View(id.name), &made, &error);
+  if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));
+  Function function;
+  function.raw_ = std::make_shared<const Function::Raw>(made);
+  return function;
+}
+
+std::string EngineVersion() { return cordon_bridge_build(); }
+
+}  // namespace cordon::engine

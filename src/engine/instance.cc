@@ -1,0 +1,203 @@
+#include <cstring>
+
+#include "engine/engine.h"
+#include "engine/raw.h"
+
+namespace cordon::engine {
+namespace {
+
+// Writers: the bridge's bytes into a vector or string. They run once, and must not throw across the bridge: running
+// out of memory here ends the process, as it would anywhere.
+void WriteVector(void* user, const std::uint8_t* data, std::size_t size) noexcept {
+  static_cast<std::vector<std::uint8_t>*>(user)->assign(data, data + size);
+}
+
+void WriteString(void* user, const std::uint8_t* data, std::size_t size) noexcept {
+  static_cast<std::string*>(user)->assign(reinterpret_cast<const char*>(data), size);
+}
+
+// The bridge's message to a HostChannel and its reply back. A code travels as its number plus 1.
+std::uint32_t Send(void* user, const cordon_message* message, const cordon_writer* reply) noexcept {
+  try {
+    const HostRequest request = {
+        .call_id = message->call_id,
+        .interface_name = {message->interface_name.data, message->interface_name.len},
+        .function = {message->function.data, message->function.len},
+        .payload = {message->payload.data, message->payload.len},
+        .deadline_ns = message->deadline_ns,
+    };
+    const HostReply answer = static_cast<HostChannel*>(user)->Send(request);
+    if (answer.outcome == HostReply::Outcome::kDone) {
+      reply->write(reply->user, answer.payload.data(), answer.payload.size());
+      return 0;
+    }
+    reply->write(reply->user, reinterpret_cast<const std::uint8_t*>(answer.message.data()), answer.message.size());
+    return static_cast<std::uint32_t>(answer.code) + 1;
+  } catch (...) {
+    constexpr char kText[] = "a host service threw an exception";
+    reply->write(reply->user, reinterpret_cast<const std::uint8_t*>(kText), sizeof kText - 1);
+    return static_cast<std::uint32_t>(Code::kInternal) + 1;
+  }
+}
+
+cordon_call_limits LimitsOf(const CallLimits& limits) {
+  return {
+      .wall_ns = static_cast<std::uint64_t>(std::max<std::int64_t>(limits.wall.count(), 1)),
+      .cpu_ns = limits.cpu ? static_cast<std::uint64_t>(std::max<std::int64_t>(limits.cpu->count(), 1)) : 0,
+      .fuel = limits.fuel.value_or(0),
+  };
+}
+
+// InstanceOptions as the ABI's structure. Holds the arrays that it points to.
+class OptionsView {
+ public:
+  explicit OptionsView(const InstanceOptions& options) {
+    for (const auto& [name, value] : options.environment) environment_.push_back({View(name), View(value)});
+    for (const std::string& argument : options.arguments) arguments_.push_back(View(argument));
+    for (const Preopen& preopen : options.preopens) {
+      preopens_.push_back({preopen.dir_fd, View(preopen.guest_path), preopen.writable});
+    }
+    const StoreLimits& limits = options.limits;
+    raw_ = {
+        .size = sizeof(cordon_instance_options),
+        .environment = environment_.data(),
+        .environment_len = environment_.size(),
+        .arguments = arguments_.data(),
+        .arguments_len = arguments_.size(),
+        .preopens = preopens_.data(),
+        .preopens_len = preopens_.size(),
+        .stdin_bytes = {reinterpret_cast<const std::uint8_t*>(options.stdin_bytes.data()), options.stdin_bytes.size()},
+        .fine_clock = options.clock == ClockKind::kFine,
+        .limits = {limits.memory_bytes, limits.table_elements, limits.instances, limits.tables, limits.memories,
+                   limits.handles, limits.host_call_bytes, limits.random_bytes, limits.stdout_bytes},
+    };
+  }
+  const cordon_instance_options* get() const { return &raw_; }
+
+ private:
+  std::vector<cordon_pair> environment_;
+  std::vector<cordon_str> arguments_;
+  std::vector<cordon_preopen> preopens_;
+  cordon_instance_options raw_;
+};
+
+Usage UsageOf(const cordon_usage& raw) {
+  return {
+      .memory_peak_bytes = raw.memory_peak_bytes,
+      .fuel = raw.fuel,
+      .host_calls = raw.host_calls,
+      .bytes_in = raw.bytes_in,
+      .bytes_out = raw.bytes_out,
+      .stdout_dropped_bytes = raw.stdout_dropped_bytes,
+      .stderr_dropped_bytes = raw.stderr_dropped_bytes,
+      .wall = Duration(raw.wall_ns),
+      .cpu = Duration(raw.cpu_ns),
+  };
+}
+
+}  // namespace
+
+struct Instance::Raw {
+  cordon_instance* instance;
+};
+
+Result<Instance> Instance::Create(std::shared_ptr<const Linked> linked, const InstanceOptions& options,
+                                  HostChannel* channel, const CallLimits& limits, std::uint64_t call_id) {
+  const OptionsView view(options);
+  const cordon_port port = {channel, Send};
+  const cordon_call_limits raw_limits = LimitsOf(limits);
+  cordon_instance* made = nullptr;
+  cordon_error* error = nullptr;
+  const cordon_status status = cordon_instance_new(linked->raw()->linked, view.get(), channel ? &port : nullptr,
+                                                   &raw_limits, call_id, &made, &error);
+  if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));
+  Instance instance;
+  instance.raw_ = new Raw{made};
+  instance.linked_ = std::move(linked);
+  return instance;
+}
+
+Instance::Instance(Instance&& other) noexcept
+    : raw_(std::exchange(other.raw_, nullptr)), linked_(std::move(other.linked_)) {}
+
+Instance& Instance::operator=(Instance&& other) noexcept {
+  std::swap(raw_, other.raw_);
+  std::swap(linked_, other.linked_);
+  return *this;
+}
+
+Instance::~Instance() {
+  if (raw_ == nullptr) return;
+  cordon_instance_free(raw_->instance);
+  delete raw_;
+}
+
+Status Instance::Call(const Function& function, std::span<const std::uint8_t> input,
+                      std::vector<std::uint8_t>& output, const CallLimits& limits, std::uint64_t call_id) {
+  if (raw_ == nullptr || function.raw() == nullptr) return Fail(Code::kInvalid, "the instance or function is empty");
+  const cordon_call_limits raw_limits = LimitsOf(limits);
+  const cordon_writer writer = {&output, WriteVector};
+  cordon_error* error = nullptr;
+  const cordon_status status = cordon_instance_call(raw_->instance, function.raw()->function,
+                                                    {input.data(), input.size()}, &raw_limits, call_id, &writer, &error);
+  if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));
+  return {};
+}
+
+bool Instance::poisoned() const { return raw_ == nullptr || cordon_instance_poisoned(raw_->instance); }
+
+Usage Instance::usage() const {
+  cordon_usage usage{};
+  if (raw_ != nullptr) cordon_instance_usage(raw_->instance, &usage);
+  return UsageOf(usage);
+}
+
+std::string Instance::TakeStdout() {
+  std::string text;
+  const cordon_writer writer = {&text, WriteString};
+  if (raw_ != nullptr) cordon_instance_take_output(raw_->instance, 1, &writer);
+  return text;
+}
+
+std::string Instance::TakeStderr() {
+  std::string text;
+  const cordon_writer writer = {&text, WriteString};
+  if (raw_ != nullptr) cordon_instance_take_output(raw_->instance, 2, &writer);
+  return text;
+}
+
+Interrupter Instance::interrupter() const {
+  Interrupter interrupter;
+  if (raw_ == nullptr) return interrupter;
+  interrupter.raw_ = std::shared_ptr<void>(cordon_interrupter_new(raw_->instance), [](void* raw) {
+    cordon_interrupter_free(static_cast<cordon_interrupter*>(raw));
+  });
+  return interrupter;
+}
+
+void Interrupter::Interrupt() const {
+  if (raw_) cordon_interrupter_interrupt(static_cast<cordon_interrupter*>(raw_.get()));
+}
+
+Status CallOnce(const std::shared_ptr<const Linked>& linked, const InstanceOptions& options, HostChannel* channel,
+                const Function& function, std::span<const std::uint8_t> input, std::vector<std::uint8_t>& output,
+                const CallLimits& limits, std::uint64_t call_id, Usage* usage, std::string* out, std::string* err) {
+  if (linked == nullptr || function.raw() == nullptr) return Fail(Code::kInvalid, "the code or function is empty");
+  const OptionsView view(options);
+  const cordon_port port = {channel, Send};
+  const cordon_call_limits raw_limits = LimitsOf(limits);
+  const cordon_writer writer = {&output, WriteVector};
+  const cordon_writer out_writer = {out, WriteString};
+  const cordon_writer err_writer = {err, WriteString};
+  cordon_usage raw_usage{};
+  cordon_error* error = nullptr;
+  const cordon_status status = cordon_call_once(
+      linked->raw()->linked, view.get(), channel ? &port : nullptr, function.raw()->function,
+      {input.data(), input.size()}, &raw_limits, call_id, &writer, usage ? &raw_usage : nullptr,
+      out ? &out_writer : nullptr, err ? &err_writer : nullptr, &error);
+  if (usage != nullptr) *usage = UsageOf(raw_usage);
+  if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));
+  return {};
+}
+
+}  // namespace cordon::engine

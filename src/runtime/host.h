@@ -1,0 +1,73 @@
+// The embedder's root object: loads plugins and owns what they share (engines, audit, the operator's configuration).
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "audit/observer.h"
+#include "manifest/config.h"
+#include "policy/grant_source.h"
+#include "runtime/plugin.h"
+#include "services/log.h"
+
+namespace cordon::runtime {
+
+struct HostOptions {
+  manifest::Config config;                            // limits, level, entries
+  std::shared_ptr<audit::Observer> observer;          // REQUIRED
+  std::shared_ptr<services::LogSink> log_sink;        // REQUIRED
+  std::shared_ptr<const policy::GrantSource> grants;  // grants on disk; may be null
+  std::vector<std::filesystem::path> forbidden_roots; // state, config and cache folders: never mapped as a root
+  std::uint32_t max_instances = 64;                   // live at once, for each engine
+  enum class Channel : std::uint8_t { kDirect, kCodec /* every message through bytes: tests */ } channel = Channel::kDirect;
+  engine::EngineOptions::AddressSpace address_space = engine::EngineOptions::AddressSpace::kLarge;
+};
+
+// `--mount HOST:GUEST[:ro|rw]`: names the folder and grants it in one word, for this load only.
+struct MountFlag {
+  std::filesystem::path host_path;
+  std::string guest_path;
+  policy::Access access = policy::Access::kRead;
+};
+
+struct LoadRequest {
+  std::filesystem::path source;                       // folder with a plugin.yaml, the file itself, or a .wasm file
+  std::vector<std::string> grants;                    // compact text, as --grant gives them
+  std::optional<policy::GrantSet> grant_set;          // of a --grants file; its digests must match (E_CHANGED)
+  std::map<std::string, std::filesystem::path> roots; // --root NAME=PATH
+  std::vector<MountFlag> mounts;
+  std::vector<std::pair<std::string, std::string>> environment;  // --env NAME=VALUE: names and grants
+  std::vector<std::string> arguments;                 // after `--`: grants `args` when not empty
+  std::optional<policy::Level> level;
+  std::optional<Duration> timeout;                    // within the ceiling, else E_RANGE
+  std::optional<Bytes> memory;
+  std::optional<std::uint64_t> fuel;
+  enum class Debug : std::uint8_t { kOff, kOn } debug = Debug::kOff;
+  // kInspect: describe and plan, do not compile; Runnable() then tells what Call would meet.
+  enum class Purpose : std::uint8_t { kRun, kInspect } purpose = Purpose::kRun;
+  std::function<void(std::string_view stage)> progress;  // "reading", "compiling", "linking"; may be empty
+};
+
+// Thread-safe. Plugins must not outlive their Host.
+class Host {
+ public:
+  static Result<std::unique_ptr<Host>> Create(HostOptions options);
+  ~Host();
+
+  // Reads, checks, plans, compiles, links. Before any guest code runs: E_DENIED or E_LINK with every cause, E_CHANGED,
+  // E_NOT_WASM, E_PRECOMPILED, E_COMPILE, E_COMPILE_LIMIT, E_DIGEST, E_UNENFORCEABLE, E_GRANT_FORBIDDEN, E_OVERLAP, and the
+  // manifest's own errors. One audit record for the load, one for each denied permission.
+  Result<std::shared_ptr<const Plugin>> Load(const LoadRequest& request);
+
+  struct State;
+
+ private:
+  explicit Host(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace cordon::runtime

@@ -1,0 +1,115 @@
+// A Plugin: found, read, compiled, linked, with its authority computed. Immutable and thread-safe; each call gets a
+// fresh instance. Made by Host::Load.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "abi/guest_abi.h"
+#include "abi/link_plan.h"
+#include "base/digest.h"
+#include "engine/engine.h"
+#include "formats/json.h"
+#include "formats/wit.h"
+#include "manifest/limits.h"
+#include "manifest/manifest.h"
+#include "policy/authority.h"
+#include "services/log.h"
+
+namespace cordon::runtime {
+
+class Host;
+
+// One file system folder that the plugin sees, opened once when it was loaded.
+struct Mount {
+  std::string guest_path;
+  std::filesystem::path host_path;   // for people: the descriptor is what counts
+  policy::Access access = policy::Access::kRead;
+};
+
+// What one call may be given beyond its input.
+struct CallOptions {
+  std::optional<Duration> timeout;           // never beyond the plugin's own limit
+  std::uint64_t call_id = 0;                 // 0: the host numbers it
+  std::vector<std::string> callers;          // the chain, outermost first
+  std::string stdin_bytes;
+  // Polled each 20 ms or so while the guest runs, by a thread of the caller's choosing: see Interrupt.
+  std::shared_ptr<class CallHandle> handle;  // may be null
+};
+
+// Stops a call from another thread or from a signal's follow-up. Thread-safe.
+class CallHandle {
+ public:
+  void Interrupt();
+  bool interrupted() const { return interrupted_.load(); }
+
+ private:
+  friend class Plugin;
+  void Watch(engine::Interrupter interrupter);
+  std::atomic<bool> interrupted_{false};
+  std::mutex mutex_;
+  engine::Interrupter interrupter_;
+};
+
+// What a call gave. `output` is JSON text when the guest answered; `answered_with_error` is set when its WIT result was an err.
+struct CallReport {
+  std::string output = "null";
+  bool answered_with_error = false;
+  std::string stdout_text, stderr_text;      // bytes of the guest: escape before display
+  engine::Usage usage;
+  std::uint64_t call_id = 0;
+};
+
+// One action as people and MCP see it.
+struct ActionView {
+  std::string name;                          // "check", or "iface#func" for an export that no manifest names
+  std::string description;
+  std::string export_name;                   // resolved: "acme:linkcheck/checker#check"
+  std::string wit;                           // "func(url: string) -> bool"
+  Json input_schema;
+  Json output_schema;
+  policy::RiskLevel risk;
+};
+
+class Plugin {
+ public:
+  ~Plugin();
+  const std::string& name() const;           // "acme/linkcheck", or the file's name for a bare .wasm
+  const Digest& digest() const;              // of the artifact
+  const manifest::Manifest* manifest() const;  // null for a bare .wasm
+  const wit::Contract& contract() const;
+  const policy::Authority& authority() const;
+  const abi::LinkPlan& link_plan() const;
+  const manifest::Limits& limits() const;
+  std::span<const Mount> mounts() const;
+  std::vector<ActionView> Actions() const;
+  policy::RiskLevel risk() const;
+
+  // Whether it could be linked; else E_LINK or E_DENIED with every cause. `explain` and `inspect` look at plugins that cannot.
+  Status Runnable() const;
+
+  // Calls an action with JSON text: an object by parameter name. A fresh instance; `report` is filled as far as the call
+  // came, on failure too. Errors: E_NOT_FOUND (no such action; the remedy names the nearest), E_INPUT_SCHEMA, E_OUTPUT_SCHEMA,
+  // E_INPUT_SIZE, E_OUTPUT_SIZE, and those of engine::Instance.
+  Status Call(std::string_view action, std::string_view input_json, const CallOptions& options, CallReport& report) const;
+
+  // The hot path for embedders and the bench: no JSON, no schema; payloads in the wire format. `function` from Resolve.
+  Result<engine::Function> Resolve(std::string_view action) const;
+  Status CallRaw(const engine::Function& function, std::span<const std::uint8_t> input, std::vector<std::uint8_t>& output,
+                 const CallOptions& options = {}) const;
+  // A warm instance that the caller keeps; it must not outlive the Plugin.
+  Result<engine::Instance> NewInstance(const CallOptions& options = {}) const;
+
+  struct State;
+
+ private:
+  friend class Host;
+  explicit Plugin(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace cordon::runtime
