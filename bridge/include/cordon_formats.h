@@ -88,8 +88,8 @@ void cordon_formats_schema_free(cordon_formats_schema *schema);
  *    "exports": [ITEM]}
  *   TYPE {"kind", "name"?, "docs"?, "fields"?: [FIELD], "element"?: n, "error"?: n, "size"?: n}
  *   FIELD {"name", "type"?: n, "docs"?}
- *   ITEM {"kind": "interface" | "function" | "other", "name", "module"?, "docs"?, "type_text"?, "functions"?: [FUNCTION],
- *         "resources"?: [string]}
+ *   ITEM {"kind": "interface" | "function" | "other", "name", "module"?, "docs"?, "type_text"?,
+ *         "functions"?: [FUNCTION], "resources"?: [string]}
  *   FUNCTION {"name", "docs"?, "params"?: [FIELD], "result"?: n, "is_async"?: true}
  * where n of a type is an index into "types". A borrowed resource has size 1.
  * More than `max_functions` functions in all modules inside is CORDON_FORMATS_COMPILE_LIMIT, found before anything is

@@ -25,7 +25,7 @@ enum class Kind : std::uint8_t {
   kOption,     // element
   kResult,     // element is ok, error is err; either may be kNone
   kMap,        // element is the key, error is the value; crosses as list<tuple<K, V>>
-  kResource,   // own<T> or borrow<T>: cannot cross to JSON
+  kResource,   // own<T>, or borrow<T> with `size` 1; `name` is T: cannot cross to JSON
   kUnsupported,  // stream, future, error-context
 };
 
@@ -58,7 +58,7 @@ struct Function {
 };
 
 // One import or export. A component's is an interface with functions, or one function (then `functions` has
-// that one, with the same name). A core module's imports are one item each, with the module in `interface_name`.
+// that one, with the same name). A core module's imports are one item each, with the module in `module`.
 struct Item {
   enum class Kind { kInterface, kFunction, kOther /* memory, table, global, tag, core module, type */ };
   Kind kind = Kind::kInterface;
@@ -84,7 +84,9 @@ struct Contract {
 // Reads the types of a binary. Core functions are described with WIT types (i32 as s32, i64 as s64, f32, f64).
 // `wit_folder` (may be empty) is a folder of .wit source whose doc comments are used where the binary has none.
 // Errors: E_NOT_WASM (text, ELF, garbage, truncated), E_PRECOMPILED (.cwasm, ELF with wasm code), E_COMPILE (does
-// not validate), E_COMPILE_LIMIT (more than `max_functions` functions). Bounded in time and memory by the input's size.
+// not validate, or needs a feature that the engine keeps off), E_COMPILE_LIMIT (more than `max_functions` functions,
+// 100,000 data segments, 1,000 nested modules ...). Bounded in time and memory by the input's size.
+// E_SYNTAX when `wit_folder` cannot be read as WIT: call again without it for a contract without those docs.
 struct DescribeOptions {
   std::uint32_t max_functions = 50'000;
   std::filesystem::path wit_folder;

@@ -180,7 +180,7 @@ impl<'a> Walk<'a> {
             return Err(Failure::new(Status::Invalid, format!("the reference at {at} is not a string")));
         };
         let Some(fragment) = reference.strip_prefix('#') else {
-            let message = format!("the reference '{reference}' at {at} leaves the document; put its target under $defs");
+            let message = format!("the reference '{reference}' at {at} leaves the document; inline it under $defs");
             return Err(Failure::new(Status::Invalid, message));
         };
         let fragment = percent_decode(fragment);
@@ -213,8 +213,8 @@ impl<'a> Walk<'a> {
                 }
                 if edge < edges.len() {
                     if longest[edges[edge]] == OPEN {
-                        let message = format!("the subschema at '{}' applies itself to the same value",
-                                              self.locations[edges[edge]].pointer);
+                        let pointer = &self.locations[edges[edge]].pointer;
+                        let message = format!("the subschema at '{pointer}' applies itself to the same value");
                         return Err(Failure::new(Status::Invalid, message));
                     }
                     stack.push((at, edge + 1));
