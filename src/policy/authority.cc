@@ -1,0 +1,279 @@
+#include "policy/authority.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+namespace cordon::policy {
+namespace {
+
+constexpr std::array<std::string_view, 4> kRisks = {"low", "medium", "high", "critical"};
+
+bool Has(std::span<const Kind> kinds, Kind kind) { return std::find(kinds.begin(), kinds.end(), kind) != kinds.end(); }
+
+Capability DefaultOf(Kind kind) {
+  switch (kind) {
+    case Kind::kClock: return MakeClock(ClockPrecision::kCoarse);
+    case Kind::kRandom: return MakeRandom();
+    case Kind::kStdio: return MakeStdio();
+    default: return MakeLog();
+  }
+}
+constexpr std::array<Kind, 4> kDefaults = {Kind::kClock, Kind::kRandom, Kind::kStdio, Kind::kLog};
+
+void Deny(Ruling& ruling, std::string rule, Ruling::State state = Ruling::State::kDenied) {
+  ruling.state = state;
+  ruling.rule = std::move(rule);
+  if (state == Ruling::State::kDenied) ruling.smallest_grant = ruling.request.capability.ToString();
+}
+
+void Allow(Ruling& ruling, Capability effective, std::string rule) {
+  ruling.state = Ruling::State::kEffective;
+  ruling.rule = std::move(rule);
+  ruling.effective = std::move(effective);
+}
+
+// The widest that any one grant gives; of two that do not compare, the first.
+void ApplyGrants(Ruling& ruling, std::span<const Grant> grants, const Ceiling& ceiling) {
+  for (const Grant& grant : grants) {
+    std::optional<Capability> both = Intersect(ruling.request.capability, grant.capability);
+    if (!both) continue;
+    if (!ceiling.Check(*both)) {
+      if (!ruling.effective) Deny(ruling, ceiling.rule());
+      continue;
+    }
+    if (ruling.effective && (ruling.effective == both || !both->Covers(*ruling.effective))) continue;
+    ruling.smallest_grant.clear();
+    Allow(ruling, std::move(*both), "grant:" + grant.capability.ToString());
+  }
+}
+
+Ruling Rule(const Request& request, std::span<const Grant> grants, const Ceiling& ceiling,
+            std::span<const Kind> withdrawn) {
+  Ruling ruling{request, Ruling::Source::kManifest, Ruling::State::kDenied, {}, {}, {}};
+  const Kind kind = request.capability.kind();
+  if (!EnforceableNow(kind)) {
+    Deny(ruling, "unenforceable", Ruling::State::kUnenforceable);
+  } else if (Has(withdrawn, kind)) {
+    Deny(ruling, "withdrawn");
+  } else if (OnByDefault(kind) && DefaultOf(kind).Covers(request.capability)) {
+    Allow(ruling, request.capability, "default-on");
+  } else {
+    Deny(ruling, "no-grant");
+    ApplyGrants(ruling, grants, ceiling);
+  }
+  return ruling;
+}
+
+Status CheckMounts(std::span<const Ruling> rulings) {
+  std::map<std::string, const FilesScope*> seen;
+  for (const Ruling& ruling : rulings) {
+    const FilesScope* scope = ruling.effective ? ruling.effective->files() : nullptr;
+    if (scope == nullptr) continue;
+    const auto [at, added] = seen.emplace(scope->mount, scope);
+    if (!added && (at->second->root != scope->root || at->second->below != scope->below)) {
+      return Fail(Code::kInvalid, "mount " + scope->mount + " would show two folders, " + at->second->root + "/" +
+                                      at->second->below + " and " + scope->root + "/" + scope->below,
+                  "give each folder a mount of its own");
+    }
+  }
+  return {};
+}
+
+// Why a question that no effective capability covers is denied: the nearest ruling says.
+Decision DenialFor(std::span<const Ruling> rulings, const Capability& asked) {
+  Decision decision{Verdict::kDeny, "not-requested", "", Code::kDenied};
+  for (const Ruling& ruling : rulings) {
+    if (!ruling.request.capability.Covers(asked)) continue;
+    decision.rule = ruling.state == Ruling::State::kEffective ? "no-grant" : ruling.rule;
+    break;
+  }
+  if (decision.rule == "no-grant") decision.remedy = "grant it: " + GrantFlags(asked);
+  if (decision.rule == "not-requested") {
+    decision.remedy = "ask for " + asked.ToString() + " in plugin.yaml, then grant it: " + GrantFlags(asked);
+  }
+  if (decision.rule == "unenforceable") decision.code = Code::kUnenforceable;
+  return decision;
+}
+
+Error CauseOf(const Ruling& ruling) {
+  const std::string text = ruling.request.capability.ToString();
+  if (ruling.state == Ruling::State::kUnenforceable) {
+    return Error(Code::kUnenforceable, text + " is required, and this build cannot enforce it yet",
+                 "make the permission optional, or use a build that has " +
+                     std::string(KindName(ruling.request.capability.kind())))
+        .With("capability", text).With("rule", ruling.rule);
+  }
+  if (ruling.rule == "withdrawn") {
+    return Error(Code::kDenied, text + " is required and was withdrawn",
+                 "take '" + std::string(KindName(ruling.request.capability.kind())) + "' out of 'deny' in grants.yaml")
+        .With("capability", text).With("rule", ruling.rule);
+  }
+  return Error(Code::kDenied, text + " is required and not granted (" + ruling.rule + ")",
+               "grant it: " + GrantFlags(ruling.request.capability))
+      .With("capability", text).With("rule", ruling.rule).With("grant", ruling.smallest_grant);
+}
+
+}  // namespace
+
+std::string_view RiskName(RiskLevel risk) { return kRisks[static_cast<std::size_t>(risk)]; }
+
+std::optional<RiskLevel> RiskNamed(std::string_view name) {
+  for (std::size_t i = 0; i < kRisks.size(); ++i) {
+    if (kRisks[i] == name) return static_cast<RiskLevel>(i);
+  }
+  return std::nullopt;
+}
+
+RiskLevel RiskOf(const Capability& capability) {
+  switch (capability.kind()) {
+    case Kind::kExec: return RiskLevel::kCritical;
+    case Kind::kFiles: return capability.files()->access == Access::kWrite ? RiskLevel::kHigh : RiskLevel::kMedium;
+    case Kind::kHttp:
+    case Kind::kSockets:
+    case Kind::kSecrets:
+    case Kind::kCall:
+    case Kind::kMessaging: return RiskLevel::kHigh;
+    case Kind::kEnvironment:
+    case Kind::kMemory:
+    case Kind::kContext:
+    case Kind::kStorage: return RiskLevel::kMedium;
+    default: return RiskLevel::kLow;
+  }
+}
+
+std::string_view StateName(Ruling::State state) {
+  switch (state) {
+    case Ruling::State::kEffective: return "effective";
+    case Ruling::State::kDenied: return "denied";
+    case Ruling::State::kUnenforceable: return "unenforceable";
+  }
+  return "denied";
+}
+
+Result<Authority> Authority::Evaluate(std::span<const Request> requests, std::span<const Grant> grants,
+                                      const Ceiling& ceiling, LinkMode link, std::span<const Kind> withdrawn) {
+  Authority authority;
+  authority.link_ = link;
+  for (const Request& request : requests) authority.rulings_.push_back(Rule(request, grants, ceiling, withdrawn));
+  for (Kind kind : kDefaults) {
+    if (authority.Allows(kind)) continue;
+    Ruling ruling{{DefaultOf(kind), Need::kOptional, ""}, Ruling::Source::kDefault, Ruling::State::kDenied, {}, {}, {}};
+    if (Has(withdrawn, kind)) {
+      Deny(ruling, "withdrawn");
+      ruling.smallest_grant.clear();
+    } else {
+      Allow(ruling, ruling.request.capability, "default-on");
+    }
+    authority.rulings_.push_back(std::move(ruling));
+  }
+  CORDON_TRY(CheckMounts(authority.rulings_));
+  for (const Grant& grant : grants) {
+    const bool used = std::any_of(requests.begin(), requests.end(), [&](const Request& request) {
+      return Intersect(request.capability, grant.capability).has_value();
+    });
+    if (!used) authority.unused_.push_back(grant);
+  }
+  return authority;
+}
+
+Result<Authority> Authority::Compute(std::span<const Request> requests, std::span<const Grant> grants,
+                                     const Ceiling& ceiling, LinkMode link, std::span<const Kind> withdrawn) {
+  CORDON_ASSIGN(Authority authority, Evaluate(requests, grants, ceiling, link, withdrawn));
+  CORDON_TRY(authority.CheckRequired());
+  return authority;
+}
+
+Status Authority::CheckRequired() const {
+  std::vector<Error> causes;
+  std::string names, flags;
+  Code code = Code::kUnenforceable;
+  for (const Ruling& ruling : rulings_) {
+    if (ruling.request.need != Need::kRequired || ruling.state == Ruling::State::kEffective) continue;
+    if (ruling.state == Ruling::State::kDenied) code = Code::kDenied;
+    if (ruling.rule == "no-grant") flags += " " + GrantFlags(ruling.request.capability);
+    names += (names.empty() ? "" : ", ") + ruling.request.capability.ToString();
+    causes.push_back(CauseOf(ruling));
+  }
+  if (causes.empty()) return {};
+  const std::string count = std::to_string(causes.size());
+  Error error(code, count + (causes.size() == 1 ? " required permission is" : " required permissions are") +
+                        " not effective: " + names,
+              flags.empty() ? causes.front().remedy : "grant what is missing:" + flags);
+  error.causes = std::move(causes);
+  return Fail(std::move(error));
+}
+
+bool Authority::Allows(Kind kind) const {
+  return std::any_of(rulings_.begin(), rulings_.end(), [kind](const Ruling& ruling) {
+    return ruling.effective && ruling.effective->kind() == kind;
+  });
+}
+
+const Ruling* Authority::RulingFor(Kind kind) const {
+  const Ruling* found = nullptr;
+  for (const Ruling& ruling : rulings_) {
+    if (ruling.request.capability.kind() != kind) continue;
+    if (ruling.effective) return &ruling;
+    if (found == nullptr) found = &ruling;
+  }
+  return found;
+}
+
+std::vector<FilesScope> Authority::FilesGrants() const {
+  std::map<std::string, FilesScope> by_mount;
+  for (const Ruling& ruling : rulings_) {
+    const FilesScope* scope = ruling.effective ? ruling.effective->files() : nullptr;
+    if (scope == nullptr) continue;
+    const auto [at, added] = by_mount.emplace(scope->mount, *scope);
+    if (!added) at->second.access = std::max(at->second.access, scope->access);
+  }
+  std::vector<FilesScope> scopes;
+  for (auto& [mount, scope] : by_mount) scopes.push_back(std::move(scope));
+  return scopes;
+}
+
+std::vector<std::string> Authority::EnvironmentNames() const {
+  std::vector<std::string> names;
+  for (const Ruling& ruling : rulings_) {
+    if (ruling.effective && ruling.effective->kind() == Kind::kEnvironment) {
+      names.push_back(ruling.effective->named()->name);
+    }
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+std::optional<ClockPrecision> Authority::Clock() const {
+  std::optional<ClockPrecision> best;
+  for (const Ruling& ruling : rulings_) {
+    const ClockScope* scope = ruling.effective ? ruling.effective->clock() : nullptr;
+    if (scope != nullptr && (!best || *best < scope->precision)) best = scope->precision;
+  }
+  return best;
+}
+
+Decision Authority::Decide(const Capability& asked) const {
+  for (const Ruling& ruling : rulings_) {
+    if (ruling.effective && ruling.effective->Covers(asked)) return {Verdict::kAllow, ruling.rule, "", Code::kDenied};
+  }
+  return DenialFor(rulings_, asked);
+}
+
+RiskLevel Authority::risk() const {
+  RiskLevel risk = RiskLevel::kLow;
+  for (const Ruling& ruling : rulings_) {
+    if (ruling.effective) risk = std::max(risk, RiskOf(*ruling.effective));
+  }
+  return risk;
+}
+
+std::string GrantFlags(const Capability& capability) {
+  if (capability.kind() == Kind::kEnvironment) return "--env " + capability.named()->name + "=VALUE";
+  std::string flags = "--grant '" + capability.ToString() + "'";
+  if (capability.files() != nullptr) flags += " --root " + capability.files()->root + "=PATH";
+  return flags;
+}
+
+}  // namespace cordon::policy
