@@ -1,0 +1,409 @@
+#include "abi/link_plan.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "abi/denial.h"
+#include "abi/type_shape.h"
+#include "abi/wasi_table.h"
+
+namespace cordon::abi {
+namespace {
+
+using policy::Kind;
+using wit::Item;
+
+constexpr std::string_view kLogShape = "(enum{trace,debug,info,warn,error,critical},string,string)";
+constexpr std::array<std::string_view, 8> kWasiResources = {
+    "error", "pollable", "input-stream", "output-stream", "terminal-input", "terminal-output", "descriptor",
+    "directory-entry-stream"};
+
+// The kind of capability that an interface stands for, and what a grant of it looks like.
+struct Need {
+  std::string_view prefix;  // of the name without version
+  std::optional<Kind> kind;
+  std::string_view grant;
+};
+constexpr Need kNeeds[] = {
+    {"wasi:io/", {}, ""},
+    {"wasi:cli/exit", {}, ""},
+    {"wasi:cli/environment", Kind::kEnvironment, "env:NAME"},
+    {"wasi:cli/", Kind::kStdio, "stdio"},
+    {"wasi:clocks/", Kind::kClock, "clock:coarse"},
+    {"wasi:random/", Kind::kRandom, "random"},
+    {"wasi:filesystem/", Kind::kFiles, "fs:read:/data=workspace"},
+    {"wasi:logging/", Kind::kLog, "log"},
+    {"wasi:sockets/udp", Kind::kSockets, "net:udp:HOST:PORT"},
+    {"wasi:sockets/", Kind::kSockets, "net:tcp:HOST:PORT"},
+    {"wasi:http/", Kind::kHttp, "http:GET:https://HOST/*"},
+    {"wasi:keyvalue/", Kind::kStorage, "kv:read:BUCKET"},
+    {"wasi:config/", Kind::kConfig, "config"},
+    {"wasi:messaging/", Kind::kMessaging, "msg:send:CHANNEL"},
+};
+
+const Need* NeedOf(std::string_view name) {
+  const auto it = std::find_if(std::begin(kNeeds), std::end(kNeeds), [&](const Need& n) { return name.starts_with(n.prefix); });
+  return it == std::end(kNeeds) ? nullptr : it;
+}
+
+std::string Quoted(std::string_view text) {
+  constexpr std::string_view kPlain = "_./:@+=-";
+  const bool is_plain = !text.empty() && std::all_of(text.begin(), text.end(), [&](unsigned char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           kPlain.find(static_cast<char>(c)) != std::string_view::npos;
+  });
+  if (is_plain) return std::string(text);
+  std::string quoted = "'";
+  for (char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+std::string ItemType(const wit::Contract& contract, const Item& item) {
+  if (!item.type_text.empty()) return item.type_text;
+  if (item.kind == Item::Kind::kInterface) return "interface";
+  return item.functions.empty() ? "item" : wit::FunctionText(contract, item.functions.front());
+}
+
+class Planner {
+ public:
+  Planner(const wit::Contract& contract, const policy::Authority& authority, const LinkOptions& options)
+      : contract_(contract), authority_(authority), options_(options) {
+    plan_.plugin = options.plugin;
+  }
+
+  LinkPlan Plan() && {
+    for (const Item& item : contract_.imports) {
+      item_ = &item;
+      decision_ = ImportDecision{};
+      decision_.import = item.name;
+      decision_.type = ItemType(contract_, item);
+      if (contract_.kind == wit::Contract::Kind::kModule) {
+        DecideCore();
+      } else {
+        DecideComponent();
+      }
+      plan_.decisions.push_back(std::move(decision_));
+    }
+    return std::move(plan_);
+  }
+
+ private:
+  void Set(LinkState state, std::string rule, std::string message) {
+    decision_.state = state;
+    decision_.rule = std::move(rule);
+    decision_.message = std::move(message);
+  }
+  void Refuse(std::string rule, std::string message, std::string command) {
+    Set(LinkState::kNotLinked, std::move(rule), std::move(message));
+    decision_.command = std::move(command);
+  }
+
+  void DecideComponent();
+  void DecideWasi(const InterfaceName& name, const Need& need);
+  void DecideLogging();
+  void DecideService(const Need& need);
+  void DecideUnknown(const InterfaceName& name);
+  void DecideCore();
+  void DecidePreview1(const Preview1Function& function);
+  std::string Misfit(std::string_view interface_name) const;
+
+  std::string OfferGrant(const Need& need);
+  std::string WithdrawnCommand(Kind kind) const;
+  void Gate(Kind kind, const Need& need, std::string_view wasi_name);
+  void GateFiles(const Need& need);
+  void GateEnvironment(const Need& need);
+  void LinkWasi(std::string_view name);
+  bool Stubbed(Kind kind);
+
+  const wit::Contract& contract_;
+  const policy::Authority& authority_;
+  const LinkOptions& options_;
+  const Item* item_ = nullptr;
+  ImportDecision decision_;
+  LinkPlan plan_;
+};
+
+void Planner::LinkWasi(std::string_view name) {
+  auto& wasi = plan_.spec.wasi;
+  if (std::find(wasi.begin(), wasi.end(), name) == wasi.end()) wasi.emplace_back(name);
+}
+
+// Fills in the smallest grant and what to type for it; the grant that the manifest's own request needs comes first.
+std::string Planner::OfferGrant(const Need& need) {
+  if (!need.kind) return {};
+  decision_.capability = policy::KindName(*need.kind);
+  const policy::Ruling* ruling = authority_.RulingFor(*need.kind);
+  std::string flags;
+  if (ruling != nullptr && ruling->state != policy::Ruling::State::kEffective) {
+    decision_.grant = ruling->smallest_grant.empty() ? ruling->request.capability.ToString() : ruling->smallest_grant;
+    flags = policy::GrantFlags(ruling->request.capability);
+  } else {
+    decision_.grant = need.grant;
+    const auto capability = policy::Capability::Parse(need.grant);
+    flags = capability ? policy::GrantFlags(*capability) : "--grant '" + std::string(need.grant) + "'";
+  }
+  decision_.command = "cordon run " + Quoted(options_.plugin) + " " + flags;
+  return decision_.grant;
+}
+
+std::string Planner::WithdrawnCommand(Kind kind) const {
+  return "take `" + std::string(policy::KindName(kind)) + "` out of `deny` in the grants of " + options_.plugin;
+}
+
+// A stub in place of what an optional permission asked for and did not get.
+bool Planner::Stubbed(Kind kind) {
+  const policy::Ruling* ruling = authority_.RulingFor(kind);
+  const bool is_optional = ruling != nullptr && ruling->source == policy::Ruling::Source::kManifest &&
+                           ruling->request.need == policy::Need::kOptional;
+  if (!is_optional || authority_.link() == policy::LinkMode::kStrict || item_->functions.empty()) return false;
+  for (const wit::Function& function : item_->functions) {
+    Stub stub;
+    const bool is_bare = item_->kind == Item::Kind::kFunction;
+    stub.import = {is_bare ? std::string() : item_->name, function.name};
+    stub.answer.capability = ruling->request.capability.ToString();
+    stub.answer.rule = ruling->rule;
+    if (auto payload = DenialPayload(contract_, function, policy::KindName(kind))) {
+      stub.reply = Stub::Reply::kPayload;
+      stub.answer.payload = std::move(*payload);
+    }
+    plan_.spec.stubs.push_back(stub.import);
+    plan_.stubs.push_back(std::move(stub));
+  }
+  Set(LinkState::kStub, ruling->rule,
+      "optional and not granted (" + std::string(policy::KindName(kind)) + "): a stub that denies stands in for it");
+  return true;
+}
+
+// Linked when the kind is effective, stubbed when it was optional, absent otherwise.
+void Planner::Gate(Kind kind, const Need& need, std::string_view wasi_name) {
+  const policy::Ruling* ruling = authority_.RulingFor(kind);
+  if (authority_.Allows(kind)) {
+    decision_.capability = policy::KindName(kind);
+    LinkWasi(wasi_name);
+    return Set(LinkState::kLinked, ruling != nullptr ? ruling->rule : "default-on",
+               std::string(policy::KindName(kind)) + " is effective");
+  }
+  OfferGrant(need);
+  if (Stubbed(kind)) return;
+  const std::string rule = ruling != nullptr ? ruling->rule : "no-grant";
+  const bool is_withdrawn = ruling != nullptr && ruling->rule == "withdrawn";
+  Refuse(rule, is_withdrawn ? std::string(policy::KindName(kind)) + " was withdrawn from this plugin"
+                            : "nothing grants " + std::string(policy::KindName(kind)),
+         is_withdrawn ? WithdrawnCommand(kind) : decision_.command);
+}
+
+void Planner::GateFiles(const Need& need) {
+  if (authority_.FilesGrants().empty()) {
+    OfferGrant(need);
+    const policy::Ruling* ruling = authority_.RulingFor(Kind::kFiles);
+    return Set(LinkState::kLinkedEmpty, ruling != nullptr ? ruling->rule : "no-grant",
+               "linked without a single folder: no grant gives files");
+  }
+  decision_.capability = policy::KindName(Kind::kFiles);
+  Set(LinkState::kLinked, authority_.RulingFor(Kind::kFiles)->rule, "the granted folders are behind it");
+}
+
+void Planner::GateEnvironment(const Need& need) {
+  const bool has_names = !authority_.EnvironmentNames().empty();
+  const bool has_arguments = authority_.AllowsArguments();
+  if (!has_names && !has_arguments) {
+    OfferGrant(need);
+    const policy::Ruling* ruling = authority_.RulingFor(Kind::kEnvironment);
+    return Set(LinkState::kLinkedEmpty, ruling != nullptr ? ruling->rule : "no-grant",
+               "linked without a variable or an argument: no grant gives any");
+  }
+  const policy::Ruling* ruling = authority_.RulingFor(has_names ? Kind::kEnvironment : Kind::kArguments);
+  decision_.capability = policy::KindName(has_names ? Kind::kEnvironment : Kind::kArguments);
+  Set(LinkState::kLinked, ruling != nullptr ? ruling->rule : "default-on", "what was granted is behind it, nothing else");
+}
+
+// What the binary expects of an interface that the engine has, and the engine's does not give; empty when all fits.
+std::string Planner::Misfit(std::string_view interface_name) const {
+  const auto known = WasiFunctions(interface_name);
+  std::string unknown, wrong;
+  for (const wit::Function& function : item_->functions) {
+    const auto it = std::find_if(known.begin(), known.end(), [&](const auto& k) { return k.name == function.name; });
+    if (it == known.end()) {
+      unknown += (unknown.empty() ? "" : ", ") + function.name;
+    } else if (FunctionShape(contract_, function) != it->shape) {
+      wrong += (wrong.empty() ? "" : ", ") + function.name + " as " + wit::FunctionText(contract_, function);
+    }
+  }
+  for (const std::string& resource : item_->resources) {
+    if (std::find(kWasiResources.begin(), kWasiResources.end(), resource) == kWasiResources.end()) {
+      unknown += (unknown.empty() ? "" : ", ") + resource;
+    }
+  }
+  if (!unknown.empty()) return "unknown-function: the interface has no " + unknown;
+  if (!wrong.empty()) return "wrong-type: the binary declares " + wrong;
+  return {};
+}
+
+void Planner::DecideWasi(const InterfaceName& name, const Need& need) {
+  const std::string known = "WASI 0.2.0 to " + std::string(kWasiVersionOffered);
+  if (JudgeWasiVersion(name.version) == WasiVersion::kOther) {
+    const bool is_next = name.version.starts_with("0.3");
+    return Refuse("wasi-version", (name.version.empty() ? "no version" : "version " + std::string(name.version)) +
+                                      " of this interface is offered" + (is_next ? ", WASI 0.3 is not part of this build" : ""),
+                  "build the plugin for " + known);
+  }
+  if (const std::string misfit = Misfit(name.name); !misfit.empty()) {
+    const std::size_t colon = misfit.find(": ");
+    return Refuse(misfit.substr(0, colon), misfit.substr(colon + 2), "build the plugin against the published WIT of " + known);
+  }
+  if (!need.kind) {
+    LinkWasi(name.name);
+    return Set(LinkState::kLinked, "harmless", "holds no authority by itself");
+  }
+  if (*need.kind == Kind::kFiles || *need.kind == Kind::kEnvironment) {
+    LinkWasi(name.name);
+    return *need.kind == Kind::kFiles ? GateFiles(need) : GateEnvironment(need);
+  }
+  Gate(*need.kind, need, name.name);
+}
+
+void Planner::DecideLogging() {
+  const Need& need = *NeedOf("wasi:logging/logging");
+  for (const wit::Function& function : item_->functions) {
+    if (function.name != "log") {
+      return Refuse("unknown-function", "the interface has no " + function.name, "build the plugin against wasi:logging");
+    }
+    if (FunctionShape(contract_, function) != kLogShape) {
+      return Refuse("wrong-type", "the binary declares log as " + wit::FunctionText(contract_, function),
+                    "build the plugin against wasi:logging");
+    }
+  }
+  if (!item_->resources.empty()) {
+    return Refuse("unknown-function", "the interface has no " + item_->resources.front(), "build the plugin against wasi:logging");
+  }
+  if (authority_.Allows(Kind::kLog)) {
+    decision_.capability = policy::KindName(Kind::kLog);
+    plan_.spec.host.push_back({item_->name, "log"});
+    const policy::Ruling* ruling = authority_.RulingFor(Kind::kLog);
+    return Set(LinkState::kLinked, ruling != nullptr ? ruling->rule : "default-on", "lines go to the host's log, bounded");
+  }
+  Gate(Kind::kLog, need, {});
+}
+
+// An interface whose kind has no service in this build: never linked, stubbed when the manifest made it optional.
+void Planner::DecideService(const Need& need) {
+  const Kind kind = *need.kind;
+  const std::string name(policy::KindName(kind));
+  OfferGrant(need);
+  if (Stubbed(kind)) return;
+  const policy::Ruling* ruling = authority_.RulingFor(kind);
+  const bool is_requested = ruling != nullptr && ruling->source == policy::Ruling::Source::kManifest;
+  std::string message = "nothing grants " + name;
+  if (!policy::EnforceableNow(kind)) message += ", and this build has no service that could hold a plugin to such a grant";
+  if (is_requested && ruling->request.need == policy::Need::kOptional) message += "; `link: strict` forbids a stub";
+  const std::string stub = "name it under `permissions.optional` in plugin.yaml, without `link: strict`, to link a stub that denies";
+  Refuse(ruling != nullptr ? ruling->rule : "no-grant", std::move(message),
+         policy::EnforceableNow(kind) ? decision_.command : stub);
+}
+
+void Planner::DecideUnknown(const InterfaceName& name) {
+  if (name.package.starts_with("wasi:")) {
+    return Refuse("unknown-interface", "Cordon offers no such WASI interface",
+                  "build the plugin for WASI 0.2.0 to " + std::string(kWasiVersionOffered) + ", without this import");
+  }
+  const bool is_function = item_->kind != Item::Kind::kInterface;
+  Refuse("unknown-interface", is_function ? "nothing offers this import" : "nothing offers this interface",
+         "build the plugin without this import; no grant can provide it");
+}
+
+void Planner::DecideComponent() {
+  const InterfaceName name = SplitInterface(item_->name);
+  const bool only_types = item_->kind == Item::Kind::kInterface && item_->functions.empty() && item_->resources.empty();
+  if (only_types || (item_->kind == Item::Kind::kOther && item_->type_text == "type")) {
+    return Set(LinkState::kLinked, "types-only", "only names types, so there is nothing to link");
+  }
+  if (item_->kind != Item::Kind::kInterface) return DecideUnknown(name);
+  const Need* need = NeedOf(name.name);
+  if (!WasiFunctions(name.name).empty() && need != nullptr) return DecideWasi(name, *need);
+  if (name.name == "wasi:logging/logging") return DecideLogging();
+  const bool is_offered_package = need != nullptr && (!need->kind || policy::OnByDefault(*need->kind) ||
+                                                      *need->kind == Kind::kFiles || *need->kind == Kind::kEnvironment);
+  if (need == nullptr || is_offered_package) return DecideUnknown(name);
+  DecideService(*need);
+}
+
+void Planner::DecidePreview1(const Preview1Function& function) {
+  const std::string_view name = function.name;
+  if (decision_.type != function.type) {
+    return Refuse("wrong-type", "the binary declares " + std::string(name) + " as " + decision_.type + "; it is " +
+                                    std::string(function.type),
+                  "build the plugin with a toolchain for wasm32-wasip1");
+  }
+  if (function.kind) {
+    const std::string grant = *function.kind == Kind::kClock ? "clock:coarse" : std::string(policy::KindName(*function.kind));
+    return Gate(*function.kind, Need{"", function.kind, grant}, kPreview1);
+  }
+  LinkWasi(kPreview1);
+  if (name.starts_with("environ_") || name.starts_with("args_")) return GateEnvironment(*NeedOf("wasi:cli/environment"));
+  if (name.starts_with("path_") || name.starts_with("fd_") || name.starts_with("sock_")) {
+    return Set(LinkState::kLinkedEmpty, "no-grant", "linked without a single folder or socket");
+  }
+  Set(LinkState::kLinked, "harmless", "holds no authority by itself");
+}
+
+void Planner::DecideCore() {
+  const std::string_view module = item_->module;
+  if (module == kPreview1 && item_->kind == Item::Kind::kFunction) {
+    const std::string_view name = std::string_view(item_->name).substr(std::min(item_->name.size(), module.size() + 1));
+    if (const Preview1Function* function = FindPreview1(name)) return DecidePreview1(*function);
+    return Refuse("unknown-function", "preview 1 has no function " + std::string(name),
+                  "build the plugin with a toolchain for wasm32-wasip1");
+  }
+  if (module == "wasi_unstable") {
+    return Refuse("wasi-version", "the preview before preview 1 is never linked",
+                  "build the plugin with a toolchain for wasm32-wasip1 or wasm32-wasip2");
+  }
+  Refuse("unknown-interface", "nothing offers this import", "build the plugin without this import; no grant can provide it");
+}
+
+}  // namespace
+
+std::string_view LinkStateName(LinkState state) {
+  switch (state) {
+    case LinkState::kLinked: return "linked";
+    case LinkState::kLinkedEmpty: return "linked-empty";
+    case LinkState::kStub: return "stub";
+    case LinkState::kNotLinked: break;
+  }
+  return "not-linked";
+}
+
+bool LinkPlan::complete() const {
+  return std::none_of(decisions.begin(), decisions.end(), [](const auto& d) { return d.state == LinkState::kNotLinked; });
+}
+
+Result<LinkPlan> PlanLink(const wit::Contract& contract, const policy::Authority& authority, const LinkOptions& options) {
+  const bool is_module = contract.kind == wit::Contract::Kind::kModule;
+  const bool uses_preview1 = is_module && std::any_of(contract.imports.begin(), contract.imports.end(),
+                                                      [](const Item& item) { return item.module == kPreview1; });
+  if (uses_preview1 && !authority.FilesGrants().empty()) {
+    return Fail(Error(Code::kUnenforceable, "files were granted to a preview 1 module; files for a preview 1 module come with abi: command",
+                      "build the plugin as a component (wasm32-wasip2), or leave the grant of files out")
+                    .With("capability", "files"));
+  }
+  return Planner(contract, authority, options).Plan();
+}
+
+Error UnlinkedError(const LinkPlan& plan) {
+  Error error(Code::kLink, "");
+  for (const ImportDecision& decision : plan.decisions) {
+    if (decision.state != LinkState::kNotLinked) continue;
+    Error cause(Code::kLink, decision.import + " (" + decision.type + ") was not linked: " + decision.message, decision.command);
+    cause.details = {{"import", decision.import}, {"type", decision.type}, {"grant", decision.grant},
+                     {"rule", decision.rule}, {"command", decision.command}};
+    error.causes.push_back(std::move(cause));
+  }
+  const std::size_t count = error.causes.size();
+  error.message = std::to_string(count) + (count == 1 ? " import was" : " imports were") + " not linked; nothing was instantiated";
+  error.remedy = count == 1 ? error.causes.front().remedy
+                            : "cordon explain " + Quoted(plan.plugin) + " shows every import and what would link it";
+  return error;
+}
+
+}  // namespace cordon::abi
