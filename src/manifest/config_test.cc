@@ -1,0 +1,289 @@
+#include "manifest/config.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "manifest/limits.h"
+
+namespace cordon::manifest {
+namespace {
+
+namespace fs = std::filesystem;
+using Variables = std::map<std::string, std::string, std::less<>>;
+
+Environment Of(const Variables& variables) {
+  return [variables](std::string_view name) -> std::optional<std::string> {
+    const auto found = variables.find(name);
+    return found == variables.end() ? std::nullopt : std::optional(found->second);
+  };
+}
+
+Result<Config> Parse(std::string_view text) { return ParseConfig(text, "config.yaml", Of({{"HOME", "/home/op"}})); }
+
+template <typename T>
+Code CodeOf(const Result<T>& result) {
+  return result ? Code::kInternal : result.error().code;
+}
+
+// A home of its own, removed afterwards.
+class Home {
+ public:
+  Home() {
+    std::string pattern = (fs::temp_directory_path() / "cordon-config-XXXXXX").string();
+    path_ = ::mkdtemp(pattern.data());
+  }
+  ~Home() { fs::remove_all(path_); }
+  fs::path Write(const fs::path& name, std::string_view text) const {
+    fs::create_directories((path_ / name).parent_path());
+    std::ofstream(path_ / name, std::ios::binary) << text;
+    return path_ / name;
+  }
+  Variables With(Variables more) const {
+    more.emplace("HOME", path_.string());
+    return more;
+  }
+
+ private:
+  fs::path path_;
+};
+
+TEST(Config, DefaultsAreThoseOfTheFormat) {
+  const Result<Config> config = Parse("");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_FALSE(config->enabled);
+  EXPECT_EQ(config->directories, std::vector<fs::path>{"/home/op/.local/share/cordon/plugins"});
+  EXPECT_EQ(config->level, policy::Level::kDefault);
+  EXPECT_EQ(config->limits.memory, MiB(256));
+  EXPECT_EQ(config->limits.timeout, Duration(std::chrono::seconds(30)));
+  EXPECT_EQ(config->limits.stack, KiB(512));
+  EXPECT_EQ(config->limits.tables, 20'000u);
+  EXPECT_EQ(config->limits.instances, 32u);
+  EXPECT_EQ(config->limits.handles, 4096u);
+  EXPECT_EQ(config->limits.stdout_bytes, KiB(64));
+  EXPECT_EQ(config->limits.input, MiB(8));
+  EXPECT_EQ(config->limits.output, MiB(8));
+  EXPECT_EQ(config->limits.functions, 50'000u);
+  EXPECT_EQ(config->OriginOf("plugins.limits.memory"), "default");
+}
+
+TEST(Config, EveryKeyThatExistsChangesItsValue) {
+  const Result<Config> config = Parse(
+      "plugins:\n"
+      "  enabled: true\n"
+      "  directories: [~/plugins, /srv/./plugins]\n"
+      "  level: default\n"
+      "  native: refuse\n"
+      "  limits: { memory: 1MiB, timeout: 1s, stack: 64KiB, tables: 1, instances: 2, handles: 3, stdout: 1KiB, input: "
+      "2KiB,\n"
+      "            output: 3KiB, functions: 4 }\n"
+      "  entries:\n"
+      "    acme/linkcheck: { enabled: true, level: default }\n"
+      "    bare: { enabled: false }\n"
+      "compat: { nexus_empty_allowlist: deny }\n");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_TRUE(config->enabled);
+  EXPECT_EQ(config->directories, (std::vector<fs::path>{"/home/op/plugins", "/srv/plugins"}));
+  EXPECT_EQ(config->limits.memory, MiB(1));
+  EXPECT_EQ(config->limits.timeout, Duration(std::chrono::seconds(1)));
+  EXPECT_EQ(config->limits.stack, KiB(64));
+  EXPECT_EQ(config->limits.tables, 1u);
+  EXPECT_EQ(config->limits.instances, 2u);
+  EXPECT_EQ(config->limits.handles, 3u);
+  EXPECT_EQ(config->limits.stdout_bytes, KiB(1));
+  EXPECT_EQ(config->limits.input, KiB(2));
+  EXPECT_EQ(config->limits.output, KiB(3));
+  EXPECT_EQ(config->limits.functions, 4u);
+  EXPECT_EQ(config->entries.at("acme/linkcheck").level, policy::Level::kDefault);
+  EXPECT_EQ(config->entries.at("local/bare").enabled, false);
+  EXPECT_EQ(config->OriginOf("plugins.limits.memory"), "config.yaml:6");
+}
+
+TEST(Config, WhatDoesNotExistYetIsRefused) {
+  for (const char* text :
+       {"plugins: { policy: policy.yaml }", "plugins: { native: allow }", "plugins: { native: warn }",
+        "plugins: { isolation: { enabled: true } }", "plugins: { cache: { size: 4GiB } }", "plugins: { level: strict }",
+        "plugins: { level: relaxed }", "plugins: { level: paranoid }", "plugins: { entries: { a/b: { egress: [x] } } }",
+        "plugins: { entries: { a/b: { config: { x: 1 } } } }", "plugins: { entries: { a/b: { level: strict } } }",
+        "compat: { nexus_empty_allowlist: allow }", "registries: { x: y }", "trust: { x: y }",
+        "server: { listen: 'unix:/x' }"}) {
+    const Result<Config> config = Parse(text);
+    EXPECT_EQ(CodeOf(config), Code::kUnenforceable) << text;
+    EXPECT_TRUE(config || !config.error().remedy.empty()) << text;
+  }
+}
+
+TEST(Config, WrongValuesHaveTheirPlace) {
+  struct Case {
+    const char* text;
+    Code code;
+    std::uint32_t line, column;
+  };
+  for (const Case& c : {Case{"plugins:\n  enabled: \"true\"\n", Code::kType, 2, 12},
+                        Case{"plugins:\n  enabled: yes\n", Code::kType, 2, 12},
+                        Case{"plugins:\n  limits: { memory: 0 }\n", Code::kRange, 2, 21},
+                        Case{"plugins:\n  limits: { memory: 1KiB }\n", Code::kRange, 2, 21},
+                        Case{"plugins:\n  limits: { memory: 1TiB }\n", Code::kType, 2, 21},
+                        Case{"plugins:\n  limits: { tables: 99999999999 }\n", Code::kRange, 2, 21},
+                        Case{"plugins:\n  directories: [plugins]\n", Code::kInvalid, 2, 17},
+                        Case{"plugins:\n  directories: /srv\n", Code::kType, 2, 16},
+                        Case{"plugins:\n  entries: { ../x: {} }\n", Code::kName, 2, 14},
+                        Case{"plugins:\n  level: high\n", Code::kRange, 2, 10},
+                        Case{"pluginz: {}\n", Code::kUnknownKey, 1, 1}, Case{"- plugins\n", Code::kType, 1, 1}}) {
+    const Result<Config> config = Parse(c.text);
+    ASSERT_EQ(CodeOf(config), c.code) << c.text << (config ? "" : config.error().message);
+    EXPECT_EQ(config.error().place->line, c.line) << c.text;
+    EXPECT_EQ(config.error().place->column, c.column) << c.text;
+  }
+}
+
+TEST(ConfigSettings, VariableAndFlagAreMadeFromTheKey) {
+  for (const Setting& setting : Settings()) {
+    std::string variable = "CORDON_", flag = "--";
+    for (char c : setting.key) {
+      variable += c == '.' ? '_' : static_cast<char>(std::toupper(c));
+      flag += c == '.' ? '-' : c;
+    }
+    EXPECT_EQ(setting.variable, variable);
+    EXPECT_EQ(setting.flag, flag);
+    EXPECT_FALSE(setting.description.empty());
+  }
+}
+
+TEST(ConfigSettings, EachTakesItsExampleAndNamesItsOrigin) {
+  for (const Setting& setting : Settings()) {
+    Config config;
+    const Status status =
+        SetSetting(config, setting.key, setting.example, setting.variable, Of({{"HOME", "/home/op"}}));
+    ASSERT_TRUE(status) << setting.key << ": " << status.error().message;
+    EXPECT_EQ(config.OriginOf(setting.key), setting.variable);
+  }
+}
+
+TEST(ConfigSettings, AVariableIsStrongerThanTheFileAndWeakerThanAFlag) {
+  const Home home;
+  home.Write(".config/cordon/config.yaml", "plugins: { limits: { memory: 10MiB, tables: 7 } }\n");
+  const Environment environment = Of(home.With({{"CORDON_PLUGINS_LIMITS_MEMORY", "20MiB"}}));
+  Result<Config> config = LoadConfig(environment, std::nullopt);
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->limits.memory, MiB(20));
+  EXPECT_EQ(config->limits.tables, 7u);
+  ASSERT_TRUE(SetSetting(*config, "plugins.limits.memory", "30MiB", "--plugins-limits-memory", environment));
+  EXPECT_EQ(config->limits.memory, MiB(30));
+  EXPECT_EQ(config->OriginOf("plugins.limits.memory"), "--plugins-limits-memory");
+}
+
+TEST(ConfigSettings, AWrongVariableIsNamed) {
+  const Home home;
+  for (const char* value :
+       {"", "0MiB", "64", "64MB", "\"64MiB\"", "64MiB # a comment", "[64MiB]", "64MiB\n65MiB", "\x1b[31m"}) {
+    const Result<Config> config = LoadConfig(Of(home.With({{"CORDON_PLUGINS_LIMITS_MEMORY", value}})), std::nullopt);
+    ASSERT_FALSE(config) << value;
+    EXPECT_EQ(config.error().Detail("origin"), "CORDON_PLUGINS_LIMITS_MEMORY") << value;
+    EXPECT_TRUE(config.error().message.starts_with("CORDON_PLUGINS_LIMITS_MEMORY: ")) << config.error().message;
+    EXPECT_FALSE(config.error().place) << value;
+  }
+}
+
+TEST(ConfigSettings, AListIsSeparatedByColons) {
+  Config config;
+  ASSERT_TRUE(SetSetting(config, "plugins.directories", "~/a:/b/../c", "--x", Of({{"HOME", "/h"}})));
+  EXPECT_EQ(config.directories, (std::vector<fs::path>{"/h/a", "/c"}));
+  EXPECT_FALSE(SetSetting(config, "plugins.directories", "relative", "--x", Of({})));
+  EXPECT_EQ(config.directories.size(), 2u);
+}
+
+TEST(LoadConfig, ANamedFileMustBeThere) {
+  const Home home;
+  EXPECT_EQ(CodeOf(LoadConfig(Of(home.With({})), fs::path("/nonexistent/config.yaml"))), Code::kNotFound);
+  EXPECT_EQ(CodeOf(LoadConfig(Of(home.With({{"CORDON_CONFIG", "/nonexistent/config.yaml"}})), std::nullopt)),
+            Code::kNotFound);
+  EXPECT_TRUE(LoadConfig(Of(home.With({})), std::nullopt));
+}
+
+TEST(LoadConfig, TheFirstFileOfTheOrderIsRead) {
+  const Home home;
+  const fs::path flag = home.Write("flag.yaml", "plugins: { limits: { tables: 1 } }\n");
+  const fs::path variable = home.Write("variable.yaml", "plugins: { limits: { tables: 2 } }\n");
+  home.Write("xdg/cordon/config.yaml", "plugins: { limits: { tables: 3 } }\n");
+  home.Write(".config/cordon/config.yaml", "plugins: { limits: { tables: 4 } }\n");
+  const fs::path xdg = variable.parent_path() / "xdg";
+  const auto tables = [&](const Variables& variables, const std::optional<fs::path>& file) {
+    const Result<Config> config = LoadConfig(Of(home.With(variables)), file);
+    return config ? config->limits.tables : 0;
+  };
+  const Variables all = {{"CORDON_CONFIG", variable.string()}, {"XDG_CONFIG_HOME", xdg.string()}};
+  EXPECT_EQ(tables(all, flag), 1u);
+  EXPECT_EQ(tables(all, std::nullopt), 2u);
+  EXPECT_EQ(tables({{"XDG_CONFIG_HOME", xdg.string()}}, std::nullopt), 3u);
+  EXPECT_EQ(tables({}, std::nullopt), 4u);
+}
+
+TEST(LoadConfig, ABrokenFileIsNeverTakenForNone) {
+  const Home home;
+  home.Write(".config/cordon/config.yaml", "plugins: { enabled: maybe }\n");
+  EXPECT_EQ(CodeOf(LoadConfig(Of(home.With({})), std::nullopt)), Code::kType);
+  const Home other;
+  other.Write(".config/cordon/config.yaml/inside", "");
+  EXPECT_EQ(CodeOf(LoadConfig(Of(other.With({})), std::nullopt)), Code::kNotRegular);
+}
+
+TEST(Folders, FollowTheirVariables) {
+  const Environment plain = Of({{"HOME", "/home/op"}});
+  EXPECT_EQ(ConfigHome(plain), "/home/op/.config/cordon");
+  EXPECT_EQ(StateHome(plain), "/home/op/.local/state/cordon");
+  EXPECT_EQ(CacheHome(plain), "/home/op/.cache/cordon");
+  const Environment own = Of({{"HOME", "/home/op"}, {"CORDON_HOME", "/srv/cordon"}, {"XDG_STATE_HOME", "/var/s"}});
+  EXPECT_EQ(StateHome(own), "/srv/cordon");
+  EXPECT_EQ(CacheHome(own), "/srv/cordon/cache");
+  EXPECT_EQ(PluginsHome(own), "/srv/cordon/plugins");
+  EXPECT_EQ(StateHome(Of({{"XDG_STATE_HOME", "/var/s"}})), "/var/s/cordon");
+  EXPECT_EQ(CodeOf(StateHome(Of({{"CORDON_HOME", "cordon"}}))), Code::kInvalid);
+  EXPECT_EQ(CodeOf(StateHome(Of({}))), Code::kMissing);
+  EXPECT_EQ(StateHome(Of({{"HOME", "/h"}, {"CORDON_HOME", ""}})), "/h/.local/state/cordon");
+}
+
+Manifest Asking(LimitRequests limits) {
+  Manifest manifest;
+  manifest.limits = limits;
+  manifest.actions["check"].timeout = std::chrono::seconds(1);
+  manifest.actions["long"].timeout = std::chrono::hours(1);
+  return manifest;
+}
+
+TEST(EffectiveLimits, ABareModuleHasTheCeiling) {
+  const Limits limits = EffectiveLimits(nullptr, Config{});
+  EXPECT_EQ(limits.memory, MiB(256));
+  EXPECT_FALSE(limits.cpu);
+  EXPECT_FALSE(limits.fuel);
+  EXPECT_EQ(limits.DecidedBy("memory"), "plugins.limits.memory (default)");
+  EXPECT_TRUE(limits.narrowed.empty());
+}
+
+TEST(EffectiveLimits, ARequestNarrows) {
+  const Manifest manifest = Asking({MiB(64), std::chrono::seconds(5), std::nullopt, 100});
+  const Limits limits = EffectiveLimits(&manifest, Config{});
+  EXPECT_EQ(limits.memory, MiB(64));
+  EXPECT_EQ(limits.timeout, Duration(std::chrono::seconds(5)));
+  EXPECT_EQ(limits.fuel, 100u);
+  EXPECT_EQ(limits.DecidedBy("memory"), "plugin.yaml limits.memory");
+  EXPECT_EQ(EffectiveLimits(&manifest, Config{}, "check").timeout, Duration(std::chrono::seconds(1)));
+}
+
+TEST(EffectiveLimits, ARequestAboveTheCeilingIsNarrowedAndReported) {
+  Config config;
+  config.limits.memory = MiB(16);
+  config.origins["plugins.limits.memory"] = "config.yaml:3";
+  const Manifest manifest = Asking({MiB(64), std::nullopt, std::nullopt, std::nullopt});
+  const Limits limits = EffectiveLimits(&manifest, config);
+  EXPECT_EQ(limits.memory, MiB(16));
+  ASSERT_EQ(limits.narrowed.size(), 1u);
+  EXPECT_EQ(limits.narrowed[0], "limits.memory asks for 64MiB and gets 16MiB (plugins.limits.memory (config.yaml:3))");
+  const Limits action = EffectiveLimits(&manifest, config, "long");
+  EXPECT_EQ(action.timeout, config.limits.timeout);
+  EXPECT_EQ(action.narrowed.size(), 2u);
+}
+
+}  // namespace
+}  // namespace cordon::manifest
