@@ -1,0 +1,133 @@
+#include "policy/authority.h"
+
+#include <gtest/gtest.h>
+
+namespace cordon::policy {
+namespace {
+
+Capability Cap(std::string_view text) { return *Capability::Parse(text); }
+Request Required(std::string_view text) { return {Cap(text), Need::kRequired, ""}; }
+Request Optional(std::string_view text) { return {Cap(text), Need::kOptional, ""}; }
+
+std::vector<Grant> Grants(std::initializer_list<const char*> texts) {
+  std::vector<Grant> grants;
+  for (const char* text : texts) grants.push_back(*Grant::Parse(text));
+  return grants;
+}
+
+Result<Authority> Compute(std::vector<Request> requests, std::vector<Grant> grants, std::vector<Kind> withdrawn = {}) {
+  return Authority::Compute(requests, grants, Ceiling::Default(), LinkMode::kLenient, withdrawn);
+}
+
+TEST(Authority, NothingRequestedLeavesOnlyTheDefaults) {
+  const Authority authority = *Compute({}, {});
+  for (Kind kind : {Kind::kClock, Kind::kRandom, Kind::kStdio, Kind::kLog}) EXPECT_TRUE(authority.Allows(kind));
+  for (Kind kind : {Kind::kFiles, Kind::kEnvironment, Kind::kArguments}) EXPECT_FALSE(authority.Allows(kind));
+  EXPECT_EQ(authority.Clock(), ClockPrecision::kCoarse);
+  EXPECT_EQ(authority.risk(), RiskLevel::kLow);
+  EXPECT_EQ(authority.Decide(Cap("fs:read:/data=workspace")).rule, "not-requested");
+}
+
+TEST(Authority, AGrantWithoutARequestIsWorthNothing) {
+  const Authority authority = *Compute({}, Grants({"env:TOKEN"}));
+  EXPECT_FALSE(authority.Allows(Kind::kEnvironment));
+  ASSERT_EQ(authority.unused().size(), 1u);
+  EXPECT_EQ(authority.unused()[0].ToString(), "env:TOKEN");
+}
+
+TEST(Authority, ARequestWithoutAGrantIsDeniedWithTheGrantThatWouldDo) {
+  const Authority authority = *Compute({Optional("fs:read:/data=workspace")}, {});
+  const Ruling& ruling = authority.rulings()[0];
+  EXPECT_EQ(ruling.state, Ruling::State::kDenied);
+  EXPECT_EQ(ruling.rule, "no-grant");
+  EXPECT_EQ(ruling.smallest_grant, "fs:read:/data=workspace");
+  const Decision decision = authority.Decide(Cap("fs:read:/data=workspace"));
+  EXPECT_FALSE(decision.allowed());
+  EXPECT_EQ(decision.remedy, "grant it: --grant 'fs:read:/data=workspace' --root workspace=PATH");
+}
+
+TEST(Authority, OneErrorListsEveryRequiredPermissionThatIsMissing) {
+  const auto computed = Compute({Required("fs:read:/data=workspace"), Required("env:TOKEN"), Optional("env:OTHER"),
+                                 Required("http:GET:https://a.example.com/*"), Required("random")},
+                                Grants({"env:OTHER"}));
+  ASSERT_FALSE(computed);
+  EXPECT_EQ(computed.error().code, Code::kDenied);
+  ASSERT_EQ(computed.error().causes.size(), 3u);
+  EXPECT_EQ(computed.error().causes[0].Detail("grant"), "fs:read:/data=workspace");
+  EXPECT_EQ(computed.error().causes[2].code, Code::kUnenforceable);
+  EXPECT_EQ(computed.error().remedy,
+            "grant what is missing: --grant 'fs:read:/data=workspace' --root workspace=PATH --env TOKEN=VALUE");
+}
+
+TEST(Authority, WhatCannotBeEnforcedIsNeverEffectiveEvenWhenGranted) {
+  const auto grants = Grants({"http:GET:https://a.example.com/*"});
+  EXPECT_EQ(Compute({Required("http:GET:https://a.example.com/*")}, grants).error().code, Code::kUnenforceable);
+  const Authority authority = *Compute({Optional("http:GET:https://a.example.com/*")}, grants);
+  EXPECT_FALSE(authority.Allows(Kind::kHttp));
+  EXPECT_EQ(authority.rulings()[0].state, Ruling::State::kUnenforceable);
+  EXPECT_EQ(authority.Decide(Cap("http:GET:https://a.example.com/*")).code, Code::kUnenforceable);
+}
+
+TEST(Authority, GrantsNarrowRequests) {
+  const Authority authority = *Compute({Required("fs:write:/data=workspace")}, Grants({"fs:read:/data=workspace/in"}));
+  ASSERT_EQ(authority.FilesGrants().size(), 1u);
+  EXPECT_EQ(authority.FilesGrants()[0], (FilesScope{Access::kRead, "/data", "workspace", "in"}));
+  EXPECT_TRUE(authority.rulings()[0].narrowed());
+  EXPECT_TRUE(authority.Decide(Cap("fs:read:/data=workspace/in/x")).allowed());
+  EXPECT_EQ(authority.Decide(Cap("fs:write:/data=workspace/in")).rule, "no-grant");
+  EXPECT_FALSE(authority.Decide(Cap("fs:read:/data=workspace")).allowed());
+}
+
+TEST(Authority, OfSeveralGrantsTheWidestCounts) {
+  const Authority authority = *Compute({Required("fs:write:/data=workspace")},
+                                       Grants({"fs:read:/data=workspace/in", "fs:read:/data=workspace", "fs:write:/data=workspace"}));
+  EXPECT_EQ(authority.rulings()[0].rule, "grant:fs:write:/data=workspace");
+  EXPECT_EQ(authority.risk(), RiskLevel::kHigh);
+}
+
+TEST(Authority, OneMountHasOneFolder) {
+  const auto grants = Grants({"fs:read:/data=workspace", "fs:write:/data=temp"});
+  EXPECT_EQ(Compute({Required("fs:read:/data=workspace"), Optional("fs:write:/data=temp")}, grants).error().code,
+            Code::kInvalid);
+  const Authority merged = *Compute({Required("fs:read:/data=workspace"), Optional("fs:write:/data=workspace")},
+                                    Grants({"fs:write:/data=workspace"}));
+  ASSERT_EQ(merged.FilesGrants().size(), 1u);
+  EXPECT_EQ(merged.FilesGrants()[0].access, Access::kWrite);
+}
+
+TEST(Authority, DefaultsCanBeWithdrawn) {
+  const Authority authority = *Compute({}, {}, {Kind::kClock, Kind::kRandom});
+  EXPECT_FALSE(authority.Clock());
+  EXPECT_FALSE(authority.Allows(Kind::kRandom));
+  EXPECT_TRUE(authority.Allows(Kind::kLog));
+  EXPECT_EQ(authority.RulingFor(Kind::kClock)->rule, "withdrawn");
+  EXPECT_EQ(Compute({Required("random")}, {}, {Kind::kRandom}).error().causes[0].Detail("rule"), "withdrawn");
+}
+
+TEST(Authority, AFineClockNeedsAGrant) {
+  EXPECT_EQ(Compute({Required("clock:fine")}, {}).error().code, Code::kDenied);
+  EXPECT_EQ(Compute({Optional("clock:fine")}, {})->Clock(), ClockPrecision::kCoarse);
+  EXPECT_EQ(Compute({Required("clock:fine")}, Grants({"clock:fine"}))->Clock(), ClockPrecision::kFine);
+}
+
+TEST(Authority, TheCeilingDecidesLast) {
+  const Grant wide{Cap("fs:read:/data=workspace"), Lifetime::kPermanent};
+  EXPECT_TRUE(Ceiling::Default().Check(wide.capability));
+  EXPECT_EQ(Ceiling::Default().Check(Cap("http:GET:https://*/*")).error().code, Code::kGrantTooWide);
+  for (Level level : {Level::kRelaxed, Level::kStrict, Level::kParanoid}) {
+    EXPECT_EQ(Ceiling::For(level).error().code, Code::kUnenforceable);
+  }
+  EXPECT_EQ(Ceiling::For(Level::kDefault)->rule(), "ceiling:level-default");
+  EXPECT_EQ(ParseLevel("lax").error().code, Code::kType);
+}
+
+TEST(Authority, EnvironmentNamesAreSortedAndUnique) {
+  const Authority authority = *Compute({Required("env:B"), Required("env:A"), Optional("env:B"), Required("args")},
+                                       Grants({"env:A", "env:B", "args"}));
+  EXPECT_EQ(authority.EnvironmentNames(), (std::vector<std::string>{"A", "B"}));
+  EXPECT_TRUE(authority.AllowsArguments());
+  EXPECT_EQ(authority.risk(), RiskLevel::kMedium);
+}
+
+}  // namespace
+}  // namespace cordon::policy
