@@ -59,15 +59,13 @@ impl Schema {
             return Err(Failure::new(Status::Limit, format!("a schema of more than {SCHEMA_BYTES_MAX} bytes")));
         }
         check_depth(json, "a schema")?;
-        let mut schema: Value = serde_json::from_slice(json)
-            .map_err(|error| Failure::new(Status::Syntax, format!("not JSON: {error}")))?;
+        let mut schema: Value =
+            serde_json::from_slice(json).map_err(|error| Failure::new(Status::Syntax, format!("not JSON: {error}")))?;
         let subschemas = prepare(&mut schema)?;
         let validator = jsonschema::options()
             .with_draft(Draft::Draft202012)
             .offline()
-            .with_pattern_options(
-                PatternOptions::regex().size_limit(REGEX_BYTES_MAX).dfa_size_limit(REGEX_BYTES_MAX),
-            )
+            .with_pattern_options(PatternOptions::regex().size_limit(REGEX_BYTES_MAX).dfa_size_limit(REGEX_BYTES_MAX))
             .should_validate_formats(true)
             .with_keyword(STEP_KEYWORD, |_, _, _| Ok(Box::new(Step)))
             .build(&schema)
@@ -81,8 +79,8 @@ impl Schema {
             return Err(Failure::new(Status::Limit, format!("a value of more than {VALUE_BYTES_MAX} bytes")));
         }
         check_depth(json, "a value")?;
-        let value: Value = serde_json::from_slice(json)
-            .map_err(|error| Failure::new(Status::Syntax, format!("not JSON: {error}")))?;
+        let value: Value =
+            serde_json::from_slice(json).map_err(|error| Failure::new(Status::Syntax, format!("not JSON: {error}")))?;
         let Some(fits) = within(STEPS_MAX, || self.validator.is_valid(&value)) else {
             let message = format!("checking the value against its schema takes more than {STEPS_MAX} steps");
             return Err(Failure::new(Status::Limit, message));
@@ -90,9 +88,8 @@ impl Schema {
         if fits {
             return Ok(String::new());
         }
-        let violations = within(EXPLAIN_STEPS_MAX, || self.violations(&value)).unwrap_or_else(|| {
-            vec![(String::new(), String::new(), "the value does not fit the schema".to_string())]
-        });
+        let violations = within(EXPLAIN_STEPS_MAX, || self.violations(&value))
+            .unwrap_or_else(|| vec![(String::new(), String::new(), "the value does not fit the schema".to_string())]);
         Ok(serde_json::to_string(&violations).unwrap_or_default())
     }
 

@@ -12,8 +12,14 @@ const LOCATIONS_MAX: usize = 20_000;
 const IN_PLACE_MAX: usize = 24;
 
 const SCHEMA: &[&str] = &[
-    "additionalProperties", "unevaluatedProperties", "items", "unevaluatedItems", "contains", "propertyNames",
-    "contentSchema", "additionalItems",
+    "additionalProperties",
+    "unevaluatedProperties",
+    "items",
+    "unevaluatedItems",
+    "contains",
+    "propertyNames",
+    "contentSchema",
+    "additionalItems",
 ];
 const SCHEMA_IN_PLACE: &[&str] = &["not", "if", "then", "else"];
 const MAP: &[&str] = &["properties", "patternProperties", "$defs", "definitions"];

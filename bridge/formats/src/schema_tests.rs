@@ -11,8 +11,11 @@ fn refused(json: &str) -> Status {
 
 #[test]
 fn values_fit_or_say_where_they_do_not() {
-    let schema = compile(r#"{"type":"object","required":["a"],"properties":{"a":{"type":"integer","minimum":1}},
-        "additionalProperties":false}"#).unwrap();
+    let schema = compile(
+        r#"{"type":"object","required":["a"],"properties":{"a":{"type":"integer","minimum":1}},
+        "additionalProperties":false}"#,
+    )
+    .unwrap();
     assert_eq!(schema.check(br#"{"a":1}"#).unwrap(), "");
     let violations = schema.check(br#"{"a":0,"b":1}"#).unwrap();
     assert!(violations.contains(r#"["/a","/properties/a/minimum","0 is less than the minimum of 1"]"#), "{violations}");
@@ -38,9 +41,12 @@ fn references_stay_inside() {
     ] {
         assert_eq!(refused(json), Status::Invalid, "{json}");
     }
-    let schema = compile(r##"{"$schema":"https://json-schema.org/draft/2020-12/schema","$id":"https://example.com/r",
+    let schema = compile(
+        r##"{"$schema":"https://json-schema.org/draft/2020-12/schema","$id":"https://example.com/r",
         "properties":{"a":{"$ref":"#/$defs/n"},"b":{"$ref":"#named"}},
-        "$defs":{"n":{"type":"integer"},"m":{"$anchor":"named","type":"string"}}}"##).unwrap();
+        "$defs":{"n":{"type":"integer"},"m":{"$anchor":"named","type":"string"}}}"##,
+    )
+    .unwrap();
     assert_eq!(schema.check(br#"{"a":1,"b":"x"}"#).unwrap(), "");
     assert!(schema.check(br#"{"a":"x"}"#).unwrap().contains("/a"));
     assert!(schema.check(br#"{"b":1}"#).unwrap().contains("/b"));
@@ -65,7 +71,8 @@ fn loops_in_place_are_refused() {
 fn exponential_schemas_end_soon() {
     let mut defs = String::new();
     for n in 0..11 {
-        defs.push_str(&format!(r##""d{n}":{{"allOf":[{{"$ref":"#/$defs/d{m}"}},{{"$ref":"#/$defs/d{m}"}}]}},"##, m = n + 1));
+        let next = format!(r##"{{"$ref":"#/$defs/d{}"}}"##, n + 1);
+        defs.push_str(&format!(r#""d{n}":{{"allOf":[{next},{next}]}},"#));
     }
     let chain = format!(r##"{{"$defs":{{{defs}"d11":{{"type":"integer"}}}},"items":{{"$ref":"#/$defs/d0"}}}}"##);
     let start = Instant::now();
@@ -118,7 +125,8 @@ fn deepest_check_fits_a_small_stack() {
     for n in 0..11 {
         defs.push_str(&format!(r##""d{n}":{{"allOf":[{{"$ref":"#/$defs/d{m}"}}]}},"##, m = n + 1));
     }
-    let json = format!(r##"{{"$defs":{{{defs}"d11":{{"properties":{{"x":{{"$ref":"#/$defs/d0"}}}}}}}},"$ref":"#/$defs/d0"}}"##);
+    let first = r##""$ref":"#/$defs/d0""##;
+    let json = format!(r#"{{"$defs":{{{defs}"d11":{{"properties":{{"x":{{{first}}}}}}}}},{first}}}"#);
     let deep = format!("{}1{}", r#"{"x":"#.repeat(64), "}".repeat(64));
     std::thread::Builder::new()
         .stack_size(1 << 20)

@@ -121,8 +121,11 @@ fn from_folder(folder: &Path) -> Outcome<Library> {
     let (mut files, mut bytes) = (0, 0);
     measure(folder, 0, &mut files, &mut bytes).map_err(|error| show(&error))?;
     if files > FILES_MAX || bytes > FOLDER_BYTES_MAX {
-        let message = format!("the WIT folder '{}' has more than {FILES_MAX} files or {} MiB", folder.display(),
-                              FOLDER_BYTES_MAX >> 20);
+        let message = format!(
+            "the WIT folder '{}' has more than {FILES_MAX} files or {} MiB",
+            folder.display(),
+            FOLDER_BYTES_MAX >> 20
+        );
         return Err(Failure::new(Status::Limit, message));
     }
     let mut resolve = Resolve::default();

@@ -3,8 +3,10 @@
 
 use super::features;
 use crate::{Failure, Outcome, Status};
-use wasmparser::{BinaryReader, ComponentAlias, ComponentExternName, ComponentImport, ComponentType, ComponentTypeRef,
-                 CoreType, Parser, Payload};
+use wasmparser::{
+    BinaryReader, ComponentAlias, ComponentExternName, ComponentImport, ComponentType, ComponentTypeRef, CoreType,
+    Parser, Payload,
+};
 
 const DATA_SEGMENTS_MAX: u64 = 100_000;
 const DEFINITIONS_MAX: u64 = 100_000; // types, imports, exports, globals, elements: of each kind, over all modules

@@ -279,13 +279,15 @@ impl Core<'_> {
 
     fn function(&mut self, name: &str, ty: &FuncType) -> Function {
         let params = ty.params().iter().enumerate();
-        let params = params.map(|(at, ty)| Field { name: format!("p{at}"), r#type: Some(self.value(*ty)), ..Field::default() });
+        let params =
+            params.map(|(at, ty)| Field { name: format!("p{at}"), r#type: Some(self.value(*ty)), ..Field::default() });
         let params = params.collect();
         let result = match ty.results() {
             [] => None,
             [one] => Some(self.value(*one)),
             many => {
-                let fields = many.iter().map(|ty| Field { r#type: Some(self.value(*ty)), ..Field::default() }).collect();
+                let fields =
+                    many.iter().map(|ty| Field { r#type: Some(self.value(*ty)), ..Field::default() }).collect();
                 self.table.push(Type { kind: "tuple", fields, ..Type::default() });
                 Some((self.table.len() - 1) as u32)
             }
