@@ -106,7 +106,7 @@ TEST(Config, WhatDoesNotExistYetIsRefused) {
         "plugins: { isolation: { enabled: true } }", "plugins: { cache: { size: 4GiB } }", "plugins: { level: strict }",
         "plugins: { level: relaxed }", "plugins: { level: paranoid }", "plugins: { entries: { a/b: { egress: [x] } } }",
         "plugins: { entries: { a/b: { config: { x: 1 } } } }", "plugins: { entries: { a/b: { level: strict } } }",
-        "compat: { nexus_empty_allowlist: allow }", "registries: { x: y }", "trust: { x: y }",
+        "compat: { nexus_empty_allowlist: allow }", "registries: { a: b }", "trust: { a: b }",
         "server: { listen: 'unix:/x' }"}) {
     const Result<Config> config = Parse(text);
     EXPECT_EQ(CodeOf(config), Code::kUnenforceable) << text;

@@ -81,7 +81,7 @@ TEST(Manifest, PermissionsBecomeRequestsInOrder) {
       "  required:\n"
       "    - files: { mount: /data, from: workspace/data, access: write }\n"
       "      reason: To keep the index.\n"
-      "    - http: { url: 'https://*.example.org/', methods: [HEAD, GET] }\n"
+      "    - http: { url: 'https://*.example.org/*', methods: [HEAD, GET] }\n"
       "  optional:\n"
       "    - environment: [LANG, TOKEN]\n"
       "    - clocks: fine\n"
@@ -90,7 +90,7 @@ TEST(Manifest, PermissionsBecomeRequestsInOrder) {
   ASSERT_TRUE(manifest) << manifest.error().message;
   std::vector<std::string> texts;
   for (const policy::Request& request : manifest->permissions) texts.push_back(request.capability.ToString());
-  EXPECT_EQ(texts, (std::vector<std::string>{"fs:write:/data=workspace/data", "http:GET,HEAD:https://*.example.org/",
+  EXPECT_EQ(texts, (std::vector<std::string>{"fs:write:/data=workspace/data", "http:GET,HEAD:https://*.example.org/*",
                                              "env:LANG", "env:TOKEN", "clock:fine", "args"}));
   EXPECT_EQ(manifest->permissions[0].reason, "To keep the index.");
   EXPECT_EQ(manifest->permissions[1].reason, "");
@@ -146,7 +146,7 @@ TEST(Manifest, ErrorsOfAFileAreBounded) {
 }
 
 TEST(Manifest, AFileOfAnotherProgramSaysHowToImportIt) {
-  const Result<Manifest> manifest = ParseManifest("name: x\nnamespace: y\nactions: [{ name: a }]\n", "plugin.yaml", {});
+  const Result<Manifest> manifest = ParseManifest("name: x\nnamespace: acme\nactions: [{ name: a }]\n", "plugin.yaml", {});
   ASSERT_FALSE(manifest);
   EXPECT_EQ(manifest.error().code, Code::kMissing);
   EXPECT_NE(manifest.error().remedy.find("cordon plugin import"), std::string::npos);
