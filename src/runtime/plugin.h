@@ -2,7 +2,11 @@
 // fresh instance. Made by Host::Load.
 #pragma once
 
+#include <atomic>
+#include <filesystem>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -37,7 +41,7 @@ struct CallOptions {
   std::uint64_t call_id = 0;                 // 0: the host numbers it
   std::vector<std::string> callers;          // the chain, outermost first
   std::string stdin_bytes;
-  // Polled each 20 ms or so while the guest runs, by a thread of the caller's choosing: see Interrupt.
+  // Stops the call from another thread; watching it costs a little, so leave it out of hot loops.
   std::shared_ptr<class CallHandle> handle;  // may be null
 };
 

@@ -10,6 +10,7 @@ use ::cordon_engine::store::{Clock, InstanceOptions, Interrupter, Limits, Port};
 use ::cordon_engine::{Fault, Instance, Kind, Outcome, recycle};
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// One store and what lives in it. One owner at a time.
 pub struct cordon_instance(Instance);
@@ -138,7 +139,11 @@ pub unsafe extern "C" fn cordon_call_once(
             (borrow(linked, "linked")?, borrow(function, "function")?, borrow(limits, "limits")?.get()?, borrow(output, "output")?)
         };
         let (options, host) = unsafe { (options(instance_options)?, port(host)) };
+        let start = Instant::now();
         let mut instance = Instance::new(&linked.0, options, host, &limits, call_id)?;
+        // Making the instance and calling it share one deadline.
+        let mut limits = limits;
+        limits.wall = limits.wall.saturating_sub(start.elapsed());
         let result = instance.call(&function.0, unsafe { input.get() }, &limits, call_id);
         unsafe {
             if let Some(usage) = usage.as_mut() {

@@ -1,0 +1,276 @@
+//! The bridge from above: compile, link, call, stop. Guests are text, assembled here.
+
+use cordon_engine::engine::{Engine, Options};
+use cordon_engine::store::{CallLimits, Clock, InstanceOptions, Limits, Port, Reply};
+use cordon_engine::{Code, Fault, HostImport, Instance, Kind, Linked};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+fn engine(fuel: bool) -> Arc<Engine> {
+    Engine::new(Options {
+        fuel,
+        debug: false,
+        small_address_space: false,
+        max_memory_bytes: 256 << 20,
+        max_instances: 16,
+        max_table_elements: 20_000,
+        stack_bytes: 512 << 10,
+    })
+    .unwrap()
+}
+
+fn options() -> InstanceOptions {
+    InstanceOptions {
+        environment: vec![],
+        arguments: vec![],
+        mounts: vec![],
+        stdin: vec![],
+        clock: Clock::Coarse,
+        limits: Limits {
+            memory_bytes: 8 << 20,
+            table_elements: 20_000,
+            instances: 32,
+            tables: 8,
+            memories: 4,
+            handles: 4096,
+            host_call_bytes: 4 << 20,
+            random_bytes: 64 << 10,
+            stdout_bytes: 64 << 10,
+        },
+    }
+}
+
+fn within(ms: u64) -> CallLimits {
+    CallLimits { wall: Duration::from_millis(ms), cpu: None, fuel: None }
+}
+
+fn link(engine: &Arc<Engine>, wat: &str, wasi: &[&str], host: &[HostImport]) -> Result<Arc<Linked>, Fault> {
+    let code = Code::compile(engine, &wat::parse_str(wat).unwrap())?;
+    let wasi: Vec<String> = wasi.iter().map(|s| s.to_string()).collect();
+    Linked::link(&code, &wasi, host)
+}
+
+fn call(linked: &Arc<Linked>, name: &str, input: &[u8], limits: CallLimits) -> Result<Vec<u8>, Fault> {
+    let mut instance = Instance::new(linked, options(), None, &limits, 1)?;
+    instance.call(&linked.find("", name)?, input, &limits, 1)
+}
+
+/// A component with memory, a bump allocator, and whatever else the test adds.
+fn component(types: &str, core: &str, lifts: &str) -> String {
+    format!(
+        r#"(component
+          {types}
+          (core module $m
+            (memory (export "memory") 2)
+            (global $at (mut i32) (i32.const 4096))
+            (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+              (local $p i32)
+              (local.set $p (i32.and (i32.add (global.get $at) (i32.const 15)) (i32.const -16)))
+              (global.set $at (i32.add (local.get $p) (local.get 3)))
+              (local.get $p))
+            {core})
+          (core instance $i (instantiate $m))
+          {lifts})"#
+    )
+}
+
+fn lift(name: &str, ty: &str) -> String {
+    format!(
+        r#"(func (export "{name}") {ty}
+          (canon lift (core func $i "{name}") (memory $i "memory") (realloc (func $i "realloc"))))"#
+    )
+}
+
+#[test]
+fn numbers_cross_flat() {
+    let wat = component(
+        "",
+        r#"(func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))"#,
+        &lift("add", r#"(param "a" s32) (param "b" s32) (result s32)"#),
+    );
+    let linked = link(&engine(false), &wat, &[], &[]).unwrap();
+    let input = [2i32.to_le_bytes(), 40i32.to_le_bytes()].concat();
+    assert_eq!(call(&linked, "add", &input, within(1000)).unwrap(), 42i32.to_le_bytes());
+    // A payload that does not fit is an error, never a read beyond it.
+    assert_eq!(call(&linked, "add", &input[..7], within(1000)).unwrap_err().kind, Kind::Invalid);
+    assert_eq!(call(&linked, "add", &[&input[..], &[0]].concat(), within(1000)).unwrap_err().kind, Kind::Invalid);
+}
+
+#[test]
+fn strings_lists_and_nested_lists_cross() {
+    let echo = r#"(func (export "echo") (param i32 i32) (result i32)
+        (i32.store (i32.const 16) (local.get 0)) (i32.store (i32.const 20) (local.get 1)) (i32.const 16))"#;
+    for ty in ["string", "(list u8)", "(list u64)", "(list string)", "(list (tuple u8 (list u16)))"] {
+        let lifts = lift("echo", &format!(r#"(param "x" $t) (result $t)"#));
+        let wat = component(&format!("(type $t {ty})"), echo, &lifts);
+        let Ok(linked) = link(&engine(false), &wat, &[], &[]) else { panic!("{ty}") };
+        let payload: Vec<u8> = match ty {
+            "string" => [&3u32.to_le_bytes()[..], b"abc"].concat(),
+            "(list u8)" => [&4u32.to_le_bytes()[..], &[1, 2, 3, 255]].concat(),
+            "(list u64)" => [&2u32.to_le_bytes()[..], &7u64.to_le_bytes(), &u64::MAX.to_le_bytes()].concat(),
+            "(list string)" => {
+                [&2u32.to_le_bytes()[..], &1u32.to_le_bytes(), b"a", &2u32.to_le_bytes(), "é".as_bytes()].concat()
+            }
+            _ => [&1u32.to_le_bytes()[..], &[9], &2u32.to_le_bytes(), &1u16.to_le_bytes(), &2u16.to_le_bytes()].concat(),
+        };
+        assert_eq!(call(&linked, "echo", &payload, within(1000)).unwrap(), payload, "{ty}");
+    }
+}
+
+#[test]
+fn seventeen_parameters_go_through_memory() {
+    let params: String = (0..17).map(|i| format!(r#"(param "p{i}" u32)"#)).collect();
+    let wat = component(
+        "",
+        r#"(func (export "last") (param i32) (result i32) (i32.load offset=64 (local.get 0)))"#,
+        &lift("last", &format!("{params} (result u32)")),
+    );
+    let linked = link(&engine(false), &wat, &[], &[]).unwrap();
+    let input: Vec<u8> = (0..17u32).flat_map(|i| (i + 100).to_le_bytes()).collect();
+    assert_eq!(call(&linked, "last", &input, within(1000)).unwrap(), 116u32.to_le_bytes());
+}
+
+#[test]
+fn hostile_results_are_refused() {
+    // A list of 2^28 records behind a valid pointer, a string outside memory, a case that does not exist.
+    let cases = [
+        ("(type $t (list (tuple u8 u8)))", r#"(i32.store (i32.const 20) (i32.const 0x10000000)) (i32.const 16)"#, "$t"),
+        ("(type $t string)", r#"(i32.store (i32.const 16) (i32.const -8)) (i32.store (i32.const 20) (i32.const 64)) (i32.const 16)"#, "$t"),
+        (r#"(type $e' (enum "a" "b")) (export $t "e" (type $e'))"#, "(i32.const 7)", "$t"),
+        (r#"(type $f' (flags "a" "b")) (export $t "f" (type $f'))"#, "(i32.const 4)", "$t"),
+    ];
+    for (ty, body, name) in cases {
+        let core = format!(r#"(func (export "bad") (result i32) {body})"#);
+        let wat = component(ty, &core, &lift("bad", &format!("(result {name})")));
+        let linked = link(&engine(false), &wat, &[], &[]).unwrap_or_else(|e| panic!("{ty}: {e}"));
+        let fault = call(&linked, "bad", &[], within(1000)).unwrap_err();
+        assert!(matches!(fault.kind, Kind::LiftLimit | Kind::BadPointer), "{ty}: {:?} {}", fault.kind, fault.message);
+    }
+}
+
+#[test]
+fn a_spinning_guest_stops_at_its_deadline_and_never_early() {
+    let wat = component("", r#"(func (export "spin") (loop (br 0)))"#, &lift("spin", ""));
+    let linked = link(&engine(false), &wat, &[], &[]).unwrap();
+    for ms in [1, 20, 60] {
+        let start = Instant::now();
+        let fault = call(&linked, "spin", &[], within(ms)).unwrap_err();
+        assert_eq!(fault.kind, Kind::Timeout);
+        assert!(start.elapsed() >= Duration::from_millis(ms));
+    }
+    let limits = CallLimits { wall: Duration::from_secs(10), cpu: Some(Duration::from_millis(20)), fuel: None };
+    assert_eq!(call(&linked, "spin", &[], limits).unwrap_err().kind, Kind::Cpu);
+}
+
+#[test]
+fn an_instance_that_was_stopped_is_never_entered_again() {
+    let wat = component("", r#"(func (export "boom") unreachable)"#, &lift("boom", ""));
+    let linked = link(&engine(false), &wat, &[], &[]).unwrap();
+    let mut instance = Instance::new(&linked, options(), None, &within(1000), 1).unwrap();
+    let boom = linked.find("", "boom").unwrap();
+    let fault = instance.call(&boom, &[], &within(1000), 1).unwrap_err();
+    assert_eq!(fault.kind, Kind::Trap);
+    assert!(fault.backtrace.contains("boom") || fault.backtrace.contains("wasm"), "{}", fault.backtrace);
+    assert!(instance.poisoned());
+    assert_eq!(instance.call(&boom, &[], &within(1000), 1).unwrap_err().kind, Kind::Poisoned);
+}
+
+#[test]
+fn fuel_memory_and_stack_have_kinds_of_their_own() {
+    let core = r#"
+        (func (export "spin") (loop (br 0)))
+        (func (export "grow") (if (i32.eq (memory.grow (i32.const 1000)) (i32.const -1)) (then unreachable)))
+        (func $deep (export "deep") (call $deep))"#;
+    let lifts = [lift("spin", ""), lift("grow", ""), lift("deep", "")].concat();
+    let linked = link(&engine(true), &component("", core, &lifts), &[], &[]).unwrap();
+    let fuel = CallLimits { fuel: Some(100_000), ..within(5000) };
+    assert_eq!(call(&linked, "spin", &[], fuel).unwrap_err().kind, Kind::Fuel);
+    assert_eq!(call(&linked, "grow", &[], within(1000)).unwrap_err().kind, Kind::Memory);
+    assert_eq!(call(&linked, "deep", &[], within(1000)).unwrap_err().kind, Kind::StackOverflow);
+}
+
+#[derive(Default)]
+struct Recorder(Mutex<Vec<(String, Vec<u8>)>>);
+
+impl Port for Recorder {
+    fn send(&self, _: u64, interface: &str, function: &str, payload: &[u8], _: Option<Instant>) -> Reply {
+        self.0.lock().unwrap().push((format!("{interface}#{function}"), payload.to_vec()));
+        match function {
+            "slow" => std::thread::sleep(Duration::from_secs(2)),
+            "refuse" => return Reply::Trap(17, "no".into()),
+            _ => {}
+        }
+        Reply::Done(payload.to_vec())
+    }
+}
+
+fn importing(function: &str, blocking: bool) -> Arc<Linked> {
+    let wat = format!(
+        r#"(component
+          (import "acme:host/x" (instance $h (export "{function}" (func (param "n" u64) (result u64)))))
+          (core func $f (canon lower (func $h "{function}")))
+          (core module $m (import "" "f" (func $f (param i64) (result i64)))
+            (func (export "go") (param i64) (result i64) (call $f (local.get 0))))
+          (core instance $i (instantiate $m (with "" (instance (export "f" (func $f))))))
+          (func (export "go") (param "n" u64) (result u64) (canon lift (core func $i "go"))))"#
+    );
+    let import = HostImport {
+        interface: "acme:host/x".into(),
+        function: function.into(),
+        message: function.into(),
+        blocking,
+    };
+    link(&engine(false), &wat, &[], &[import]).unwrap()
+}
+
+#[test]
+fn a_host_function_is_one_message() {
+    let linked = importing("double", false);
+    let port = Arc::new(Recorder::default());
+    let mut instance = Instance::new(&linked, options(), Some(port.clone()), &within(1000), 1).unwrap();
+    let go = linked.find("", "go").unwrap();
+    assert_eq!(instance.call(&go, &5u64.to_le_bytes(), &within(1000), 1).unwrap(), 5u64.to_le_bytes());
+    assert_eq!(port.0.lock().unwrap()[0], ("acme:host/x#double".to_string(), 5u64.to_le_bytes().to_vec()));
+    assert_eq!(instance.usage().host_calls, 1);
+}
+
+#[test]
+fn a_guest_blocked_in_a_host_function_stops_at_its_deadline() {
+    let linked = importing("slow", true);
+    let port = Arc::new(Recorder::default());
+    let mut instance = Instance::new(&linked, options(), Some(port), &within(1000), 1).unwrap();
+    let start = Instant::now();
+    let fault = instance.call(&linked.find("", "go").unwrap(), &5u64.to_le_bytes(), &within(50), 1).unwrap_err();
+    assert_eq!(fault.kind, Kind::Timeout);
+    assert!(start.elapsed() >= Duration::from_millis(50) && start.elapsed() < Duration::from_millis(1500));
+}
+
+#[test]
+fn the_host_can_end_a_call() {
+    let linked = importing("refuse", false);
+    let mut instance = Instance::new(&linked, options(), Some(Arc::new(Recorder::default())), &within(1000), 1).unwrap();
+    let fault = instance.call(&linked.find("", "go").unwrap(), &5u64.to_le_bytes(), &within(1000), 1).unwrap_err();
+    assert_eq!((fault.kind, fault.number, fault.message.as_str()), (Kind::Host, 17, "no"));
+}
+
+#[test]
+fn nothing_is_linked_that_was_not_named() {
+    let wat = r#"(component (import "wasi:random/random@0.2.0" (instance (export "get-random-u64" (func (result u64))))))"#;
+    assert_eq!(link(&engine(false), wat, &[], &[]).err().unwrap().kind, Kind::Link);
+    assert!(link(&engine(false), wat, &["wasi:random/random"], &[]).is_ok());
+}
+
+#[test]
+fn another_thread_interrupts() {
+    let wat = component("", r#"(func (export "spin") (loop (br 0)))"#, &lift("spin", ""));
+    let linked = link(&engine(false), &wat, &[], &[]).unwrap();
+    let mut instance = Instance::new(&linked, options(), None, &within(1000), 1).unwrap();
+    let interrupter = instance.interrupter();
+    let other = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(30));
+        interrupter.interrupt();
+    });
+    let fault = instance.call(&linked.find("", "spin").unwrap(), &[], &within(10_000), 1).unwrap_err();
+    assert_eq!(fault.kind, Kind::Interrupted);
+    other.join().unwrap();
+}

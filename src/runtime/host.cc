@@ -1,0 +1,47 @@
+#include "runtime/host.h"
+
+#include "runtime/load.h"
+#include "runtime/state.h"
+
+namespace cordon::runtime {
+
+Result<std::unique_ptr<Host>> Host::Create(HostOptions options) {
+  if (options.observer == nullptr || options.log_sink == nullptr) {
+    return Fail(Code::kUsage, "a host needs an audit observer and a log sink");
+  }
+  auto state = std::make_unique<State>();
+  state->options = std::move(options);
+  return std::unique_ptr<Host>(new Host(std::move(state)));
+}
+
+Host::Host(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Host::~Host() = default;
+
+Result<std::shared_ptr<const engine::Engine>> Host::State::EngineFor(const LoadRequest& request,
+                                                                     const manifest::Limits& limits) {
+  const bool fuel = limits.fuel.has_value();
+  const bool debug = request.debug == LoadRequest::Debug::kOn;
+  const std::lock_guard lock(mutex);
+  auto& engine = engines[{fuel, debug}];
+  if (engine == nullptr) {
+    const manifest::CeilingLimits& ceiling = options.config.limits;
+    CORDON_ASSIGN(engine, engine::Engine::Create({
+                              .fuel = fuel,
+                              .debug = debug,
+                              .max_memory_bytes = ceiling.memory.count,
+                              .max_instances = options.max_instances,
+                              .max_table_elements = ceiling.tables,
+                              .stack_bytes = static_cast<std::uint32_t>(ceiling.stack.count),
+                              .address_space = options.address_space,
+                          }));
+  }
+  return engine;
+}
+
+Result<std::shared_ptr<const Plugin>> Host::Load(const LoadRequest& request) {
+  Loader loader(*state_, request);
+  CORDON_ASSIGN(std::unique_ptr<Plugin::State> state, loader.Run());
+  return std::shared_ptr<const Plugin>(new Plugin(std::move(state)));
+}
+
+}  // namespace cordon::runtime

@@ -1,0 +1,304 @@
+#include "runtime/load.h"
+
+#include <algorithm>
+
+#include "policy/roots.h"
+#include "services/files.h"
+#include "services/log.h"
+
+namespace cordon::runtime {
+namespace {
+
+const policy::FilesScope* RequestedMount(std::span<const policy::Request> requests, std::string_view guest_path) {
+  for (const policy::Request& request : requests) {
+    const policy::FilesScope* files = request.capability.files();
+    if (files != nullptr && files->mount == guest_path) return files;
+  }
+  return nullptr;
+}
+
+std::string FromText(const policy::FilesScope& scope) {
+  return scope.below.empty() ? scope.root : scope.root + "/" + scope.below;
+}
+
+// A flag above the ceiling is an error: the operator asked for what the operator's own file forbids.
+Error AboveCeiling(std::string_view flag, const std::string& asked, const std::string& ceiling, std::string_view key) {
+  return Error(Code::kRange, std::string(flag) + " " + asked + " is above the ceiling of " + ceiling,
+               "ask for less, or raise " + std::string(key) + " in config.yaml");
+}
+
+}  // namespace
+
+void Loader::Stage(std::string_view name) const {
+  if (request_.progress) request_.progress(name);
+}
+
+Status Loader::ReadAndDescribe() {
+  Stage("reading");
+  CORDON_ASSIGN(plugin_->source, ReadSource(request_.source));
+  CORDON_TRY(ComputeLimits());
+  auto contract = wit::Describe(plugin_->source.wasm(), {.max_functions = plugin_->limits.functions,
+                                                         .wit_folder = plugin_->source.wit_folder});
+  if (!contract) {
+    Error error = std::move(contract).error();
+    if (!error.place) error.details.emplace_back("file", plugin_->source.artifact.string());
+    return Fail(std::move(error));
+  }
+  plugin_->contract = std::make_shared<const wit::Contract>(std::move(*contract));
+  const auto& manifest = plugin_->source.manifest;
+  const bool component = plugin_->contract->kind == wit::Contract::Kind::kComponent;
+  if (manifest && component != (manifest->runtime.abi == manifest::Abi::kComponent)) {
+    return Fail(Code::kInvalid,
+                "runtime.abi is " + std::string(manifest::AbiName(manifest->runtime.abi)) + ", but the artifact is a " +
+                    (component ? "component" : "core module"),
+                component ? "write abi: component" : "write abi: core");
+  }
+  return {};
+}
+
+Status Loader::ComputeLimits() {
+  const manifest::Config& config = host_.options.config;
+  const manifest::Manifest* manifest = plugin_->source.manifest ? &*plugin_->source.manifest : nullptr;
+  manifest::Limits& limits = plugin_->limits = manifest::EffectiveLimits(manifest, config);
+  if (request_.timeout) {
+    if (*request_.timeout > config.limits.timeout) {
+      return Fail(AboveCeiling("--timeout", FormatDuration(*request_.timeout), FormatDuration(config.limits.timeout),
+                               "plugins.limits.timeout"));
+    }
+    limits.timeout = *request_.timeout;
+    limits.decided_by["timeout"] = "--timeout";
+  }
+  if (request_.memory) {
+    if (*request_.memory > config.limits.memory) {
+      return Fail(AboveCeiling("--memory", FormatBytes(*request_.memory), FormatBytes(config.limits.memory),
+                               "plugins.limits.memory"));
+    }
+    limits.memory = *request_.memory;
+    limits.decided_by["memory"] = "--memory";
+  }
+  if (request_.fuel) {
+    limits.fuel = *request_.fuel;
+    limits.decided_by["fuel"] = "--fuel";
+  }
+  return {};
+}
+
+// `--mount` names a folder and grants it in one word. A manifest's own request for that mount keeps its root's name; a bare
+// .wasm requests exactly what it is given.
+Status Loader::AddMountFlags(std::span<const policy::Request> requests) {
+  int number = 0;
+  for (const MountFlag& flag : request_.mounts) {
+    ++number;
+    const policy::FilesScope* requested = RequestedMount(requests, flag.guest_path);
+    const std::string from = requested != nullptr ? FromText(*requested) : "mount-" + std::to_string(number);
+    CORDON_ASSIGN(policy::Capability capability, policy::MakeFiles(flag.guest_path, from, flag.access));
+    folders_.mounts[capability.files()->mount] = flag.host_path;
+    grants_.push_back({std::move(capability), policy::Lifetime::kSession});
+  }
+  return {};
+}
+
+Status Loader::CollectGrantSet(const policy::Subject& subject) {
+  std::optional<policy::GrantSet> set = request_.grant_set;
+  if (set && (set->artifact != subject.artifact || set->manifest != subject.manifest)) {
+    return Fail(policy::ChangedError(*set, subject));
+  }
+  if (!set && host_.options.grants != nullptr && plugin_->source.manifest) {
+    CORDON_ASSIGN(set, host_.options.grants->Find(subject));
+  }
+  if (!set) return {};
+  for (const policy::Grant& grant : set->granted) grants_.push_back(grant);
+  for (const auto& [name, path] : set->roots) folders_.roots.emplace(name, path);
+  withdrawn_.insert(withdrawn_.end(), set->denied.begin(), set->denied.end());
+  return {};
+}
+
+Status Loader::CollectGrants() {
+  const auto& manifest = plugin_->source.manifest;
+  if (manifest) {
+    requests_ = manifest->permissions;
+    withdrawn_ = manifest->withdrawn;
+  }
+  for (const auto& [name, path] : request_.roots) {
+    CORDON_TRY(policy::CheckRootName(name));
+    folders_.roots[name] = path;
+  }
+  for (const std::string& text : request_.grants) {
+    CORDON_ASSIGN(policy::Grant grant, policy::Grant::Parse(text));
+    grants_.push_back(std::move(grant));
+  }
+  for (const auto& [name, value] : request_.environment) {
+    CORDON_ASSIGN(policy::Capability capability, policy::MakeEnvironment(name));
+    grants_.push_back({std::move(capability), policy::Lifetime::kSession});
+  }
+  if (!request_.arguments.empty()) grants_.push_back({policy::MakeArguments(), policy::Lifetime::kSession});
+  CORDON_TRY(AddMountFlags(requests_));
+  const policy::Subject subject = {plugin_->source.name, plugin_->source.digest, plugin_->source.manifest_digest, requests_};
+  CORDON_TRY(CollectGrantSet(subject));
+  if (!manifest) {
+    for (const policy::Grant& grant : grants_) {
+      requests_.push_back({grant.capability, policy::Need::kOptional, "asked for on the command line"});
+    }
+  }
+  return {};
+}
+
+Status Loader::ComputeAuthority() {
+  const manifest::Config& config = host_.options.config;
+  const auto entry = config.entries.find(plugin_->source.name);
+  policy::Level level = config.level;
+  if (entry != config.entries.end() && entry->second.level) level = *entry->second.level;
+  if (request_.level) level = *request_.level;
+  CORDON_ASSIGN(const policy::Ceiling ceiling, policy::Ceiling::For(level));
+  CORDON_TRY(CollectGrants());
+  const auto& manifest = plugin_->source.manifest;
+  const policy::LinkMode link = manifest ? manifest->link : policy::LinkMode::kLenient;
+  CORDON_ASSIGN(plugin_->authority, policy::Authority::Evaluate(requests_, grants_, ceiling, link, withdrawn_));
+  CORDON_ASSIGN(plugin_->plan, abi::PlanLink(*plugin_->contract, plugin_->authority,
+                                             {.plugin = request_.source.string()}));
+  return {};
+}
+
+std::optional<Error> Loader::WhyNot() const {
+  const auto entry = host_.options.config.entries.find(plugin_->source.name);
+  if (entry != host_.options.config.entries.end() && entry->second.enabled == false) {
+    return Error(Code::kDenied, plugin_->source.name + " is disabled by the operator",
+                 "set plugins.entries." + plugin_->source.name + ".enabled: true in config.yaml");
+  }
+  std::optional<Error> why;
+  if (Status required = plugin_->authority.CheckRequired(); !required) why = std::move(required).error();
+  if (plugin_->plan.complete()) return why;
+  Error unlinked = abi::UnlinkedError(plugin_->plan);
+  if (!why) return unlinked;
+  for (Error& cause : unlinked.causes) why->causes.push_back(std::move(cause));
+  return why;
+}
+
+Status Loader::AuditLoad(const std::optional<Error>& failure) const {
+  if (request_.purpose == LoadRequest::Purpose::kInspect) return {};
+  audit::Observer& observer = *host_.options.observer;
+  for (const policy::Ruling& ruling : plugin_->authority.rulings()) {
+    if (ruling.source == policy::Ruling::Source::kDefault && ruling.state == policy::Ruling::State::kEffective) continue;
+    audit::Record record = plugin_->NewRecord(audit::Event::kDecision);
+    record.capability = (ruling.effective ? *ruling.effective : ruling.request.capability).ToString();
+    record.rule = ruling.rule;
+    const bool effective = ruling.state == policy::Ruling::State::kEffective;
+    record.decision = effective ? policy::Verdict::kAllow : policy::Verdict::kDeny;
+    CORDON_TRY(observer.On(record));
+  }
+  for (const abi::ImportDecision& decision : plugin_->plan.decisions) {
+    if (decision.state != abi::LinkState::kNotLinked) continue;
+    audit::Record record = plugin_->NewRecord(audit::Event::kDecision);
+    record.capability = decision.capability;
+    record.target = "import " + decision.import;
+    record.rule = decision.rule;
+    record.decision = policy::Verdict::kDeny;
+    record.code = Code::kLink;
+    CORDON_TRY(observer.On(record));
+  }
+  audit::Record record = plugin_->NewRecord(audit::Event::kLoad);
+  record.decision = failure ? policy::Verdict::kDeny : policy::Verdict::kAllow;
+  if (failure) record.code = failure->code;
+  return observer.On(record);
+}
+
+Status Loader::OpenMounts() {
+  const std::vector<policy::FilesScope> scopes = plugin_->authority.FilesGrants();
+  CORDON_ASSIGN(plugin_->folders, OpenFolders(scopes, folders_, host_.options.forbidden_roots));
+  for (const OpenFolder& folder : plugin_->folders) {
+    plugin_->mounts.push_back({folder.guest_path, folder.host_path, folder.access});
+    plugin_->instance.preopens.push_back({folder.fd.get(), folder.guest_path, folder.access == policy::Access::kWrite});
+  }
+  return {};
+}
+
+Status Loader::Compile() {
+  Stage("compiling");
+  CORDON_ASSIGN(auto engine, host_.EngineFor(request_, plugin_->limits));
+  CORDON_ASSIGN(auto code, engine::Compiled::Compile(std::move(engine), plugin_->source.wasm()));
+  Stage("linking");
+  CORDON_ASSIGN(plugin_->linked, engine::Linked::Link(std::move(code), plugin_->plan.spec));
+  return {};
+}
+
+void Loader::SetUpServices() {
+  const std::string& name = plugin_->source.name;
+  plugin_->guard = std::make_unique<services::Guard>(plugin_->authority, *host_.options.observer, name,
+                                                     plugin_->source.digest.ToString());
+  plugin_->router = std::make_unique<services::ServiceRouter>(*plugin_->guard);
+  plugin_->router->Add(std::make_unique<services::FilesService>(*plugin_->guard));
+  plugin_->router->Add(std::make_unique<services::LogService>(name, *host_.options.log_sink));
+  for (const abi::Stub& stub : plugin_->plan.stubs) {
+    if (stub.reply == abi::Stub::Reply::kTrap) continue;
+    plugin_->router->SetStub(stub.import.interface_name, stub.import.function, stub.answer);
+  }
+  plugin_->channel = plugin_->router.get();
+  if (host_.options.channel == HostOptions::Channel::kCodec) {
+    plugin_->codec = std::make_unique<services::CodecChannel>(*plugin_->router);
+    plugin_->channel = plugin_->codec.get();
+  }
+  engine::InstanceOptions& instance = plugin_->instance;
+  const std::vector<std::string> granted = plugin_->authority.EnvironmentNames();
+  for (const auto& [variable, value] : request_.environment) {
+    if (std::ranges::find(granted, variable) != granted.end()) instance.environment.emplace_back(variable, value);
+  }
+  if (plugin_->authority.AllowsArguments()) instance.arguments = request_.arguments;
+  const auto clock = plugin_->authority.Clock();
+  instance.clock = clock == policy::ClockPrecision::kFine ? engine::ClockKind::kFine : engine::ClockKind::kCoarse;
+  const manifest::Limits& limits = plugin_->limits;
+  instance.limits.memory_bytes = limits.memory.count;
+  instance.limits.table_elements = limits.tables;
+  instance.limits.instances = limits.instances;
+  instance.limits.handles = limits.handles;
+  instance.limits.stdout_bytes = limits.stdout_bytes.count;
+}
+
+Result<BoundAction> Loader::Bind(const std::string& name, const manifest::Action& action) const {
+  BoundAction bound;
+  auto binding = plugin_->abi->Bind(*plugin_->linked, action.export_name);
+  if (!binding) {
+    Error error = std::move(binding).error();
+    error.message = "action '" + name + "': " + error.message;
+    return Fail(std::move(error));
+  }
+  bound.binding = std::move(*binding);
+  if (action.input) {
+    CORDON_ASSIGN(bound.input, Schema::Compile(*action.input));
+  }
+  if (action.output) {
+    CORDON_ASSIGN(bound.output, Schema::Compile(*action.output));
+  }
+  const manifest::Limits& limits = plugin_->limits;
+  bound.limits = {.wall = limits.timeout, .cpu = limits.cpu, .fuel = limits.fuel};
+  if (action.timeout) bound.limits.wall = std::min(bound.limits.wall, *action.timeout);
+  return bound;
+}
+
+Status Loader::BindActions() {
+  const manifest::Limits& limits = plugin_->limits;
+  plugin_->abi = abi::MakeGuestAbi(plugin_->contract, {.wire_bytes = std::max(limits.input, limits.output).count,
+                                                       .json_bytes = 4 * std::max(limits.input, limits.output).count});
+  if (!plugin_->source.manifest) return {};
+  for (const auto& [name, action] : plugin_->source.manifest->actions) {
+    CORDON_ASSIGN(BoundAction bound, Bind(name, action));
+    plugin_->actions.emplace(name, std::move(bound));
+  }
+  return {};
+}
+
+Result<std::unique_ptr<Plugin::State>> Loader::Run() {
+  plugin_->host = &host_;
+  CORDON_TRY(ReadAndDescribe());
+  CORDON_TRY(ComputeAuthority());
+  plugin_->not_runnable = WhyNot();
+  CORDON_TRY(AuditLoad(plugin_->not_runnable));
+  if (request_.purpose == LoadRequest::Purpose::kInspect) return std::move(plugin_);
+  if (plugin_->not_runnable) return Fail(std::move(*plugin_->not_runnable));
+  CORDON_TRY(OpenMounts());
+  CORDON_TRY(Compile());
+  SetUpServices();
+  CORDON_TRY(BindActions());
+  return std::move(plugin_);
+}
+
+}  // namespace cordon::runtime

@@ -1,0 +1,44 @@
+// From a path and an operator's word to a plugin that can be called, or to every reason why not.
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "runtime/state.h"
+
+namespace cordon::runtime {
+
+// One load. Not thread-safe; several may run at once.
+class Loader {
+ public:
+  Loader(Host::State& host, const LoadRequest& request) : host_(host), request_(request) {}
+  Result<std::unique_ptr<Plugin::State>> Run();
+
+ private:
+  void Stage(std::string_view name) const;
+  Status ReadAndDescribe();
+  Status ComputeLimits();
+  Status CollectGrants();
+  Status CollectGrantSet(const policy::Subject& subject);
+  Status AddMountFlags(std::span<const policy::Request> requests);
+  Status ComputeAuthority();
+  // Everything that stands between the plugin and a run, as one error; nothing when it may run.
+  std::optional<Error> WhyNot() const;
+  Status AuditLoad(const std::optional<Error>& failure) const;
+  Status OpenMounts();
+  Status Compile();
+  void SetUpServices();
+  Status BindActions();
+  Result<BoundAction> Bind(const std::string& name, const manifest::Action& action) const;
+
+  Host::State& host_;
+  const LoadRequest& request_;
+  std::unique_ptr<Plugin::State> plugin_ = std::make_unique<Plugin::State>();
+  std::vector<policy::Request> requests_;
+  std::vector<policy::Grant> grants_;
+  std::vector<policy::Kind> withdrawn_;
+  FolderMap folders_;
+};
+
+}  // namespace cordon::runtime

@@ -1,0 +1,293 @@
+#include "runtime/plugin.h"
+
+#include <algorithm>
+#include <ctime>
+
+#include "abi/json_schema.h"
+#include "base/text.h"
+#include "runtime/state.h"
+
+namespace cordon::runtime {
+namespace {
+
+// A group of calls is written when it is this old, or this large.
+constexpr std::int64_t kGroupAgeMaxNs = 250'000'000;
+constexpr std::uint64_t kGroupCallsMax = 100'000;
+
+std::int64_t CoarseNowNs() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
+}
+
+Error SchemaError(Code code, std::string_view what, const std::vector<SchemaViolation>& violations) {
+  const SchemaViolation& first = violations.front();
+  Error error = Error(code, "the " + std::string(what) + " does not fit the action's schema at '" +
+                                first.instance_path + "': " + first.message,
+                      code == Code::kInputSchema ? "see the schema with: cordon inspect PLUGIN --json" : "report this to the plugin's author")
+                    .With("path", first.instance_path)
+                    .With("schema", first.schema_path);
+  for (std::size_t i = 1; i < violations.size(); ++i) {
+    error.causes.push_back(Error(code, violations[i].message).With("path", violations[i].instance_path));
+  }
+  return error;
+}
+
+Error SizeError(Code code, std::string_view what, std::size_t size, Bytes limit) {
+  return Error(code, "the " + std::string(what) + " has " + std::to_string(size) + " bytes, above the limit of " +
+                         FormatBytes(limit),
+               "pass less, or raise plugins.limits." + std::string(what) + " in config.yaml");
+}
+
+// What is left of a call's time after its instance was made: both share one deadline.
+Result<engine::CallLimits> Rest(const engine::CallLimits& limits, MonotonicTime start) {
+  engine::CallLimits rest = limits;
+  rest.wall -= std::chrono::steady_clock::now() - start;
+  if (rest.wall.count() <= 0) return Fail(Code::kTimeout, "the call ran past its deadline", "raise the limit with --timeout");
+  return rest;
+}
+
+}  // namespace
+
+bool CallCounter::Add(std::uint64_t duration_ns) {
+  const std::uint64_t count = count_.fetch_add(1, std::memory_order_relaxed) + 1;
+  total_ns_.fetch_add(duration_ns, std::memory_order_relaxed);
+  const std::int64_t now = CoarseNowNs();
+  std::int64_t since = since_ns_.load(std::memory_order_relaxed);
+  if (since == 0) since_ns_.compare_exchange_strong(since, now, std::memory_order_relaxed);
+  return count >= kGroupCallsMax || (since != 0 && now - since > kGroupAgeMaxNs);
+}
+
+CallCounter::Group CallCounter::Take() {
+  since_ns_.store(0, std::memory_order_relaxed);
+  return {count_.exchange(0), total_ns_.exchange(0)};
+}
+
+void CallHandle::Interrupt() {
+  interrupted_.store(true);
+  const std::lock_guard lock(mutex_);
+  interrupter_.Interrupt();
+}
+
+void CallHandle::Watch(engine::Interrupter interrupter) {
+  const std::lock_guard lock(mutex_);
+  interrupter_ = std::move(interrupter);
+  if (interrupted_.load()) interrupter_.Interrupt();
+}
+
+audit::Record Plugin::State::NewRecord(audit::Event event) const {
+  audit::Record record;
+  record.event = event;
+  record.plugin = source.name;
+  record.digest = source.digest.ToString();
+  return record;
+}
+
+Plugin::Plugin(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Plugin::~Plugin() {
+  const CallCounter::Group group = state_->calls.Take();
+  if (group.count == 0) return;
+  // The log may be gone; there is nobody left to tell.
+  (void)state_->observer().OnCalls({state_->source.name, state_->source.digest.ToString(), "", group.count, 0,
+                                    Duration(group.total_ns)});
+}
+
+const std::string& Plugin::name() const { return state_->source.name; }
+const Digest& Plugin::digest() const { return state_->source.digest; }
+const manifest::Manifest* Plugin::manifest() const {
+  return state_->source.manifest ? &*state_->source.manifest : nullptr;
+}
+const wit::Contract& Plugin::contract() const { return *state_->contract; }
+const policy::Authority& Plugin::authority() const { return state_->authority; }
+const abi::LinkPlan& Plugin::link_plan() const { return state_->plan; }
+const manifest::Limits& Plugin::limits() const { return state_->limits; }
+std::span<const Mount> Plugin::mounts() const { return state_->mounts; }
+policy::RiskLevel Plugin::risk() const { return state_->authority.risk(); }
+
+Status Plugin::Runnable() const {
+  if (state_->not_runnable) return Fail(*state_->not_runnable);
+  return {};
+}
+
+std::vector<ActionView> Plugin::Actions() const {
+  const wit::Contract& contract = *state_->contract;
+  std::vector<ActionView> views;
+  const auto view = [&](std::string name, const abi::ExportRef& target) {
+    return ActionView{
+        .name = std::move(name),
+        .description = target.function->docs,
+        .export_name = target.ToString(),
+        .wit = wit::FunctionText(contract, *target.function),
+        .input_schema = abi::InputSchema(contract, *target.function),
+        .output_schema = abi::OutputSchema(contract, *target.function),
+        .risk = risk(),
+    };
+  };
+  if (!state_->source.manifest) {
+    for (const abi::ExportRef& target : abi::Exports(contract)) {
+      if (abi::CheckCrossable(contract, *target.function)) views.push_back(view(target.ToString(), target));
+    }
+    return views;
+  }
+  for (const auto& [name, action] : state_->source.manifest->actions) {
+    const auto target = abi::ResolveExport(contract, action.export_name);
+    ActionView one = target ? view(name, *target) : ActionView{.name = name, .description = {}, .export_name = action.export_name,
+                                                               .wit = {}, .input_schema = {}, .output_schema = {}, .risk = risk()};
+    if (!action.description.empty()) one.description = action.description;
+    if (action.input) one.input_schema = *action.input;
+    if (action.output) one.output_schema = *action.output;
+    if (action.risk) one.risk = std::max(one.risk, *action.risk);
+    views.push_back(std::move(one));
+  }
+  return views;
+}
+
+// ---- Calls ---------------------------------------------------------------------------------------------------------
+
+namespace {
+
+// Finds the action, or binds an export of a plugin without a manifest for this one call.
+Result<const BoundAction*> FindAction(const Plugin::State& state, std::string_view action, BoundAction& local) {
+  if (state.linked == nullptr) return Fail(Code::kUsage, "the plugin was loaded to be looked at, not to run");
+  if (state.source.manifest) {
+    if (const auto found = state.actions.find(action); found != state.actions.end()) return &found->second;
+    std::vector<std::string_view> names;
+    std::string list;
+    for (const auto& [name, _] : state.actions) {
+      names.push_back(name);
+      list += (list.empty() ? "" : ", ") + name;
+    }
+    const std::string_view nearest = Nearest(action, names);
+    return Fail(Code::kNotFound, "there is no action '" + std::string(action) + "' in " + state.source.name + "; it has: " + list,
+                nearest.empty() ? "name one of them" : "did you mean '" + std::string(nearest) + "'?");
+  }
+  CORDON_ASSIGN(local.binding, state.abi->Bind(*state.linked, action));
+  local.limits = {.wall = state.limits.timeout, .cpu = state.limits.cpu, .fuel = state.limits.fuel};
+  return &local;
+}
+
+// Runs the guest once in a fresh instance, with everything that can be known of it put into the report.
+Status RunOnce(const Plugin::State& state, const engine::InstanceOptions& instance_options, const BoundAction& action,
+               std::span<const std::uint8_t> input, std::vector<std::uint8_t>& output, const engine::CallLimits& limits,
+               const CallOptions& options, CallReport& report, const std::function<void(engine::Interrupter)>& watch) {
+  if (!options.handle) {
+    return engine::CallOnce(state.linked, instance_options, state.channel, action.binding.function, input, output, limits,
+                            report.call_id, &report.usage, &report.stdout_text, &report.stderr_text);
+  }
+  const MonotonicTime start = std::chrono::steady_clock::now();
+  auto instance = engine::Instance::Create(state.linked, instance_options, state.channel, limits, report.call_id);
+  if (!instance) return Fail(std::move(instance).error());
+  watch(instance->interrupter());
+  Status done;
+  if (auto rest = Rest(limits, start); !rest) {
+    done = Fail(std::move(rest).error());
+  } else {
+    done = instance->Call(action.binding.function, input, output, *rest, report.call_id);
+  }
+  report.usage = instance->usage();
+  report.stdout_text = instance->TakeStdout();
+  report.stderr_text = instance->TakeStderr();
+  return done;
+}
+
+Status AuditCall(const Plugin::State& state, std::string_view action, const CallReport& report,
+                 const CallOptions& options, const Status& outcome) {
+  audit::Record record = state.NewRecord(audit::Event::kCall);
+  record.action = action;
+  record.callers = options.callers;
+  record.duration = report.usage.wall;
+  record.usage = {
+      {"memory_peak_bytes", report.usage.memory_peak_bytes},
+      {"host_calls", report.usage.host_calls},
+      {"bytes_in", report.usage.bytes_in},
+      {"bytes_out", report.usage.bytes_out},
+  };
+  if (report.usage.fuel != 0) record.usage.emplace_back("fuel", report.usage.fuel);
+  const std::uint64_t dropped = report.usage.stdout_dropped_bytes + report.usage.stderr_dropped_bytes;
+  if (dropped != 0) record.usage.emplace_back("output_dropped_bytes", dropped);
+  if (!outcome) record.code = outcome.error().code;
+  return state.observer().On(record);
+}
+
+Status CheckSchema(const std::optional<Schema>& schema, std::string_view json, Code code, std::string_view what) {
+  if (!schema) return {};
+  const std::vector<SchemaViolation> violations = schema->CheckText(json);
+  if (violations.empty()) return {};
+  return Fail(SchemaError(code, what, violations));
+}
+
+}  // namespace
+
+Status Plugin::Call(std::string_view action_name, std::string_view input_json, const CallOptions& options,
+                    CallReport& report) const {
+  report = CallReport{};
+  report.call_id = options.call_id != 0 ? options.call_id : state_->host->next_call.fetch_add(1);
+  BoundAction local;
+  CORDON_ASSIGN(const BoundAction* action, FindAction(*state_, action_name, local));
+  if (input_json.size() > state_->limits.input.count) {
+    return Fail(SizeError(Code::kInputSize, "input", input_json.size(), state_->limits.input));
+  }
+  CORDON_TRY(CheckSchema(action->input, input_json, Code::kInputSchema, "input"));
+  std::vector<std::uint8_t> input, output;
+  CORDON_TRY(state_->abi->Lower(action->binding, input_json, input));
+  engine::CallLimits limits = action->limits;
+  if (options.timeout) limits.wall = std::min(limits.wall, *options.timeout);
+  engine::InstanceOptions with_stdin;
+  const engine::InstanceOptions* instance_options = &state_->instance;
+  if (!options.stdin_bytes.empty()) {
+    with_stdin = state_->instance;
+    with_stdin.stdin_bytes = options.stdin_bytes;
+    instance_options = &with_stdin;
+  }
+  const auto watch = [&](engine::Interrupter interrupter) { options.handle->Watch(std::move(interrupter)); };
+  Status outcome = RunOnce(*state_, *instance_options, *action, input, output, limits, options, report, watch);
+  CORDON_TRY(AuditCall(*state_, action_name, report, options, outcome));
+  CORDON_TRY(outcome);
+  CORDON_ASSIGN(abi::Outcome answer, state_->abi->Lift(action->binding, output));
+  if (answer.json.size() > state_->limits.output.count) {
+    return Fail(SizeError(Code::kOutputSize, "output", answer.json.size(), state_->limits.output));
+  }
+  CORDON_TRY(CheckSchema(action->output, answer.json, Code::kOutputSchema, "output"));
+  report.output = std::move(answer.json);
+  report.answered_with_error = answer.answer == abi::Outcome::Answer::kPluginError;
+  return {};
+}
+
+Result<engine::Function> Plugin::Resolve(std::string_view action) const {
+  BoundAction local;
+  CORDON_ASSIGN(const BoundAction* found, FindAction(*state_, action, local));
+  return found->binding.function;
+}
+
+Status Plugin::CallRaw(const engine::Function& function, std::span<const std::uint8_t> input,
+                       std::vector<std::uint8_t>& output, const CallOptions& options) const {
+  if (state_->linked == nullptr) return Fail(Code::kUsage, "the plugin was loaded to be looked at, not to run");
+  engine::CallLimits limits = {.wall = state_->limits.timeout, .cpu = state_->limits.cpu, .fuel = state_->limits.fuel};
+  if (options.timeout) limits.wall = std::min(limits.wall, *options.timeout);
+  const std::uint64_t id = options.call_id != 0 ? options.call_id : state_->host->next_call.fetch_add(1, std::memory_order_relaxed);
+  engine::Usage usage;
+  Status outcome = engine::CallOnce(state_->linked, state_->instance, state_->channel, function, input, output, limits,
+                                    id, &usage, nullptr, nullptr);
+  if (!outcome) {
+    CallReport report;
+    report.usage = usage;
+    CORDON_TRY(AuditCall(*state_, "", report, options, outcome));
+    return outcome;
+  }
+  if (state_->calls.Add(static_cast<std::uint64_t>(usage.wall.count()))) {
+    const CallCounter::Group group = state_->calls.Take();
+    CORDON_TRY(state_->observer().OnCalls({state_->source.name, state_->source.digest.ToString(), "", group.count, 0,
+                                           Duration(group.total_ns)}));
+  }
+  return {};
+}
+
+Result<engine::Instance> Plugin::NewInstance(const CallOptions& options) const {
+  if (state_->linked == nullptr) return Fail(Code::kUsage, "the plugin was loaded to be looked at, not to run");
+  engine::CallLimits limits = {.wall = state_->limits.timeout, .cpu = state_->limits.cpu, .fuel = state_->limits.fuel};
+  if (options.timeout) limits.wall = std::min(limits.wall, *options.timeout);
+  return engine::Instance::Create(state_->linked, state_->instance, state_->channel, limits, options.call_id);
+}
+
+}  // namespace cordon::runtime

@@ -1,0 +1,54 @@
+#include "runtime/source.h"
+
+#include "base/file.h"
+
+namespace cordon::runtime {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool IsManifest(const fs::path& path) {
+  std::error_code error;
+  return fs::is_directory(path, error) || path.extension() == ".yaml" || path.extension() == ".yml";
+}
+
+Status ReadArtifact(Source& source) {
+  CORDON_ASSIGN(source.bytes, ReadFile(source.artifact, kArtifactBytesMax));
+  source.digest = Digest::Of(source.wasm());
+  return {};
+}
+
+}  // namespace
+
+Result<Source> ReadSource(const fs::path& path) {
+  Source source;
+  std::error_code error;
+  if (!fs::exists(path, error)) {
+    return Fail(Code::kNotFound, "there is no plugin at " + path.string(),
+                "name a folder with a plugin.yaml, or a .wasm file");
+  }
+  if (!IsManifest(path)) {
+    source.name = path.stem().string();
+    source.artifact = path;
+    CORDON_TRY(ReadArtifact(source));
+    return source;
+  }
+  CORDON_ASSIGN(source.manifest, manifest::LoadManifest(path));
+  source.name = source.manifest->name;
+  source.artifact = source.manifest->ArtifactPath();
+  CORDON_TRY(ReadArtifact(source));
+  const auto& expected = source.manifest->runtime.digest;
+  if (expected && *expected != source.digest) {
+    return Fail(Error(Code::kDigest, source.artifact.string() + " is not the artifact that " +
+                                         source.manifest->file + " names",
+                      "rebuild the plugin, or correct runtime.digest")
+                    .With("expected", expected->ToString())
+                    .With("found", source.digest.ToString()));
+  }
+  source.manifest_digest = manifest::CanonicalDigest(*source.manifest);
+  const fs::path wit = source.manifest->folder / "wit";
+  if (fs::is_directory(wit, error)) source.wit_folder = wit;
+  return source;
+}
+
+}  // namespace cordon::runtime

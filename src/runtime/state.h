@@ -1,0 +1,81 @@
+// What Plugin and Host keep; the files of this room share it.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "formats/schema.h"
+#include "runtime/folders.h"
+#include "runtime/host.h"
+#include "runtime/source.h"
+#include "services/codec.h"
+#include "services/guard.h"
+#include "services/router.h"
+
+namespace cordon::runtime {
+
+struct Host::State {
+  HostOptions options;
+  std::mutex mutex;   // guards engines
+  std::map<std::pair<bool, bool>, std::shared_ptr<const engine::Engine>> engines;  // by fuel, debug
+  std::atomic<std::uint64_t> next_call{1};
+
+  // The engine of a class of tunables, made when it is first needed.
+  Result<std::shared_ptr<const engine::Engine>> EngineFor(const LoadRequest& request, const manifest::Limits& limits);
+};
+
+// An action that is ready to be called.
+struct BoundAction {
+  abi::Binding binding;
+  std::optional<Schema> input, output;   // the manifest's own; derived ones hold by construction
+  engine::CallLimits limits;
+};
+
+// Calls are counted and recorded in groups, so that a hot loop does not write a line each (audit.md, loss window).
+class CallCounter {
+ public:
+  // Counts one call; true when the group should be written.
+  bool Add(std::uint64_t duration_ns);
+  struct Group {
+    std::uint64_t count, total_ns;
+  };
+  Group Take();
+
+ private:
+  std::atomic<std::uint64_t> count_{0}, total_ns_{0};
+  std::atomic<std::int64_t> since_ns_{0};   // CLOCK_MONOTONIC_COARSE of the group's first call; 0: empty
+};
+
+struct Plugin::State {
+  Host::State* host = nullptr;
+  Source source;
+  std::shared_ptr<const wit::Contract> contract;
+  policy::Authority authority;
+  abi::LinkPlan plan;
+  manifest::Limits limits;
+  std::optional<Error> not_runnable;
+  std::vector<Mount> mounts;
+
+  // Only when it was loaded to run.
+  std::vector<OpenFolder> folders;
+  std::shared_ptr<const engine::Linked> linked;
+  std::unique_ptr<abi::GuestAbi> abi;
+  std::unique_ptr<services::Guard> guard;
+  std::unique_ptr<services::ServiceRouter> router;
+  std::unique_ptr<services::CodecChannel> codec;
+  HostChannel* channel = nullptr;          // the router, or the codec before it
+  engine::InstanceOptions instance;        // what every instance is given
+  std::map<std::string, BoundAction, std::less<>> actions;   // the manifest's
+  mutable CallCounter calls;
+
+  audit::Observer& observer() const { return *host->options.observer; }
+  audit::Record NewRecord(audit::Event event) const;
+};
+
+}  // namespace cordon::runtime
