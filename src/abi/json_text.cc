@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "base/text.h"
 
@@ -131,10 +132,12 @@ void AppendNumber(std::string& out, float value) {
   if (AppendSpecial(out, value)) return;
   char buffer[64];
   char* end = ShortestText(buffer, buffer + sizeof buffer, value);
-  // A reader takes the text for a double first; for a handful of floats that rounds twice and ends elsewhere.
+  // A reader takes the text for a double first: for a handful of floats that rounds twice and ends elsewhere, and the
+  // shortest text of the largest float is a double beyond it.
   double read_back = 0;
   std::from_chars(buffer, end, read_back);
-  if (static_cast<float>(read_back) != value) return AppendNumber(out, static_cast<double>(value));
+  const bool is_within = std::fabs(read_back) <= static_cast<double>(std::numeric_limits<float>::max());
+  if (!is_within || static_cast<float>(read_back) != value) return AppendNumber(out, static_cast<double>(value));
   AppendFinite(out, buffer, end);
 }
 

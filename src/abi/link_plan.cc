@@ -108,7 +108,7 @@ class Planner {
   void DecidePreview1(const Preview1Function& function);
   std::string Misfit(std::string_view interface_name) const;
 
-  std::string OfferGrant(const Need& need);
+  void OfferGrant(const Need& need);
   std::string WithdrawnCommand(Kind kind) const;
   void Gate(Kind kind, const Need& need, std::string_view wasi_name);
   void GateFiles(const Need& need);
@@ -130,11 +130,15 @@ void Planner::LinkWasi(std::string_view name) {
 }
 
 // Fills in the smallest grant and what to type for it; the grant that the manifest's own request needs comes first.
-std::string Planner::OfferGrant(const Need& need) {
-  if (!need.kind) return {};
+void Planner::OfferGrant(const Need& need) {
+  if (!need.kind) return;
   decision_.capability = policy::KindName(*need.kind);
   const policy::Ruling* ruling = authority_.RulingFor(*need.kind);
   std::string flags;
+  if (ruling != nullptr && ruling->rule == "withdrawn") {
+    decision_.command = WithdrawnCommand(*need.kind);
+    return;
+  }
   if (ruling != nullptr && ruling->state != policy::Ruling::State::kEffective) {
     decision_.grant = ruling->smallest_grant.empty() ? ruling->request.capability.ToString() : ruling->smallest_grant;
     flags = policy::GrantFlags(ruling->request.capability);
@@ -144,11 +148,10 @@ std::string Planner::OfferGrant(const Need& need) {
     flags = capability ? policy::GrantFlags(*capability) : "--grant '" + std::string(need.grant) + "'";
   }
   decision_.command = "cordon run " + Quoted(options_.plugin) + " " + flags;
-  return decision_.grant;
 }
 
 std::string Planner::WithdrawnCommand(Kind kind) const {
-  return "take `" + std::string(policy::KindName(kind)) + "` out of `deny` in the grants of " + options_.plugin;
+  return "take '" + std::string(policy::KindName(kind)) + "' out of 'deny' in the grants of " + Quoted(options_.plugin);
 }
 
 // A stub in place of what an optional permission asked for and did not get.
@@ -190,7 +193,7 @@ void Planner::Gate(Kind kind, const Need& need, std::string_view wasi_name) {
   const bool is_withdrawn = ruling != nullptr && ruling->rule == "withdrawn";
   Refuse(rule, is_withdrawn ? std::string(policy::KindName(kind)) + " was withdrawn from this plugin"
                             : "nothing grants " + std::string(policy::KindName(kind)),
-         is_withdrawn ? WithdrawnCommand(kind) : decision_.command);
+         decision_.command);
 }
 
 void Planner::GateFiles(const Need& need) {

@@ -205,8 +205,8 @@ bool Encoder::Fields(const std::vector<wit::Field>& fields, const Json& v, const
         const std::string_view only[] = {field.name};
         if (!known && !Nearest(key, only).empty()) return UnknownName(path, ref, what, key, fields);
       }
-      return Wrong(path, field.type, "missing " + std::string(what) + " '" + field.name + "' of type " +
-                                         wit::TypeText(contract_, field.type),
+      return Wrong(&here, field.type, "missing " + std::string(what) + " '" + field.name + "' of type " +
+                                          wit::TypeText(contract_, field.type),
                    "add \"" + field.name + "\"");
     }
   }

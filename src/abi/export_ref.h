@@ -1,0 +1,29 @@
+// Which export a name means. Pure; thread-safe.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cordon/result.h"
+#include "formats/wit.h"
+
+namespace cordon::abi {
+
+// Points into the contract that it was resolved from, which must outlive it.
+struct ExportRef {
+  std::string_view interface_name;          // as exported, version included; "" for a function at the root
+  const wit::Function* function = nullptr;
+
+  std::string ToString() const;             // "acme:linkcheck/checker@0.1.0#check", or "check"
+};
+
+// `name`: "acme:linkcheck/checker@0.1.0#check", the same without the version when one version is exported, or the bare
+// "check" when one export has it (a function at the root comes before those of interfaces). E_NOT_FOUND lists the
+// exports, with the nearest name in the remedy.
+Result<ExportRef> ResolveExport(const wit::Contract& contract, std::string_view name);
+
+// Every exported function, in the binary's order.
+std::vector<ExportRef> Exports(const wit::Contract& contract);
+
+}  // namespace cordon::abi
