@@ -1,0 +1,126 @@
+#include "audit/record_text.h"
+
+#include <charconv>
+#include <cstdio>
+#include <ctime>
+
+#include "base/digest.h"
+#include "base/text.h"
+
+namespace cordon::audit {
+namespace {
+
+constexpr std::size_t kFieldBytesMax = 1024;
+constexpr std::size_t kNameBytesMax = 128;   // of callers and of what is counted
+constexpr std::size_t kCallersMax = 8;
+constexpr std::size_t kUsageMax = 16;
+constexpr std::string_view kStart = "{\"v\":1,\"seq\":";
+constexpr std::string_view kTime = ",\"time\":\"";
+constexpr std::string_view kPrevious = "\",\"prev\":\"";
+
+// The first bytes of UTF-8 text, whole characters only.
+std::string_view Cut(std::string_view text, std::size_t max) {
+  if (text.size() <= max) return text;
+  while (max > 0 && (static_cast<std::uint8_t>(text[max]) & 0xc0) == 0x80) --max;
+  return text.substr(0, max);
+}
+
+// Escape leaves no control character; quote and backslash are left for JSON. What is cut can still be told apart by its
+// digest.
+std::string Quoted(std::string_view text, std::size_t bytes_max = kFieldBytesMax) {
+  std::string escaped = Escape(Cut(text, bytes_max));
+  if (text.size() > bytes_max || escaped.size() > bytes_max) {
+    escaped = std::string(Cut(escaped, bytes_max / 2)) + "… (" + std::to_string(text.size()) + " bytes, " +
+              Digest::Of(text).ToString() + ")";
+  }
+  std::string out = "\"";
+  for (char c : escaped) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "\"";
+}
+
+void Text(std::string& out, std::string_view key, std::string_view value) {
+  if (value.empty()) return;
+  out += ",\"" + std::string(key) + "\":" + Quoted(value);
+}
+
+void Number(std::string& out, std::string_view key, std::uint64_t value) {
+  out += ",\"" + std::string(key) + "\":" + std::to_string(value);
+}
+
+}  // namespace
+
+std::string RecordBody(const Record& record) {
+  std::string out = "\"event\":\"" + std::string(EventName(record.event)) + "\"";
+  Text(out, "plugin", record.plugin);
+  Text(out, "digest", record.digest);
+  if (!record.callers.empty()) {
+    out += ",\"callers\":[";
+    const std::size_t shown = std::min(record.callers.size(), kCallersMax);
+    for (std::size_t i = 0; i < shown; ++i) out += (i == 0 ? "" : ",") + Quoted(record.callers[i], kNameBytesMax);
+    out += "]";
+    if (record.callers.size() > shown) Number(out, "callers_cut", record.callers.size() - shown);
+  }
+  Text(out, "action", record.action);
+  Text(out, "capability", record.capability);
+  Text(out, "target", record.target);
+  Text(out, "rule", record.rule);
+  if (record.decision) Text(out, "decision", *record.decision == policy::Verdict::kAllow ? "allow" : "deny");
+  if (record.code) Text(out, "code", CodeName(*record.code));
+  if (record.count != 1) Number(out, "count", record.count);
+  if (record.duration) Number(out, "duration_us", static_cast<std::uint64_t>(record.duration->count()) / 1000);
+  if (!record.usage.empty()) {
+    std::string usage;
+    for (std::size_t i = 0; i < std::min(record.usage.size(), kUsageMax); ++i) {
+      usage += (i == 0 ? "" : ",") + Quoted(record.usage[i].first, kNameBytesMax) + ":" + std::to_string(record.usage[i].second);
+    }
+    out += ",\"usage\":{" + usage + "}";
+  }
+  Text(out, "actor", record.actor);
+  Text(out, "note", record.note);
+  return out + "}";
+}
+
+std::string ChainLine(std::uint64_t sequence, std::string_view time, std::string_view previous_hash,
+                      std::string_view body) {
+  std::string line(kStart);
+  line += std::to_string(sequence);
+  line += kTime;
+  line += time;
+  line += kPrevious;
+  line += previous_hash;
+  line += "\",";
+  line += body;
+  return line;
+}
+
+std::string TimeText(std::chrono::system_clock::time_point time) {
+  const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
+  const std::time_t seconds = static_cast<std::time_t>(micros / 1'000'000);
+  std::tm utc{};
+  ::gmtime_r(&seconds, &utc);
+  char text[64];
+  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+                utc.tm_hour, utc.tm_min, utc.tm_sec, static_cast<int>(micros % 1'000'000));
+  return text;
+}
+
+std::optional<ChainFields> ReadChainFields(std::string_view line) {
+  if (!line.starts_with(kStart) || !line.ends_with('}')) return std::nullopt;
+  ChainFields fields;
+  line.remove_prefix(kStart.size());
+  const auto parsed = std::from_chars(line.data(), line.data() + line.size(), fields.sequence);
+  if (parsed.ec != std::errc()) return std::nullopt;
+  line.remove_prefix(static_cast<std::size_t>(parsed.ptr - line.data()));
+  if (!line.starts_with(kTime)) return std::nullopt;
+  const std::size_t at = line.find(kPrevious, kTime.size());
+  if (at == std::string_view::npos || at > 64) return std::nullopt;
+  const std::string_view hash = line.substr(at + kPrevious.size());
+  if (hash.size() < 66 || hash[64] != '"') return std::nullopt;
+  fields.previous_hash = hash.substr(0, 64);
+  return fields;
+}
+
+}  // namespace cordon::audit
