@@ -41,9 +41,9 @@ struct Field {
 
 struct Type {
   Kind kind = Kind::kBool;
-  std::string name;   // its WIT name if it has one ("graph-node"), else empty
-  std::string docs;
-  std::vector<Field> fields;
+  std::string name{};  // its WIT name if it has one ("graph-node"), else empty
+  std::string docs{};
+  std::vector<Field> fields{};
   TypeRef element = kNone;
   TypeRef error = kNone;
   std::uint32_t size = 0;
@@ -89,7 +89,7 @@ struct Contract {
 // E_SYNTAX when `wit_folder` cannot be read as WIT: call again without it for a contract without those docs.
 struct DescribeOptions {
   std::uint32_t max_functions = 50'000;
-  std::filesystem::path wit_folder;
+  std::filesystem::path wit_folder{};
 };
 Result<Contract> Describe(std::span<const std::uint8_t> wasm, const DescribeOptions& options = {});
 
