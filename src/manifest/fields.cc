@@ -50,7 +50,11 @@ void AddNamed(Findings& findings, const yaml::Node& node, std::string_view name,
 }  // namespace
 
 void Findings::Add(Error error) {
-  if (errors_.size() < kFindingsMax) errors_.push_back(std::move(error));
+  if (errors_.size() >= kFindingsMax) return;
+  const auto order = [](const Error& e) {
+    return e.place ? std::tuple(e.code == Code::kMissing, e.place->line, e.place->column) : std::tuple(true, 0u, 0u);
+  };
+  errors_.insert(std::ranges::upper_bound(errors_, order(error), {}, order), std::move(error));
 }
 
 void Findings::At(const yaml::Node& node, Code code, std::string message, std::string remedy) {
@@ -63,10 +67,6 @@ void Findings::AddAt(const yaml::Node& node, Error error) {
 }
 
 Error Findings::Take() && {
-  std::ranges::stable_sort(errors_, {}, [](const Error& error) {
-    const Place place = error.place.value_or(Place{});
-    return std::tuple(error.code == Code::kMissing, place.line, place.column);
-  });
   Error first = std::move(errors_.front());
   first.causes.assign(std::make_move_iterator(errors_.begin() + 1), std::make_move_iterator(errors_.end()));
   errors_.clear();

@@ -32,7 +32,7 @@ class Findings {
 
  private:
   const yaml::Document& document_;
-  std::vector<Error> errors_;
+  std::vector<Error> errors_;   // in the order of Take
 };
 
 // A whole number between two bounds, both included.

@@ -146,7 +146,8 @@ TEST(Manifest, ErrorsOfAFileAreBounded) {
 }
 
 TEST(Manifest, AFileOfAnotherProgramSaysHowToImportIt) {
-  const Result<Manifest> manifest = ParseManifest("name: x\nnamespace: acme\nactions: [{ name: a }]\n", "plugin.yaml", {});
+  const Result<Manifest> manifest =
+      ParseManifest("name: x\nnamespace: acme\nactions: [{ name: a }]\n", "plugin.yaml", {});
   ASSERT_FALSE(manifest);
   EXPECT_EQ(manifest.error().code, Code::kMissing);
   EXPECT_NE(manifest.error().remedy.find("cordon plugin import"), std::string::npos);
