@@ -31,7 +31,7 @@ struct LogLine {
   std::uint64_t dropped_bytes = 0;
 };
 
-// Thread-safe; called under no lock of the service's but in order.
+// Gets lines one at a time, in order. Must not call back into the service.
 class LogSink {
  public:
   virtual ~LogSink() = default;

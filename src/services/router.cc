@@ -1,0 +1,67 @@
+#include "services/router.h"
+
+#include <exception>
+
+namespace cordon::services {
+
+HostReply Trap(Code code, std::string message) {
+  HostReply reply;
+  reply.outcome = HostReply::Outcome::kTrap;
+  reply.code = code;
+  reply.message = std::move(message);
+  return reply;
+}
+
+void StubAnswers::Set(std::string interface_name, std::string function, Answer answer) {
+  answers_.insert_or_assign({std::move(interface_name), std::move(function)}, std::move(answer));
+}
+
+HostReply StubAnswers::Call(const Guard& guard, const Caller& caller, std::string_view interface_name,
+                            std::string_view function) const {
+  const std::string target = std::string(interface_name) + "#" + std::string(function);
+  const auto found = answers_.find(std::pair(std::string(interface_name), std::string(function)));
+  if (found == answers_.end()) {
+    guard.Refuse(caller, interface_name, target, "not-linked");
+    return Trap(Code::kDenied, target + " is not granted");
+  }
+  const Answer& answer = found->second;
+  const policy::Decision decision = guard.Refuse(caller, answer.capability, target, answer.rule);
+  if (decision.code == Code::kAuditUnavailable) return Trap(decision.code, "the audit cannot be written");
+  HostReply reply;
+  reply.payload = answer.payload;
+  return reply;
+}
+
+ServiceRouter::ServiceRouter(const Guard& guard, std::vector<std::string> chain)
+    : guard_(guard), chain_(std::move(chain)) {}
+
+void ServiceRouter::Add(std::unique_ptr<HostService> service) {
+  std::string name(service->interface_name());
+  services_.insert_or_assign(std::move(name), std::move(service));
+}
+
+void ServiceRouter::SetStub(std::string interface_name, std::string function, StubAnswers::Answer answer) {
+  stubs_.Set(std::move(interface_name), std::move(function), std::move(answer));
+}
+
+HostService* ServiceRouter::Find(std::string_view interface_name) const {
+  auto found = services_.find(interface_name);
+  if (found == services_.end()) found = services_.find(interface_name.substr(0, interface_name.find('@')));
+  return found == services_.end() ? nullptr : found->second.get();
+}
+
+HostReply ServiceRouter::Send(const HostRequest& request) {
+  try {
+    const Caller caller{request.call_id, chain_};
+    if (request.function.starts_with(kStubPrefix)) {
+      return stubs_.Call(guard_, caller, request.interface_name, request.function.substr(kStubPrefix.size()));
+    }
+    HostService* service = Find(request.interface_name);
+    if (service != nullptr) return service->Call(caller, request.function, request.payload);
+    return Trap(Code::kLink, "nothing answers " + std::string(request.interface_name) + "#" + std::string(request.function));
+  } catch (const std::exception& fault) {
+    return Trap(Code::kInternal, "a service failed: " + std::string(fault.what()));
+  }
+}
+
+}  // namespace cordon::services
