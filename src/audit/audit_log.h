@@ -28,9 +28,9 @@ struct Seams {
 
 class AuditLog final : public Observer {
  public:
-  // Opens the chain in `state_folder`, which is made (0700) when it is absent. E_AUDIT_UNAVAILABLE when the folder is a
-  // symbolic link, not ours, or writable by others; or the file cannot be opened or locked. A last line that a crash tore is
-  // set aside, and a record says so.
+  // Opens the chain in `state_folder`, which is made (0700) when it is absent. E_AUDIT_UNAVAILABLE when the folder is
+  // a symbolic link, not ours, or writable by others; or the file cannot be opened or locked. A last line that a
+  // crash tore is set aside, and a record says so.
   static Result<std::unique_ptr<AuditLog>> Open(const std::filesystem::path& state_folder, Seams seams = {});
   // Flushes; an error then is lost, so call Flush before.
   ~AuditLog() override;

@@ -308,8 +308,8 @@ TEST(attack_156, NoTextForgesALine) {
   Folder folder;
   auto log = *AuditLog::Open(folder.state());
   Record record = Deny(evil);
-  for (std::string* text : {&record.plugin, &record.digest, &record.action, &record.capability, &record.rule, &record.actor,
-                            &record.note}) {
+  for (std::string* text : {&record.plugin, &record.digest, &record.action, &record.capability, &record.rule,
+                            &record.actor, &record.note}) {
     *text = evil;
   }
   record.callers = {evil, evil};

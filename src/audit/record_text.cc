@@ -74,7 +74,8 @@ std::string RecordBody(const Record& record) {
   if (!record.usage.empty()) {
     std::string usage;
     for (std::size_t i = 0; i < std::min(record.usage.size(), kUsageMax); ++i) {
-      usage += (i == 0 ? "" : ",") + Quoted(record.usage[i].first, kNameBytesMax) + ":" + std::to_string(record.usage[i].second);
+      const auto& [name, amount] = record.usage[i];
+      usage += (i == 0 ? "" : ",") + Quoted(name, kNameBytesMax) + ":" + std::to_string(amount);
     }
     out += ",\"usage\":{" + usage + "}";
   }
@@ -102,8 +103,8 @@ std::string TimeText(std::chrono::system_clock::time_point time) {
   std::tm utc{};
   ::gmtime_r(&seconds, &utc);
   char text[64];
-  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-                utc.tm_hour, utc.tm_min, utc.tm_sec, static_cast<int>(micros % 1'000'000));
+  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", utc.tm_year + 1900, utc.tm_mon + 1,
+                utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, static_cast<int>(micros % 1'000'000));
   return text;
 }
 

@@ -18,7 +18,8 @@ inline constexpr std::size_t kLineBytesMax = 32 << 10;
 std::string RecordBody(const Record& record);
 
 // The whole line without its newline.
-std::string ChainLine(std::uint64_t sequence, std::string_view time, std::string_view previous_hash, std::string_view body);
+std::string ChainLine(std::uint64_t sequence, std::string_view time, std::string_view previous_hash,
+                      std::string_view body);
 
 // "2026-01-02T03:04:05.678901Z"
 std::string TimeText(std::chrono::system_clock::time_point time);

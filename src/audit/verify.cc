@@ -63,7 +63,8 @@ Result<Verification> Verify(const std::filesystem::path& state_folder) {
   const std::filesystem::path path = state_folder / kAuditFile;
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
   if (!fd) {
-    return Fail(errno == ENOENT ? Code::kNotFound : Code::kIo, "cannot open " + path.string() + ": " + ErrnoText(errno));
+    const Code code = errno == ENOENT ? Code::kNotFound : Code::kIo;
+    return Fail(code, "cannot open " + path.string() + ": " + ErrnoText(errno));
   }
   CORDON_ASSIGN(const FileLock lock, FileLock::Take(fd.get()));
   const auto head = ReadFile(state_folder / kHeadFile, 256);

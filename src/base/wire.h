@@ -1,5 +1,6 @@
-// Reading and writing the wire format (docs/formats/wire.md). A Reader never trusts its bytes: the first fault sticks, every
-// later read gives zero or empty, and Finish tells. Not thread-safe; views point into the bytes that were given.
+// Reading and writing the wire format (docs/formats/wire.md). A Reader never trusts its bytes: the first fault
+// sticks, every later read gives zero or empty, and Finish tells. Not thread-safe; views point into the bytes that
+// were given.
 #pragma once
 
 #include <bit>

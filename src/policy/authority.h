@@ -64,8 +64,8 @@ class Authority {
  public:
   // No authority at all, defaults included.
   Authority() = default;
-  // Every ruling, denials of required permissions included: what `explain` shows. E_INVALID when two permissions give one
-  // mount to different folders.
+  // Every ruling, denials of required permissions included: what `explain` shows. E_INVALID when two permissions give
+  // one mount to different folders.
   static Result<Authority> Evaluate(std::span<const Request> requests, std::span<const Grant> grants,
                                     const Ceiling& ceiling, LinkMode link, std::span<const Kind> withdrawn = {});
   // As Evaluate, then CheckRequired.

@@ -79,8 +79,8 @@ TEST(Authority, GrantsNarrowRequests) {
 }
 
 TEST(Authority, OfSeveralGrantsTheWidestCounts) {
-  const Authority authority = *Compute({Required("fs:write:/data=workspace")},
-                                       Grants({"fs:read:/data=workspace/in", "fs:read:/data=workspace", "fs:write:/data=workspace"}));
+  const auto grants = Grants({"fs:read:/data=workspace/in", "fs:read:/data=workspace", "fs:write:/data=workspace"});
+  const Authority authority = *Compute({Required("fs:write:/data=workspace")}, grants);
   EXPECT_EQ(authority.rulings()[0].rule, "grant:fs:write:/data=workspace");
   EXPECT_EQ(authority.risk(), RiskLevel::kHigh);
 }

@@ -86,7 +86,8 @@ struct ClockScope {
 };
 
 // Kinds that are a name with, for some, a word: `kv:write:cache`, `memory:recall:session`, `msg:send:alerts`,
-// `env:GITHUB_TOKEN`, `secret:api-key`, `call:acme/geocode#lookup`, `ctx:user`, `config`, `random`, `stdio`, `log`, `args`.
+// `env:GITHUB_TOKEN`, `secret:api-key`, `call:acme/geocode#lookup`, `ctx:user`, `config`, `random`, `stdio`, `log`,
+// `args`.
 struct NameScope {
   std::string action;  // "read", "write", "recall", "send" …, or ""
   std::string name;    // or ""
@@ -137,10 +138,14 @@ Result<Capability> MakeEnvironment(std::string_view name);
 Result<Capability> MakeSecret(std::string_view name);
 Result<Capability> MakeExec(std::string_view program, std::span<const ExecArgument> arguments);
 Result<Capability> MakeStorage(std::string_view bucket, Access access);
-Result<Capability> MakeMemory(std::string_view access, std::string_view scope);    // recall|store|forget, plugin|session|agent
-Result<Capability> MakeMessaging(std::string_view access, std::string_view channel);  // send|receive
-Result<Capability> MakeCall(std::string_view target);                                // "acme/geocode#lookup", "acme/geocode#*"
-Result<Capability> MakeCaller(std::string_view what);                                // `context`: session|user|agent
+// `access`: recall, store, forget; `scope`: plugin, session, agent.
+Result<Capability> MakeMemory(std::string_view access, std::string_view scope);
+// `access`: send, receive.
+Result<Capability> MakeMessaging(std::string_view access, std::string_view channel);
+// "acme/geocode#lookup", "acme/geocode#*"
+Result<Capability> MakeCall(std::string_view target);
+// The kind `context`: session, user, agent.
+Result<Capability> MakeCaller(std::string_view what);
 Capability MakeClock(ClockPrecision precision);
 Capability MakeConfig();
 Capability MakeRandom();

@@ -36,6 +36,8 @@ bool IsChoice(std::string_view text) {
   return !text.empty() && text.front() != '|' && text.back() != '|' && text.find("||") == std::string_view::npos;
 }
 
+bool IsMount(std::string_view text) { return text.front() == '/' && CheckSegments(text.substr(1)) == PathFault::kNone; }
+
 Status CheckArgument(const ExecArgument& argument) {
   const auto wrong = [&](std::string_view why) {
     return Fail(Code::kSyntax, "argument '" + Excerpt(argument.text) + "' " + std::string(why));
@@ -49,10 +51,7 @@ Status CheckArgument(const ExecArgument& argument) {
     case ExecArgument::Form::kOneOf: return IsChoice(argument.text) ? Status() : wrong("is not a choice like a|b");
     case ExecArgument::Form::kInteger: return IsRange(argument.text) ? Status() : wrong("is not a range like 1..9");
     case ExecArgument::Form::kPath:
-      if (argument.text.front() == '/' && CheckSegments(std::string_view(argument.text).substr(1)) == PathFault::kNone) {
-        return {};
-      }
-      return wrong("is not a mount like /data");
+      return IsMount(argument.text) ? Status() : wrong("is not a mount like /data");
   }
   return wrong("has no form");
 }
@@ -63,7 +62,8 @@ Result<ExecArgument> ParseArgument(std::string_view word) {
   if (word.starts_with('<')) {
     const std::size_t colon = word.find(':');
     if (!word.ends_with('>') || colon == std::string_view::npos) {
-      return Fail(Code::kSyntax, "'" + Excerpt(word) + "' is not closed", "write <re:PATTERN>, <one-of:a|b>, <int:1..9>, <path:/data>");
+      return Fail(Code::kSyntax, "'" + Excerpt(word) + "' is not closed",
+                  "write <re:PATTERN>, <one-of:a|b>, <int:1..9>, <path:/data>");
     }
     const std::string_view name = word.substr(1, colon - 1);
     bool known = false;
@@ -72,7 +72,8 @@ Result<ExecArgument> ParseArgument(std::string_view word) {
       argument.form = row.form;
       known = true;
     }
-    if (!known) return Fail(Code::kSyntax, "'" + Excerpt(name) + "' is not a form of argument", "write re, one-of, int or path");
+    if (!known) return Fail(Code::kSyntax, "'" + Excerpt(name) + "' is not a form of argument",
+                            "write re, one-of, int or path");
     body = word.substr(colon + 1, word.size() - colon - 2);
   }
   if (body.find_first_of("<>;") != std::string_view::npos) {
@@ -86,7 +87,8 @@ Result<ExecArgument> ParseArgument(std::string_view word) {
 
 Result<Capability> MakeExec(std::string_view program, std::span<const ExecArgument> arguments) {
   bool good = !program.empty() && program.size() <= 64 && IsAlphanumeric(program.front());
-  for (char c : program) good = good && (IsAlphanumeric(c) || std::string_view("._+-").find(c) != std::string_view::npos);
+  constexpr std::string_view kExtra = "._+-";
+  for (char c : program) good = good && (IsAlphanumeric(c) || kExtra.find(c) != std::string_view::npos);
   if (!good) {
     return Fail(Code::kName, "'" + Excerpt(program) + "' is not the name of a program",
                 "write a bare name such as git; the operator's grant pins its path");
@@ -120,7 +122,8 @@ std::string ExecText(const ExecScope& scope) {
       continue;
     }
     for (const FormRow& row : kForms) {
-      if (row.form == argument.form) text += "<" + std::string(row.word) + ":" + EncodeWord(argument.text, kFormExtra) + ">";
+      if (row.form != argument.form) continue;
+      text += "<" + std::string(row.word) + ":" + EncodeWord(argument.text, kFormExtra) + ">";
     }
   }
   return text;

@@ -62,7 +62,9 @@ enum class Blocks : std::uint8_t { kAllowed, kRefused };
 
 Result<std::string> ParseHost(std::string_view text, Blocks blocks) {
   std::string host(text);
-  std::transform(host.begin(), host.end(), host.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
+  for (char& c : host) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
   if (host == "*") return host;
   if (host.find('*') != std::string::npos) {
     const std::string_view suffix = host.starts_with("*.") ? std::string_view(host).substr(2) : std::string_view();

@@ -24,8 +24,8 @@ class Ceiling {
   Level level() const { return level_; }
   // "ceiling:level-default": the rule that decides where this ceiling does.
   std::string rule() const;
-  // E_GRANT_TOO_WIDE for what no grant may say at this level: any host, a wildcard over a public suffix, an address that
-  // answers with credentials, every action of every plugin.
+  // E_GRANT_TOO_WIDE for what no grant may say at this level: any host, a wildcard over a public suffix, an address
+  // that answers with credentials, every action of every plugin.
   Status Check(const Capability& capability) const;
 
  private:

@@ -21,7 +21,8 @@ Result<Lifetime> ParseOption(std::string_view option) {
   const std::string_view key = option.substr(0, option.find('='));
   for (std::string_view known : kOptions) {
     if (key != known) continue;
-    return Fail(Code::kUnenforceable, "'" + Excerpt(option) + "' restricts a grant in a way that this build cannot enforce",
+    return Fail(Code::kUnenforceable,
+                "'" + Excerpt(option) + "' restricts a grant in a way that this build cannot enforce",
                 "grant it for this run alone with '; session', or without a limit");
   }
   const std::string_view near = Nearest(key, kOptions);

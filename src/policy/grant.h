@@ -1,5 +1,5 @@
-// What an operator gave: one grant, and the set that belongs to one plugin's exact bytes. docs/formats/grants.md has the
-// text forms. Values; pure.
+// What an operator gave: one grant, and the set that belongs to one plugin's exact bytes. docs/formats/grants.md has
+// the text forms. Values; pure.
 #pragma once
 
 #include <cstdint>

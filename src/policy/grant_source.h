@@ -21,13 +21,13 @@ struct Subject {
 class GrantSource {
  public:
   virtual ~GrantSource() = default;
-  // The grants for exactly these bytes; nothing when the plugin was never granted anything; E_CHANGED when it was, for other
-  // bytes. Thread-safe.
+  // The grants for exactly these bytes; nothing when the plugin was never granted anything; E_CHANGED when it was,
+  // for other bytes. Thread-safe.
   virtual Result<std::optional<GrantSet>> Find(const Subject& subject) const = 0;
 };
 
-// E_CHANGED: which digest differs, what is asked for beyond `granted`, and how to grant again. Details "was", "now", and
-// one "grant" for each capability that is new.
+// E_CHANGED: which digest differs, what is asked for beyond `granted`, and how to grant again. Details "was", "now",
+// and one "grant" for each capability that is new.
 Error ChangedError(const GrantSet& granted, const Subject& subject);
 
 }  // namespace cordon::policy

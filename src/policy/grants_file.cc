@@ -65,8 +65,8 @@ class SetReader {
   }
 
   std::unexpected<Error> Wrong(const Node& node, std::string_view name, std::string_view wanted) {
-    return Fail(document_.ErrorAt(node, Code::kType, std::string(name) + " is " + std::string(KindText(node)) + ", not " +
-                                                         std::string(wanted)));
+    std::string message = std::string(name) + " is " + std::string(KindText(node)) + ", not " + std::string(wanted);
+    return Fail(document_.ErrorAt(node, Code::kType, std::move(message)));
   }
 
   Status CheckKey(const Node::Entry& entry) {
@@ -88,7 +88,8 @@ class SetReader {
   Result<std::string> Text(const Node& node, std::string_view name) {
     if (node.kind != Node::Kind::kString) return Wrong(node, name, "a text");
     if (Escape(node.text) != node.text) {
-      return Fail(document_.ErrorAt(node, Code::kBadString, std::string(name) + " has characters that cannot be shown"));
+      return Fail(
+          document_.ErrorAt(node, Code::kBadString, std::string(name) + " has characters that cannot be shown"));
     }
     return node.text;
   }

@@ -95,8 +95,8 @@ TEST(GrantsFile, ErrorsSayWhere) {
   EXPECT_EQ(ErrorOf(OneSet("granted: env:A")).code, Code::kType);
   EXPECT_EQ(ErrorOf(OneSet("deny: [files]")).code, Code::kInvalid);
   EXPECT_EQ(ErrorOf(OneSet("roots: {workspace: ~/x}")).code, Code::kGrantForbidden);
-  EXPECT_EQ(ErrorOf("grants:\n  - {plugin: a/b, artifact: '" + kA + "'}\n  - {plugin: a/b, artifact: '" + kA + "'}").code,
-            Code::kDuplicateKey);
+  const std::string item = "  - {plugin: a/b, artifact: '" + kA + "'}\n";
+  EXPECT_EQ(ErrorOf("grants:\n" + item + item).code, Code::kDuplicateKey);
   EXPECT_EQ(ErrorOf("grants: []\nplugin: a/b").code, Code::kInvalid);
   EXPECT_EQ(ErrorOf("[]").code, Code::kType);
   EXPECT_TRUE(GrantBook::Parse("", "grants.yaml")->sets().empty());

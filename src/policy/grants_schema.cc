@@ -34,7 +34,10 @@ std::string_view GrantsSchemaText() {
           "pattern": "^[a-z0-9][a-z0-9-]{0,63}/[a-z0-9][a-z0-9-]{0,63}$"
         },
         "artifact": { "description": "Digest of the artifact.", "$ref": "#/$defs/digest" },
-        "manifest": { "description": "Digest of the canonical manifest; absent for a bare .wasm.", "$ref": "#/$defs/digest" },
+        "manifest": {
+          "description": "Digest of the canonical manifest; absent for a bare .wasm.",
+          "$ref": "#/$defs/digest"
+        },
         "publisher": { "type": ["string", "null"] },
         "roots": {
           "description": "Named roots and the host folders that they are.",
@@ -43,7 +46,7 @@ std::string_view GrantsSchemaText() {
           "additionalProperties": { "type": "string", "pattern": "^/." }
         },
         "granted": {
-          "description": "Capabilities in compact form, such as fs:read:/data=workspace. Absent, null and [] grant nothing.",
+          "description": "Capabilities, such as fs:read:/data=workspace. Absent, null and [] grant nothing.",
           "type": ["array", "null"],
           "items": { "type": "string", "maxLength": 4096 }
         },

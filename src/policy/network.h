@@ -11,7 +11,8 @@ namespace cordon::policy {
 // A CIDR block, or one address as the block that holds it alone.
 class AddressBlock {
  public:
-  // "10.0.0.0/8", "192.0.2.1", "[2001:db8::]/32", "2001:db8::/32", "[::1]". Nothing for a name, a bad length, or bits beyond it.
+  // "10.0.0.0/8", "192.0.2.1", "[2001:db8::]/32", "2001:db8::/32", "[::1]". Nothing for a name, a bad length, or bits
+  // beyond it.
   static std::optional<AddressBlock> Parse(std::string_view text);
   bool Holds(const AddressBlock& other) const;
   std::uint8_t length() const { return length_; }

@@ -20,8 +20,8 @@ Status CheckRootName(std::string_view name);
 Status CheckRootText(std::string_view name, std::string_view text);
 
 // The resolved folder of a mapping. E_GRANT_FORBIDDEN for `/`, the kernel's trees (/proc, /sys, /dev), a folder in
-// `forbidden` (our state, configuration, cache and plugin folders), anything beneath or above one of those, and `home` or above.
-// `home` may be empty. REQUIRES: every path is canonical.
+// `forbidden` (our state, configuration, cache and plugin folders), anything beneath or above one of those, and
+// `home` or above. `home` may be empty. REQUIRES: every path is canonical.
 Status CheckRoot(std::string_view name, const std::filesystem::path& canonical_host_path,
                  std::span<const std::filesystem::path> forbidden, const std::filesystem::path& home);
 

@@ -23,22 +23,26 @@ TEST(attack_33, RootsThatNobodyMayMap) {
                            "/home/ana/.local/state/cordon", "/home/ana/.config/cordon/x", "relative", "/etc/.."}) {
     EXPECT_EQ(CodeOf(CheckRoot("workspace", path, kOurs, kHome)), Code::kGrantForbidden) << path;
   }
-  for (const char* text : {"~", "~/x", "$HOME", "/a/$HOME", "..", "../x", "/etc/../", "/a/..", "/a\n/b", "/a/\x1b[2J", "/a\xff"}) {
+  for (const char* text : {"~", "~/x", "$HOME", "/a/$HOME", "..", "../x", "/etc/../", "/a/..", "/a\n/b", "/a/\x1b[2J",
+                           "/a\xff"}) {
     EXPECT_EQ(CodeOf(CheckRootText("workspace", text)), Code::kGrantForbidden) << text;
   }
 }
 
-ResolvedMount Mount(std::string mount, std::string host, std::uint64_t inode, std::vector<FileId> ancestors, Access access) {
+ResolvedMount Mount(std::string mount, std::string host, std::uint64_t inode, std::vector<FileId> ancestors,
+                    Access access) {
   return {std::move(mount), std::move(host), {1, inode}, std::move(ancestors), access};
 }
 
 TEST(attack_35, ReadOnlyAndWritableFoldersNeverMeet) {
   const FileId top{1, 2};
   const ResolvedMount data = Mount("/data", "/srv/data", 10, {top}, Access::kRead);
-  const ResolvedMount same_path = Mount("/alias", "/srv/data", 10, {top}, Access::kWrite);       // a symlink, resolved
+  // A symlink, resolved.
+  const ResolvedMount same_path = Mount("/alias", "/srv/data", 10, {top}, Access::kWrite);
   const ResolvedMount below = Mount("/alias", "/srv/data/in", 11, {{1, 10}, top}, Access::kWrite);
   const ResolvedMount above = Mount("/alias", "/srv", 2, {}, Access::kWrite);
-  const ResolvedMount bound = Mount("/alias", "/mnt/other", 10, {top}, Access::kWrite);          // a bind mount of /srv/data
+  // A bind mount of /srv/data.
+  const ResolvedMount bound = Mount("/alias", "/mnt/other", 10, {top}, Access::kWrite);
   const ResolvedMount in_bound = Mount("/alias", "/mnt/other/in", 11, {{1, 10}, top}, Access::kWrite);
   const ResolvedMount apart = Mount("/alias", "/srv/database", 12, {top}, Access::kWrite);
   for (const ResolvedMount& alias : {same_path, below, above, bound, in_bound}) {

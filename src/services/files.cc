@@ -9,8 +9,10 @@ namespace cordon::services {
 namespace {
 
 // The rules by which the file layer refuses. A report of another one is not believed.
-constexpr std::array<std::string_view, 6> kRules = {"fs:beneath",     "fs:cross-mount",  "fs:mount-crossing",
-                                                    "fs:not-regular", "fs:read-only",    "fs:symlink-out"};
+constexpr std::array<std::string_view, 6> kRules = {"fs:beneath", "fs:cross-mount", "fs:not-regular",
+                                                    "fs:path",    "fs:read-only",   "fs:symlink-out"};
+// Those that only a change of files can meet.
+constexpr std::array<std::string_view, 3> kChangeRules = {"fs:cross-mount", "fs:read-only", "fs:symlink-out"};
 constexpr std::uint32_t kAccessCount = 4;
 
 const policy::FilesScope* FindMount(const std::vector<policy::FilesScope>& scopes, std::string_view mount) {
@@ -90,7 +92,8 @@ HostReply FilesService::Open(const Caller& caller, std::span<const std::uint8_t>
     return Answer(guard_.Refuse(caller, AskedText(scope, mount, access), target, "no-grant"), FileRefusal::kNotGranted);
   }
   if (access > scope->access) {
-    return Answer(guard_.Refuse(caller, AskedText(scope, mount, access), target, "fs:read-only"), FileRefusal::kReadOnly);
+    const auto decision = guard_.Refuse(caller, AskedText(scope, mount, access), target, "fs:read-only");
+    return Answer(decision, FileRefusal::kReadOnly);
   }
   const auto asked = policy::MakeFiles(mount, FromOf(*scope), access);
   if (!asked) return Trap(Code::kInternal, "a granted mount has no text form");
@@ -107,7 +110,8 @@ HostReply FilesService::Report(const Caller& caller, std::span<const std::uint8_
   const bool known = std::find(kRules.begin(), kRules.end(), rule) != kRules.end();
   const auto scopes = guard_.authority().FilesGrants();
   const policy::FilesScope* scope = FindMount(scopes, mount);
-  const policy::Access access = rule == "fs:read-only" ? policy::Access::kWrite : policy::Access::kRead;
+  const bool changes = std::find(kChangeRules.begin(), kChangeRules.end(), rule) != kChangeRules.end();
+  const policy::Access access = changes ? policy::Access::kWrite : policy::Access::kRead;
   const Code code = rule == "fs:not-regular" ? Code::kNotRegular : Code::kDenied;
   const policy::Decision decision = guard_.Refuse(caller, AskedText(scope, mount, access), NormaliseTarget(mount, path),
                                                   known ? rule : "fs:unknown", code);

@@ -2,7 +2,7 @@
 //
 // Interface "cordon:host/files", not importable by guests. Payloads (docs/formats/wire.md):
 //   open(mount: string, path: string, access: FileAccess as u32) -> result<_, FileRefusal as u32>
-//   report(mount: string, path: string, rule: string)             : the file layer refused by itself; audited as a denial
+//   report(mount: string, path: string, rule: string): the file layer refused by itself; audited as one denial
 #pragma once
 
 #include <cstdint>

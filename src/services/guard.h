@@ -24,9 +24,11 @@ class Guard {
 
   // Decides and writes one record. When the record cannot be written the answer is a denial with the rule "audit" and
   // E_AUDIT_UNAVAILABLE.
-  policy::Decision Check(const Caller& caller, const policy::Capability& asked, std::string_view normalised_target) const;
+  policy::Decision Check(const Caller& caller, const policy::Capability& asked,
+                         std::string_view normalised_target) const;
 
-  // Records a denial that a layer below made by a rule of its own; `capability` is the compact form, as far as it is known.
+  // Records a denial that a layer below made by a rule of its own; `capability` is the compact form, as far as it is
+  // known.
   policy::Decision Refuse(const Caller& caller, std::string_view capability, std::string_view normalised_target,
                           std::string_view rule, Code code = Code::kDenied) const;
 

@@ -1,5 +1,5 @@
-// What a guest logs: bounded, escaped, counted. Logging is on by default, so what decides is whether it is linked; single
-// lines are not audited.
+// What a guest logs: bounded, escaped, counted. Logging is on by default, so what decides is whether it is linked;
+// single lines are not audited.
 //
 //   log(level: LogLevel as u32, context: string, message: string)
 #pragma once

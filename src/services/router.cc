@@ -58,7 +58,8 @@ HostReply ServiceRouter::Send(const HostRequest& request) {
     }
     HostService* service = Find(request.interface_name);
     if (service != nullptr) return service->Call(caller, request.function, request.payload);
-    return Trap(Code::kLink, "nothing answers " + std::string(request.interface_name) + "#" + std::string(request.function));
+    const std::string name = std::string(request.interface_name) + "#" + std::string(request.function);
+    return Trap(Code::kLink, "nothing answers " + name);
   } catch (const std::exception& fault) {
     return Trap(Code::kInternal, "a service failed: " + std::string(fault.what()));
   }

@@ -53,7 +53,8 @@ class ServiceRouter final : public HostChannel {
   explicit ServiceRouter(const Guard& guard, std::vector<std::string> chain = {});
 
   void Add(std::unique_ptr<HostService> service);
-  // What a stub of `interface_name` (as the guest imports it) answers; `payload` comes from the ABI, which knows the types.
+  // What a stub of `interface_name` (as the guest imports it) answers; `payload` comes from the ABI, which knows the
+  // types.
   void SetStub(std::string interface_name, std::string function, StubAnswers::Answer answer);
 
   // A message that no service answers traps with E_LINK; nothing a service throws leaves here.
