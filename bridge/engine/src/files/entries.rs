@@ -1,10 +1,11 @@
 //! Folder listings, a page at a time: a folder of any size costs the host one small buffer.
 
-use super::kernel::{self, type_of};
 use super::Fail;
+use super::kernel::{self, type_of};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use std::collections::VecDeque;
 use std::fs::File;
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex};
 use wasmtime_wasi::p2::bindings::filesystem::types::{DirectoryEntry, ErrorCode};
 
@@ -25,8 +26,7 @@ pub struct Entries {
 impl Entries {
     /// Reads the folder's own content: a descriptor of its own, so that two listings do not share a position.
     pub fn open(dir: &File) -> Result<Entries, Fail> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let fd = rustix::fs::openat2(dir, ".", flags, Mode::empty(), kernel::beneath())?;
+        let fd = kernel::resolve(dir.as_fd(), ".", OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
         let dir = rustix::fs::Dir::new(fd)?;
         Ok(Entries { dir: Arc::new(Mutex::new(dir)), page: VecDeque::new(), ended: false })
     }

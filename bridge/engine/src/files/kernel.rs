@@ -21,7 +21,7 @@ const MODE_BITS: u32 = 0o7777;
 /// `..` beside a rename elsewhere on the machine is answered EAGAIN; this often at most.
 const MAX_RETRIES: u32 = 64;
 
-pub fn beneath() -> ResolveFlags {
+fn beneath() -> ResolveFlags {
     ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV
 }
 
@@ -86,15 +86,31 @@ fn unconfined() -> Fail {
     Fail::Trap("files cannot be confined: the kernel or a seccomp filter refuses openat2 (Linux 5.6 or later)".into())
 }
 
+/// Which of its two boundaries the kernel refused to cross; for the record only. It finds the first name that crosses
+/// and asks the name cache alone whether a mount is there, so that the question mounts nothing.
+fn left_by(dir: BorrowedFd<'_>, path: &str) -> &'static str {
+    let answer = |end: usize, within| {
+        let seen = rustix::fs::openat2(dir, &path[..end], OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), within);
+        seen.err()
+    };
+    let ends: Vec<usize> = path.match_indices('/').map(|(at, _)| at).chain([path.len()]).collect();
+    let first = ends.partition_point(|end| answer(*end, beneath()) != Some(Errno::XDEV));
+    let cached = (beneath() - ResolveFlags::NO_XDEV) | ResolveFlags::CACHED;
+    match ends.get(first).map(|end| answer(*end, cached)) {
+        Some(None) => reason::MOUNT_CROSSING,
+        _ => reason::BENEATH,
+    }
+}
+
 /// openat2, and nothing else, resolves a guest's path.
-fn resolve(dir: BorrowedFd<'_>, path: &str, flags: OFlags, mode: Mode) -> Done<OwnedFd> {
+pub fn resolve(dir: BorrowedFd<'_>, path: &str, flags: OFlags, mode: Mode) -> Done<OwnedFd> {
     let mut tries = 0;
     loop {
         match rustix::fs::openat2(dir, path, flags | OFlags::CLOEXEC, mode, beneath()) {
             Ok(fd) => return Ok(fd),
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) if tries < MAX_RETRIES => tries += 1,
-            Err(Errno::XDEV) => return Err(Fail::Refused(ErrorCode::NotPermitted, reason::BENEATH)),
+            Err(Errno::XDEV) => return Err(Fail::Refused(ErrorCode::NotPermitted, left_by(dir, path))),
             Err(Errno::NOSYS) => return Err(unconfined()),
             // A filter's answer, or a file's own (append-only, immutable)? An O_PATH open of "." never earns it.
             Err(Errno::PERM) => {
@@ -266,14 +282,15 @@ pub fn read_link(dir: &File, path: &str) -> Done<String> {
 /// What the guest asked times to become.
 pub fn times(access: NewTimestamp, modification: NewTimestamp) -> Result<Timestamps, ErrorCode> {
     const NANOSECONDS: u32 = 1_000_000_000;
-    let one = |t: NewTimestamp| match t {
-        NewTimestamp::NoChange => Ok(Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT as _ }),
-        NewTimestamp::Now => Ok(Timespec { tv_sec: 0, tv_nsec: UTIME_NOW as _ }),
-        NewTimestamp::Timestamp(t) => {
-            let seconds = t.seconds.checked_add(u64::from(t.nanoseconds / NANOSECONDS));
-            let tv_sec = seconds.and_then(|s| i64::try_from(s).ok()).ok_or(ErrorCode::Overflow)?;
-            Ok(Timespec { tv_sec, tv_nsec: (t.nanoseconds % NANOSECONDS).into() })
-        }
+    let one = |t: NewTimestamp| -> Result<Timespec, ErrorCode> {
+        let t = match t {
+            NewTimestamp::NoChange => return Ok(Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT as _ }),
+            NewTimestamp::Now => return Ok(Timespec { tv_sec: 0, tv_nsec: UTIME_NOW as _ }),
+            NewTimestamp::Timestamp(t) => t,
+        };
+        let seconds = t.seconds.checked_add(u64::from(t.nanoseconds / NANOSECONDS));
+        let tv_sec = seconds.and_then(|s| i64::try_from(s).ok()).ok_or(ErrorCode::Overflow)?;
+        Ok(Timespec { tv_sec, tv_nsec: (t.nanoseconds % NANOSECONDS).into() })
     };
     Ok(Timestamps { last_access: one(access)?, last_modification: one(modification)? })
 }
@@ -342,8 +359,8 @@ fn same_folder(a: &OwnedFd, b: &OwnedFd) -> Done<bool> {
     Ok((a.st_dev, a.st_ino) == (b.st_dev, b.st_ino))
 }
 
-/// A link may stay where it is, or move if it means something below its folder everywhere. Others were made by the host,
-/// and the same content could leave the mount from another folder.
+/// A link may stay where it is, or move if it means something below its folder everywhere. Others were made by the
+/// host, and the same content could leave the mount from another folder.
 fn movable(from: &OwnedFd, name: &str, to: &OwnedFd) -> Done<()> {
     if same_folder(from, to)? {
         return Ok(());
@@ -368,6 +385,8 @@ pub fn hard_link(old_dir: &File, old: &Split, new_dir: &File, new: &Split) -> Do
     Ok(rustix::fs::linkat(from, old.name.as_str(), to, new.name.as_str(), AtFlags::empty())?)
 }
 
+/// Links inside a folder that moves are not looked at: those that a guest made point down and cannot leave; those that
+/// the host made are the host's.
 pub fn rename(old_dir: &File, old: &Split, new_dir: &File, new: &Split) -> Done<()> {
     let (from, to) = (parent(old_dir.as_fd(), old)?, parent(new_dir.as_fd(), new)?);
     only_folder(&from, old)?;

@@ -1,18 +1,19 @@
-//! The WASI 0.2 file system, confined: wasmtime-wasi moves the bytes, this module decides what may be opened and changed.
+//! The WASI 0.2 file system, confined: wasmtime-wasi moves the bytes, this module decides what may be opened and
+//! changed.
 //!
 //! Every path is resolved by the kernel below the descriptor it starts from (openat2 with RESOLVE_BENEATH,
 //! RESOLVE_NO_MAGICLINKS and RESOLVE_NO_XDEV), so that no race between a check and a use exists. There is no fallback:
 //! without openat2 the guest's call traps. Only regular files and folders are ever opened.
 //!
 //! One operation, one denial, in this order:
-//! 1. What a look at the arguments refuses (absolute, `..` above the start, NUL, a read-only mount, two mounts) is reported
-//!    by `FileHooks::refused`; the host was not asked.
+//! 1. What a look at the arguments refuses (absolute, `..` above the start, NUL, a read-only mount, two mounts) is
+//!    reported by `FileHooks::refused`; the host was not asked.
 //! 2. `FileHooks::open` asks the host. Its `false` is a denial that the host itself records.
 //! 3. What the kernel then refuses (a link that leaves, another file system, a device) is reported by `refused`.
 //!
-//! Ordinary errors (no such file, not empty) are errors for the guest and no denials. Rename and link ask for both paths,
-//! and for the second only after the first was allowed. Reading metadata and folders is not asked for: it comes with the
-//! mount. Neither is reading or writing an open file: its open was.
+//! Ordinary errors (no such file, not empty) are errors for the guest and no denials. Rename and link ask for both
+//! paths, and for the second only after the first was allowed. Reading metadata and folders is not asked for: it comes
+//! with the mount. Neither is reading or writing an open file: its open was.
 
 mod entries;
 mod host;
@@ -31,8 +32,10 @@ use wasmtime_wasi::{FsPerms, OpenMode, WasiCtx};
 
 /// Why an operation was refused here, as records spell it.
 pub mod reason {
-    /// The path leaves its folder: by `..`, by a link, absolute, or into another file system.
+    /// The path leaves its folder: by `..`, by a link, or absolute.
     pub const BENEATH: &str = "fs:beneath";
+    /// Another file system, or another part of the same one, is mounted on the way.
+    pub const MOUNT_CROSSING: &str = "fs:mount-crossing";
     /// A FIFO, socket or device.
     pub const NOT_REGULAR: &str = "fs:not-regular";
     /// A change in a mount that is only read.
