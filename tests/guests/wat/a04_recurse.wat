@@ -1,0 +1,28 @@
+;; Attack 4. Recursion without end: direct, through a host call (wasi:random), inside realloc while the host lowers a
+;; parameter, and in post-return. Each is E_STACK_OVERFLOW, never a signal; a fresh instance then answers `ok`.
+(component
+  (import "wasi:random/random@0.2.0" (instance $random (export "get-random-u64" (func (result u64)))))
+  (core func $get (canon lower (func $random "get-random-u64")))
+  (core module $m
+    (import "random" "u64" (func $u64 (result i64)))
+    (memory (export "memory") 1)
+    (global $deep (mut i32) (i32.const 0))
+    (func $direct (export "direct") (result i32) (i32.add (call $direct) (i32.const 1)))
+    (func $through_host (export "through-host") (result i32)
+      (drop (call $u64))
+      (i32.add (call $through_host) (i32.const 1)))
+    (func $deep_realloc (param i32 i32 i32 i32) (result i32)
+      (i32.add (call $deep_realloc (local.get 0) (local.get 1) (local.get 2) (local.get 3)) (i32.const 1)))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+      (call $deep_realloc (local.get 0) (local.get 1) (local.get 2) (local.get 3)))
+    (func (export "take") (param i32 i32) (result i32) (local.get 1))
+    (func (export "ok") (result i32) (i32.const 42))
+    (func (export "after") (param i32) (drop (call $direct))))
+  (core instance $i (instantiate $m (with "random" (instance (export "u64" (func $get))))))
+  (func (export "direct") (result s32) (canon lift (core func $i "direct")))
+  (func (export "through-host") (result s32) (canon lift (core func $i "through-host")))
+  (func (export "in-realloc") (param "text" string) (result s32)
+    (canon lift (core func $i "take") (memory $i "memory") (realloc (func $i "realloc"))))
+  (func (export "in-post-return") (result s32)
+    (canon lift (core func $i "ok") (post-return (func $i "after"))))
+  (func (export "ok") (result s32) (canon lift (core func $i "ok"))))

@@ -1,0 +1,18 @@
+;; Attack 16. Tables: grown by 2^32-1 at once (the answer is -1), and step by step until it may not (the answer is the
+;; elements gained, within the limit).
+(component
+  (core module $m
+    (table $t 1 funcref)
+    (table $u 1 externref)
+    (func (export "at-once") (result i32) (table.grow $t (ref.null func) (i32.const -1)))
+    (func (export "extern-at-once") (result i32) (table.grow $u (ref.null extern) (i32.const -1)))
+    (func (export "step-by-step") (result i32)
+      (local $gained i32)
+      (loop $next
+        (if (i32.ne (table.grow $t (ref.null func) (i32.const 1000)) (i32.const -1))
+          (then (local.set $gained (i32.add (local.get $gained) (i32.const 1000))) (br $next))))
+      (local.get $gained)))
+  (core instance $i (instantiate $m))
+  (func (export "at-once") (result s32) (canon lift (core func $i "at-once")))
+  (func (export "extern-at-once") (result s32) (canon lift (core func $i "extern-at-once")))
+  (func (export "step-by-step") (result s32) (canon lift (core func $i "step-by-step"))))
