@@ -63,7 +63,7 @@ pub enum Access {
 
 /// The host's side of every decision. Called on the thread of the guest's call; must not call back into the store.
 pub trait FileHooks: Send {
-    /// Whether the operation may go on. The callee records its own denial. `path` is spelled by the guest: hostile text.
+    /// Whether the operation may go on. The callee records its own denial. `path` is the guest's own, hostile text.
     fn open(&mut self, mount: &str, path: &str, access: Access) -> bool;
     /// An operation was refused here; see `reason`.
     fn refused(&mut self, mount: &str, path: &str, reason: &'static str);
