@@ -70,14 +70,14 @@ class Builder {
     }
     const auto& start = event_.raw().data.document_start;
     if (start.version_directive != nullptr || start.tag_directives.start != start.tag_directives.end) {
-      return Refuse(Code::kSyntax, "directives (%YAML, %TAG) are not allowed", "remove the line");
+      return Refuse(Code::kLimit, "directives (%YAML, %TAG) are not allowed", "remove the line");
     }
     CORDON_TRY(Step());
     CORDON_TRY(Value(document_.root, 0));
     CORDON_TRY(Step());  // the end of the document
     CORDON_TRY(Step());
     if (event_.type() != YAML_STREAM_END_EVENT) {
-      return Refuse(Code::kSyntax, "a second document is not allowed", "keep one document in the file");
+      return Refuse(Code::kLimit, "a second document is not allowed", "keep one document in the file");
     }
     return {};
   }
@@ -100,8 +100,8 @@ class Builder {
 
   // Anchors and tags of the event at hand.
   Status CheckProperties(const yaml_char_t* anchor, const yaml_char_t* tag) const {
-    if (anchor != nullptr) return Refuse(Code::kSyntax, "anchors (&name) are not allowed", "write the value out");
-    if (tag != nullptr) return Refuse(Code::kSyntax, "tags (!name) are not allowed", "remove the tag");
+    if (anchor != nullptr) return Refuse(Code::kLimit, "anchors (&name) are not allowed", "write the value out");
+    if (tag != nullptr) return Refuse(Code::kLimit, "tags (!name) are not allowed", "remove the tag");
     return {};
   }
 
@@ -120,7 +120,7 @@ class Builder {
     node.plain = scalar.style == YAML_PLAIN_SCALAR_STYLE;
     node.kind = Node::Kind::kString;
     if (FindForbidden(node.text) != std::string::npos) {  // out of an escape such as "\e" or "\u202e"
-      return Refuse(Code::kSyntax, "a control, bidirectional or zero-width character is not allowed", "remove it");
+      return Refuse(Code::kSyntax, "a control character is not allowed", "remove it");
     }
     if (!node.plain) return {};
     auto typed = TypePlainScalar(node);
@@ -140,7 +140,7 @@ class Builder {
       case YAML_MAPPING_START_EVENT:
         break;
       case YAML_ALIAS_EVENT:
-        return Refuse(Code::kSyntax, "aliases (*name) are not allowed", "write the value out");
+        return Refuse(Code::kLimit, "aliases (*name) are not allowed", "write the value out");
       default:
         return Refuse(Code::kSyntax, "not valid YAML: a value is missing", "correct the YAML at this place");
     }
@@ -187,7 +187,7 @@ class Builder {
 
   Status Key(Node::Entry& entry) {
     if (event_.type() == YAML_ALIAS_EVENT) {
-      return Refuse(Code::kSyntax, "aliases (*name) are not allowed", "write the value out");
+      return Refuse(Code::kLimit, "aliases (*name) are not allowed", "write the value out");
     }
     if (event_.type() != YAML_SCALAR_EVENT) {
       return Refuse(Code::kSyntax, "a key must be a text", "write the key as one word, or quote it");
@@ -196,7 +196,7 @@ class Builder {
     CORDON_TRY(Count());
     CORDON_TRY(Scalar(key));
     if (key.plain && key.text == "<<") {
-      return Refuse(Code::kSyntax, "merge keys (<<) are not allowed", "write the keys out");
+      return Refuse(Code::kLimit, "merge keys (<<) are not allowed", "write the keys out");
     }
     if (key.kind != Node::Kind::kString) {
       return Refuse(Code::kType, "the key '" + EscapeShort(key.text, 60) + "' is not a text",
@@ -268,7 +268,7 @@ Result<Document> Parse(std::string_view source, std::string file, const Limits& 
   if (std::size_t at = FindForbidden(source); at != std::string_view::npos) {
     bool utf8 = IsUtf8(source);
     return Fail(Error(Code::kSyntax,
-                      utf8 ? "a control, bidirectional or zero-width character is not allowed" : "not valid UTF-8",
+                      utf8 ? "a control character is not allowed" : "not valid UTF-8",
                       utf8 ? "remove it" : "save the file as UTF-8")
                     .At(PlaceOfOffset(document, at)));
   }

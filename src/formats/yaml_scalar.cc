@@ -165,10 +165,9 @@ std::size_t FindForbidden(std::string_view text) {
     if (!IsUtf8(text.substr(at, size))) return at;
     char32_t point = c & (0xff >> (size + 1));
     for (std::size_t i = 1; i < size; ++i) point = (point << 6) | (static_cast<unsigned char>(text[at + i]) & 0x3f);
-    // The joiners U+200C and U+200D are left: some scripts cannot be written without them.
-    bool forbidden = point < 0xa0 || point == 0x061c || point == 0x200b || point == 0x200e || point == 0x200f ||
-                     (point >= 0x2028 && point <= 0x202e) || (point >= 0x2060 && point <= 0x206f) || point == 0xfeff ||
-                     (point >= 0xfff9 && point <= 0xfffb) || (point >= 0xe0000 && point <= 0xe007f);
+    // Bidirectional and invisible marks are left to the grammar of each field: names refuse them (E_NAME), and every
+    // sink escapes them. A byte order mark is no text.
+    const bool forbidden = point < 0xa0 || point == 0xfeff;
     if (forbidden) return at;
     at += size;
   }
