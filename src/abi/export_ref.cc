@@ -67,7 +67,8 @@ Result<ExportRef> ResolveExport(const wit::Contract& contract, std::string_view 
   }
   if (found.size() == 1) return found.front();
   if (found.empty()) return std::unexpected<Error>(NotFound(name, all));
-  return Fail(Error(Code::kNotFound, "'" + std::string(name) + "' means " + std::to_string(found.size()) + " exported functions",
+  return Fail(Error(Code::kNotFound,
+                    "'" + std::string(name) + "' means " + std::to_string(found.size()) + " exported functions",
                     "name one of them in full: " + Listed(found))
                   .With("export", std::string(name))
                   .With("candidates", Listed(found)));

@@ -12,10 +12,10 @@ namespace cordon::abi {
 
 // Points into the contract that it was resolved from, which must outlive it.
 struct ExportRef {
-  std::string_view interface_name;          // as exported, version included; "" for a function at the root
+  std::string_view interface_name;  // as exported, version included; "" for a function at the root
   const wit::Function* function = nullptr;
 
-  std::string ToString() const;             // "acme:linkcheck/checker@0.1.0#check", or "check"
+  std::string ToString() const;  // "acme:linkcheck/checker@0.1.0#check", or "check"
 };
 
 // `name`: "acme:linkcheck/checker@0.1.0#check", the same without the version when one version is exported, or the bare

@@ -9,11 +9,12 @@ namespace {
 
 wit::Contract Exporting() {
   Types t;
-  t.contract.exports = {Types::RootFunction(Types::Function("lookup", {})),
-                        Types::Interface("acme:linkcheck/checker@1.4.0", {Types::Function("check", {}), Types::Function("stop", {})}),
-                        Types::Interface("acme:linkcheck/admin@1.4.0", {Types::Function("stop", {}), Types::Function("lookup", {})}),
-                        Types::Interface("acme:old/api@1.0.0", {Types::Function("run", {})}),
-                        Types::Interface("acme:old/api@2.0.0", {Types::Function("run", {})})};
+  t.contract.exports = {
+      Types::RootFunction(Types::Function("lookup", {})),
+      Types::Interface("acme:linkcheck/checker@1.4.0", {Types::Function("check", {}), Types::Function("stop", {})}),
+      Types::Interface("acme:linkcheck/admin@1.4.0", {Types::Function("stop", {}), Types::Function("lookup", {})}),
+      Types::Interface("acme:old/api@1.0.0", {Types::Function("run", {})}),
+      Types::Interface("acme:old/api@2.0.0", {Types::Function("run", {})})};
   return t.contract;
 }
 
@@ -34,13 +35,15 @@ TEST(ResolveExport, SaysWhatThereIs) {
   const auto typo = ResolveExport(c, "chekc");
   ASSERT_FALSE(typo);
   EXPECT_EQ(typo.error().code, Code::kNotFound);
-  EXPECT_TRUE(typo.error().remedy.starts_with("did you mean 'check'? exported: lookup, acme:linkcheck/checker@1.4.0#check"));
+  EXPECT_TRUE(
+      typo.error().remedy.starts_with("did you mean 'check'? exported: lookup, acme:linkcheck/checker@1.4.0#check"));
   for (const char* name : {"stop", "acme:old/api#run"}) {
     const auto two = ResolveExport(c, name);
     ASSERT_FALSE(two) << name;
     EXPECT_NE(two.error().message.find("means 2 exported functions"), std::string::npos);
   }
-  for (const char* name : {"", "#", "#lookup2", "acme:linkcheck/checker@1.4.1#check", "acme:linkcheck/checker", "checker#check"}) {
+  for (const char* name :
+       {"", "#", "#lookup2", "acme:linkcheck/checker@1.4.1#check", "acme:linkcheck/checker", "checker#check"}) {
     EXPECT_FALSE(ResolveExport(c, name)) << name;
   }
   EXPECT_FALSE(ResolveExport(wit::Contract{}, "run"));

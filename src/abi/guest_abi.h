@@ -20,7 +20,7 @@ namespace cordon::abi {
 struct Outcome {
   enum class Answer : std::uint8_t { kOk, kPluginError /* the function's result is an err */ };
   Answer answer = Answer::kOk;
-  std::string json;    // the whole result: {"err": …} too is what the function returned
+  std::string json;  // the whole result: {"err": …} too is what the function returned
 };
 
 // An export with all that a call needs, looked up once. Valid while its GuestAbi is.

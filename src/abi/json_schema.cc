@@ -37,7 +37,8 @@ Json IntegerSchema() {
 
 Json Wide(Json integer, const std::string& pattern) {
   return {{"anyOf", {std::move(integer), {{"type", "string"}, {"pattern", pattern}}}},
-          {"description", "64 bits: a number, or a string of decimal digits; beyond 2^53 - 1 always a string when it comes out"}};
+          {"description",
+           "64 bits: a number, or a string of decimal digits; beyond 2^53 - 1 always a string when it comes out"}};
 }
 
 Json U64Schema() {
@@ -58,7 +59,8 @@ Json FloatSchema(double max) {
 
 // Base64 of any number of bytes, or of exactly `count`; one value has one spelling.
 std::string Base64Pattern(std::size_t count) {
-  const std::string block = "[A-Za-z0-9+/]{4}", two = "[A-Za-z0-9+/][AQgw]==", three = "[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=";
+  const std::string block = "[A-Za-z0-9+/]{4}",
+                    two = "[A-Za-z0-9+/][AQgw]==", three = "[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=";
   if (count == 0) return "^(?:" + block + ")*(?:" + two + "|" + three + ")?$";
   const std::string tail = count % 3 == 1 ? two : count % 3 == 2 ? three : "";
   return "^(?:" + block + ")*" + tail + "$";
@@ -71,11 +73,13 @@ Json BytesSchema(std::size_t count) {
     text["minLength"] = text["maxLength"] = (count + 2) / 3 * 4;
     array["minItems"] = array["maxItems"] = count;
   }
-  return {{"anyOf", {std::move(text), std::move(array)}}, {"description", "bytes: base64, or an array of numbers; base64 when they come out"}};
+  return {{"anyOf", {std::move(text), std::move(array)}},
+          {"description", "bytes: base64, or an array of numbers; base64 when they come out"}};
 }
 
 Json ObjectSchema() {
-  return {{"type", "object"}, {"properties", Json::object()}, {"required", Json::array()}, {"additionalProperties", false}};
+  return {
+      {"type", "object"}, {"properties", Json::object()}, {"required", Json::array()}, {"additionalProperties", false}};
 }
 
 void Describe(Json& schema, const std::string& docs) {
@@ -115,7 +119,7 @@ class Writer {
 
   const wit::Contract& contract_;
   std::vector<std::uint32_t> uses_;
-  std::vector<std::size_t> nodes_;            // of the type written out, saturating
+  std::vector<std::size_t> nodes_;             // of the type written out, saturating
   std::map<wit::TypeRef, std::string> names_;  // of the types in defs_
   std::map<std::string, std::string> shared_;  // "u64" to its name in defs_
   Json defs_ = Json::object();
@@ -185,9 +189,7 @@ Json Writer::Body(wit::TypeRef ref) {
     case Kind::kTuple: schema = Tuple(type); break;
     case Kind::kVariant: schema = Variant(type); break;
     case Kind::kEnum: schema = Enum(type); break;
-    case Kind::kFlags:
-      schema = {{"type", "array"}, {"items", Enum(type)}, {"uniqueItems", true}};
-      break;
+    case Kind::kFlags: schema = {{"type", "array"}, {"items", Enum(type)}, {"uniqueItems", true}}; break;
     case Kind::kOption: {
       Json some = Schema(type.element);
       if (contract_.At(type.element).kind == Kind::kOption) {
@@ -239,7 +241,8 @@ Json Writer::Tuple(const wit::Type& type) {
 }
 
 Json Writer::Enum(const wit::Type& type) {
-  const bool has_docs = std::any_of(type.fields.begin(), type.fields.end(), [](const auto& f) { return !f.docs.empty(); });
+  const bool has_docs =
+      std::any_of(type.fields.begin(), type.fields.end(), [](const auto& f) { return !f.docs.empty(); });
   Json names = Json::array();
   for (const wit::Field& field : type.fields) {
     if (!has_docs) {

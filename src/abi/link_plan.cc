@@ -16,8 +16,8 @@ using wit::Item;
 
 constexpr std::string_view kLogShape = "(enum{trace,debug,info,warn,error,critical},string,string)";
 constexpr std::array<std::string_view, 8> kWasiResources = {
-    "error", "pollable", "input-stream", "output-stream", "terminal-input", "terminal-output", "descriptor",
-    "directory-entry-stream"};
+    "error",          "pollable",        "input-stream", "output-stream",
+    "terminal-input", "terminal-output", "descriptor",   "directory-entry-stream"};
 
 // The kind of capability that an interface stands for, and what a grant of it looks like.
 struct Need {
@@ -43,7 +43,8 @@ constexpr Need kNeeds[] = {
 };
 
 const Need* NeedOf(std::string_view name) {
-  const auto it = std::find_if(std::begin(kNeeds), std::end(kNeeds), [&](const Need& n) { return name.starts_with(n.prefix); });
+  const auto it =
+      std::find_if(std::begin(kNeeds), std::end(kNeeds), [&](const Need& n) { return name.starts_with(n.prefix); });
   return it == std::end(kNeeds) ? nullptr : it;
 }
 
@@ -191,8 +192,9 @@ void Planner::Gate(Kind kind, const Need& need, std::string_view wasi_name) {
   if (Stubbed(kind)) return;
   const std::string rule = ruling != nullptr ? ruling->rule : "no-grant";
   const bool is_withdrawn = ruling != nullptr && ruling->rule == "withdrawn";
-  Refuse(rule, is_withdrawn ? std::string(policy::KindName(kind)) + " was withdrawn from this plugin"
-                            : "nothing grants " + std::string(policy::KindName(kind)),
+  Refuse(rule,
+         is_withdrawn ? std::string(policy::KindName(kind)) + " was withdrawn from this plugin"
+                      : "nothing grants " + std::string(policy::KindName(kind)),
          decision_.command);
 }
 
@@ -218,7 +220,8 @@ void Planner::GateEnvironment(const Need& need) {
   }
   const policy::Ruling* ruling = authority_.RulingFor(has_names ? Kind::kEnvironment : Kind::kArguments);
   decision_.capability = policy::KindName(has_names ? Kind::kEnvironment : Kind::kArguments);
-  Set(LinkState::kLinked, ruling != nullptr ? ruling->rule : "default-on", "what was granted is behind it, nothing else");
+  Set(LinkState::kLinked, ruling != nullptr ? ruling->rule : "default-on",
+      "what was granted is behind it, nothing else");
 }
 
 // What the binary expects of an interface that the engine has, and the engine's does not give; empty when all fits.
@@ -247,13 +250,15 @@ void Planner::DecideWasi(const InterfaceName& name, const Need& need) {
   const std::string known = "WASI 0.2.0 to " + std::string(kWasiVersionOffered);
   if (JudgeWasiVersion(name.version) == WasiVersion::kOther) {
     const bool is_next = name.version.starts_with("0.3");
-    return Refuse("wasi-version", (name.version.empty() ? "no version" : "version " + std::string(name.version)) +
-                                      " of this interface is offered" + (is_next ? ", WASI 0.3 is not part of this build" : ""),
+    return Refuse("wasi-version",
+                  (name.version.empty() ? "no version" : "version " + std::string(name.version)) +
+                      " of this interface is offered" + (is_next ? ", WASI 0.3 is not part of this build" : ""),
                   "build the plugin for " + known);
   }
   if (const std::string misfit = Misfit(name.name); !misfit.empty()) {
     const std::size_t colon = misfit.find(": ");
-    return Refuse(misfit.substr(0, colon), misfit.substr(colon + 2), "build the plugin against the published WIT of " + known);
+    return Refuse(misfit.substr(0, colon), misfit.substr(colon + 2),
+                  "build the plugin against the published WIT of " + known);
   }
   if (!need.kind) {
     LinkWasi(name.name);
@@ -270,7 +275,8 @@ void Planner::DecideLogging() {
   const Need& need = *NeedOf("wasi:logging/logging");
   for (const wit::Function& function : item_->functions) {
     if (function.name != "log") {
-      return Refuse("unknown-function", "the interface has no " + function.name, "build the plugin against wasi:logging");
+      return Refuse("unknown-function", "the interface has no " + function.name,
+                    "build the plugin against wasi:logging");
     }
     if (FunctionShape(contract_, function) != kLogShape) {
       return Refuse("wrong-type", "the binary declares log as " + wit::FunctionText(contract_, function),
@@ -278,13 +284,15 @@ void Planner::DecideLogging() {
     }
   }
   if (!item_->resources.empty()) {
-    return Refuse("unknown-function", "the interface has no " + item_->resources.front(), "build the plugin against wasi:logging");
+    return Refuse("unknown-function", "the interface has no " + item_->resources.front(),
+                  "build the plugin against wasi:logging");
   }
   if (authority_.Allows(Kind::kLog)) {
     decision_.capability = policy::KindName(Kind::kLog);
     plan_.spec.host.push_back({item_->name, "log"});
     const policy::Ruling* ruling = authority_.RulingFor(Kind::kLog);
-    return Set(LinkState::kLinked, ruling != nullptr ? ruling->rule : "default-on", "lines go to the host's log, bounded");
+    return Set(LinkState::kLinked, ruling != nullptr ? ruling->rule : "default-on",
+               "lines go to the host's log, bounded");
   }
   Gate(Kind::kLog, need, {});
 }
@@ -298,9 +306,11 @@ void Planner::DecideService(const Need& need) {
   const policy::Ruling* ruling = authority_.RulingFor(kind);
   const bool is_requested = ruling != nullptr && ruling->source == policy::Ruling::Source::kManifest;
   std::string message = "nothing grants " + name;
-  if (!policy::EnforceableNow(kind)) message += ", and this build has no service that could hold a plugin to such a grant";
+  if (!policy::EnforceableNow(kind))
+    message += ", and this build has no service that could hold a plugin to such a grant";
   if (is_requested && ruling->request.need == policy::Need::kOptional) message += "; `link: strict` forbids a stub";
-  const std::string stub = "name it under `permissions.optional` in plugin.yaml, without `link: strict`, to link a stub that denies";
+  const std::string stub =
+      "name it under `permissions.optional` in plugin.yaml, without `link: strict`, to link a stub that denies";
   Refuse(ruling != nullptr ? ruling->rule : "no-grant", std::move(message),
          policy::EnforceableNow(kind) ? decision_.command : stub);
 }
@@ -334,16 +344,19 @@ void Planner::DecideComponent() {
 void Planner::DecidePreview1(const Preview1Function& function) {
   const std::string_view name = function.name;
   if (decision_.type != function.type) {
-    return Refuse("wrong-type", "the binary declares " + std::string(name) + " as " + decision_.type + "; it is " +
-                                    std::string(function.type),
-                  "build the plugin with a toolchain for wasm32-wasip1");
+    return Refuse(
+        "wrong-type",
+        "the binary declares " + std::string(name) + " as " + decision_.type + "; it is " + std::string(function.type),
+        "build the plugin with a toolchain for wasm32-wasip1");
   }
   if (function.kind) {
-    const std::string grant = *function.kind == Kind::kClock ? "clock:coarse" : std::string(policy::KindName(*function.kind));
+    const std::string grant =
+        *function.kind == Kind::kClock ? "clock:coarse" : std::string(policy::KindName(*function.kind));
     return Gate(*function.kind, Need{"", function.kind, grant}, kPreview1);
   }
   LinkWasi(kPreview1);
-  if (name.starts_with("environ_") || name.starts_with("args_")) return GateEnvironment(*NeedOf("wasi:cli/environment"));
+  if (name.starts_with("environ_") || name.starts_with("args_"))
+    return GateEnvironment(*NeedOf("wasi:cli/environment"));
   if (name.starts_with("path_") || name.starts_with("fd_") || name.starts_with("sock_")) {
     return Set(LinkState::kLinkedEmpty, "no-grant", "linked without a single folder or socket");
   }
@@ -362,7 +375,8 @@ void Planner::DecideCore() {
     return Refuse("wasi-version", "the preview before preview 1 is never linked",
                   "build the plugin with a toolchain for wasm32-wasip1 or wasm32-wasip2");
   }
-  Refuse("unknown-interface", "nothing offers this import", "build the plugin without this import; no grant can provide it");
+  Refuse("unknown-interface", "nothing offers this import",
+         "build the plugin without this import; no grant can provide it");
 }
 
 }  // namespace
@@ -378,15 +392,18 @@ std::string_view LinkStateName(LinkState state) {
 }
 
 bool LinkPlan::complete() const {
-  return std::none_of(decisions.begin(), decisions.end(), [](const auto& d) { return d.state == LinkState::kNotLinked; });
+  return std::none_of(decisions.begin(), decisions.end(),
+                      [](const auto& d) { return d.state == LinkState::kNotLinked; });
 }
 
-Result<LinkPlan> PlanLink(const wit::Contract& contract, const policy::Authority& authority, const LinkOptions& options) {
+Result<LinkPlan> PlanLink(const wit::Contract& contract, const policy::Authority& authority,
+                          const LinkOptions& options) {
   const bool is_module = contract.kind == wit::Contract::Kind::kModule;
   const bool uses_preview1 = is_module && std::any_of(contract.imports.begin(), contract.imports.end(),
                                                       [](const Item& item) { return item.module == kPreview1; });
   if (uses_preview1 && !authority.FilesGrants().empty()) {
-    return Fail(Error(Code::kUnenforceable, "files were granted to a preview 1 module; files for a preview 1 module come with abi: command",
+    return Fail(Error(Code::kUnenforceable,
+                      "files were granted to a preview 1 module; files for a preview 1 module come with abi: command",
                       "build the plugin as a component (wasm32-wasip2), or leave the grant of files out")
                     .With("capability", "files"));
   }
@@ -397,13 +414,18 @@ Error UnlinkedError(const LinkPlan& plan) {
   Error error(Code::kLink, "");
   for (const ImportDecision& decision : plan.decisions) {
     if (decision.state != LinkState::kNotLinked) continue;
-    Error cause(Code::kLink, decision.import + " (" + decision.type + ") was not linked: " + decision.message, decision.command);
-    cause.details = {{"import", decision.import}, {"type", decision.type}, {"grant", decision.grant},
-                     {"rule", decision.rule}, {"command", decision.command}};
+    Error cause(Code::kLink, decision.import + " (" + decision.type + ") was not linked: " + decision.message,
+                decision.command);
+    cause.details = {{"import", decision.import},
+                     {"type", decision.type},
+                     {"grant", decision.grant},
+                     {"rule", decision.rule},
+                     {"command", decision.command}};
     error.causes.push_back(std::move(cause));
   }
   const std::size_t count = error.causes.size();
-  error.message = std::to_string(count) + (count == 1 ? " import was" : " imports were") + " not linked; nothing was instantiated";
+  error.message =
+      std::to_string(count) + (count == 1 ? " import was" : " imports were") + " not linked; nothing was instantiated";
   error.remedy = count == 1 ? error.causes.front().remedy
                             : "cordon explain " + Quoted(plan.plugin) + " shows every import and what would link it";
   return error;

@@ -27,8 +27,8 @@ std::string_view LinkStateName(LinkState state);
 
 // What became of one import. Names and types are the guest's own words: escape before display.
 struct ImportDecision {
-  std::string import;      // "wasi:sockets/tcp@0.2.0", "env.system"
-  std::string type;        // "interface", "func(key: string) -> option<string>", "(i32) -> i32"
+  std::string import;  // "wasi:sockets/tcp@0.2.0", "env.system"
+  std::string type;    // "interface", "func(key: string) -> option<string>", "(i32) -> i32"
   LinkState state = LinkState::kNotLinked;
   // Stable: "harmless", "types-only", "grant:…", "default-on" and the other rules of policy::Decision, and
   // "unknown-interface", "unknown-function", "wrong-type", "wasi-version".
@@ -47,20 +47,20 @@ struct Stub {
 };
 
 struct LinkPlan {
-  std::string plugin;                     // as in LinkOptions
+  std::string plugin;  // as in LinkOptions
   engine::LinkSpec spec;
   std::vector<ImportDecision> decisions;  // one for each import, in the binary's order
   std::vector<Stub> stubs;                // as in spec.stubs, with their answers
 
-  bool complete() const;                  // nothing is kNotLinked
+  bool complete() const;  // nothing is kNotLinked
 };
 
 struct LinkOptions {
-  std::string plugin = "PLUGIN";          // as the operator would type it
+  std::string plugin = "PLUGIN";  // as the operator would type it
 };
 
-// Decides over every import. Errors: E_UNENFORCEABLE for file grants to a preview 1 module. An incomplete plan is not an
-// error here, so that `explain` can show it; whoever links asks UnlinkedError first.
+// Decides over every import. Errors: E_UNENFORCEABLE for file grants to a preview 1 module. An incomplete plan is not
+// an error here, so that `explain` can show it; whoever links asks UnlinkedError first.
 Result<LinkPlan> PlanLink(const wit::Contract& contract, const policy::Authority& authority,
                           const LinkOptions& options = {});
 

@@ -37,26 +37,34 @@ struct Guest : Types {
   wit::Item Poll(std::string version = "0.2.6") {
     return Interface("wasi:io/poll@" + version,
                      {Function("poll", {{"in", List(pollable)}}, List(u32)),
-                      Function("[method]pollable.block", {{"self", pollable}})}, {"pollable"});
+                      Function("[method]pollable.block", {{"self", pollable}})},
+                     {"pollable"});
   }
   wit::Item Environment() {
     return Interface("wasi:cli/environment@0.2.0", {Function("get-environment", {}, List(Tuple({str, str})))});
   }
-  wit::Item Stdout() { return Interface("wasi:cli/stdout@0.2.3", {Function("get-stdout", {}, stream)}, {"output-stream"}); }
+  wit::Item Stdout() {
+    return Interface("wasi:cli/stdout@0.2.3", {Function("get-stdout", {}, stream)}, {"output-stream"});
+  }
   wit::Item Clock() { return Interface("wasi:clocks/monotonic-clock@0.2.0", {Function("now", {}, u64)}); }
-  wit::Item Random() { return Interface("wasi:random/random@0.2.0", {Function("get-random-bytes", {{"len", u64}}, List(u8))}); }
+  wit::Item Random() {
+    return Interface("wasi:random/random@0.2.0", {Function("get-random-bytes", {{"len", u64}}, List(u8))});
+  }
   wit::Item Preopens() {
     return Interface("wasi:filesystem/preopens@0.2.0",
                      {Function("get-directories", {}, List(Tuple({Resource("descriptor"), str})))}, {"descriptor"});
   }
   wit::Item Lookup() {
     const auto code = Enum({"unknown", "access-denied", "timeout"}, "error-code");
-    return Interface("wasi:sockets/ip-name-lookup@0.2.0",
-                     {Function("resolve-addresses", {{"name", str}}, ResultOf(Resource("resolve-address-stream"), code))});
+    return Interface(
+        "wasi:sockets/ip-name-lookup@0.2.0",
+        {Function("resolve-addresses", {{"name", str}}, ResultOf(Resource("resolve-address-stream"), code))});
   }
   wit::Item Http() {
-    return Interface("wasi:http/outgoing-handler@0.2.0",
-                     {Function("handle", {}, ResultOf(u32, Variant({{"DNS-timeout", wit::kNone}, {"HTTP-request-denied", wit::kNone}})))});
+    return Interface(
+        "wasi:http/outgoing-handler@0.2.0",
+        {Function("handle", {},
+                  ResultOf(u32, Variant({{"DNS-timeout", wit::kNone}, {"HTTP-request-denied", wit::kNone}})))});
   }
   wit::Item Logging() {
     const auto level = Enum({"trace", "debug", "info", "warn", "error", "critical"}, "level");
@@ -112,8 +120,9 @@ TEST(LinkPlan, AGrantPutsSomethingBehindAnInterface) {
 TEST(LinkPlan, WhatIsWithdrawnIsNotLinked) {
   Guest g;
   g.Imports({g.Clock(), g.Random(), g.Stdout(), g.Logging()});
-  const LinkPlan plan = Planned(g.contract, Given({}, {}, LinkMode::kLenient,
-                                                  {PolicyKind::kClock, PolicyKind::kRandom, PolicyKind::kStdio, PolicyKind::kLog}));
+  const LinkPlan plan =
+      Planned(g.contract, Given({}, {}, LinkMode::kLenient,
+                                {PolicyKind::kClock, PolicyKind::kRandom, PolicyKind::kStdio, PolicyKind::kLog}));
   EXPECT_TRUE(plan.spec.wasi.empty());
   EXPECT_TRUE(plan.spec.host.empty());
   for (const ImportDecision& decision : plan.decisions) {
@@ -158,7 +167,8 @@ TEST(LinkPlan, AnOptionalPermissionGetsAStubThatHoldsNothing) {
 TEST(LinkPlan, AGrantOfWhatCannotBeEnforcedLinksNothing) {
   Guest g;
   g.Imports({g.Lookup()});
-  const LinkPlan plan = Planned(g.contract, Given({Ask("net:tcp:db.internal:5432", Need::kRequired)}, {"net:tcp:db.internal:5432"}));
+  const LinkPlan plan =
+      Planned(g.contract, Given({Ask("net:tcp:db.internal:5432", Need::kRequired)}, {"net:tcp:db.internal:5432"}));
   EXPECT_FALSE(plan.complete());
   EXPECT_TRUE(plan.spec.wasi.empty());
   EXPECT_EQ(plan.decisions[0].rule, "unenforceable");
@@ -166,11 +176,18 @@ TEST(LinkPlan, AGrantOfWhatCannotBeEnforcedLinksNothing) {
 }
 
 TEST(LinkPlan, VersionsOfWasi) {
-  const std::map<std::string, LinkState> versions = {
-      {"0.2.0", LinkState::kLinked},    {"0.2.12", LinkState::kLinked},   {"0.2.99", LinkState::kLinked},
-      {"0.3.0", LinkState::kNotLinked}, {"0.1.0", LinkState::kNotLinked}, {"1.2.0", LinkState::kNotLinked},
-      {"0.2", LinkState::kNotLinked},   {"0.2.01", LinkState::kNotLinked}, {"0.2.0-rc-2023-11-10", LinkState::kNotLinked},
-      {"0.3.0-rc-2025-09-16", LinkState::kNotLinked}, {"0.2.", LinkState::kNotLinked}, {"0.2.1.1", LinkState::kNotLinked}};
+  const std::map<std::string, LinkState> versions = {{"0.2.0", LinkState::kLinked},
+                                                     {"0.2.12", LinkState::kLinked},
+                                                     {"0.2.99", LinkState::kLinked},
+                                                     {"0.3.0", LinkState::kNotLinked},
+                                                     {"0.1.0", LinkState::kNotLinked},
+                                                     {"1.2.0", LinkState::kNotLinked},
+                                                     {"0.2", LinkState::kNotLinked},
+                                                     {"0.2.01", LinkState::kNotLinked},
+                                                     {"0.2.0-rc-2023-11-10", LinkState::kNotLinked},
+                                                     {"0.3.0-rc-2025-09-16", LinkState::kNotLinked},
+                                                     {"0.2.", LinkState::kNotLinked},
+                                                     {"0.2.1.1", LinkState::kNotLinked}};
   for (const auto& [version, state] : versions) {
     Guest g;
     g.Imports({g.Poll(version)});
@@ -198,11 +215,15 @@ TEST(LinkPlan, InterfacesThatOnlyNameTypesNeedNothing) {
 // linked that was not granted.
 TEST(attack_1, EveryUnlinkedImportIsNamedAtOnce) {
   Guest g;
-  const auto misfit = Types::Interface("wasi:random/random@0.2.0", {Types::Function("get-random-bytes", {{"len", g.str}}, g.u64)});
-  const auto invented = Types::Interface("wasi:cli/environment@0.2.0", {Types::Function("set-environment", {{"k", g.str}})});
+  const auto misfit =
+      Types::Interface("wasi:random/random@0.2.0", {Types::Function("get-random-bytes", {{"len", g.str}}, g.u64)});
+  const auto invented =
+      Types::Interface("wasi:cli/environment@0.2.0", {Types::Function("set-environment", {{"k", g.str}})});
   const auto host = Types::Interface("cordon:host/files", {Types::Function("open", {{"mount", g.str}})});
-  const auto store = Types::Interface("wasi:keyvalue/store@0.2.0-draft", {Types::Function("open", {{"id", g.str}}, g.str)});
-  g.Imports({g.Poll(), g.Lookup(), g.Http(), host, store, misfit, invented, Types::RootFunction(Types::Function("log", {{"m", g.str}})),
+  const auto store =
+      Types::Interface("wasi:keyvalue/store@0.2.0-draft", {Types::Function("open", {{"id", g.str}}, g.str)});
+  g.Imports({g.Poll(), g.Lookup(), g.Http(), host, store, misfit, invented,
+             Types::RootFunction(Types::Function("log", {{"m", g.str}})),
              Types::Interface("acme:secret/backdoor", {Types::Function("run", {})})});
   const LinkPlan plan = Planned(g.contract, Nothing());
   ASSERT_FALSE(plan.complete());
@@ -251,8 +272,10 @@ TEST(attack_1, CoreImportsOutsidePreview1AreNotLinked) {
              Types::CoreFunction("env", "system", "(i32) -> i32"), memory});
   const LinkPlan plan = Planned(g.contract, Nothing());
   EXPECT_EQ(plan.spec.wasi, (std::vector<std::string>{"wasi_snapshot_preview1"}));
-  const std::string_view rules[] = {"default-on", "wrong-type", "unknown-function", "wasi-version", "unknown-interface", "unknown-interface"};
-  for (std::size_t i = 0; i < plan.decisions.size(); ++i) EXPECT_EQ(plan.decisions[i].rule, rules[i]) << plan.decisions[i].import;
+  const std::string_view rules[] = {"default-on",   "wrong-type",        "unknown-function",
+                                    "wasi-version", "unknown-interface", "unknown-interface"};
+  for (std::size_t i = 0; i < plan.decisions.size(); ++i)
+    EXPECT_EQ(plan.decisions[i].rule, rules[i]) << plan.decisions[i].import;
   EXPECT_EQ(UnlinkedError(plan).causes.size(), 5u);
   EXPECT_EQ(UnlinkedError(plan).causes[3].Detail("import"), "env.system");
 }
@@ -261,7 +284,8 @@ TEST(LinkPlan, Preview1IsLinkedEmptyAndTakesNoFiles) {
   Guest g;
   g.contract.kind = wit::Contract::Kind::kModule;
   for (const Preview1Function& f : Preview1Functions()) {
-    g.contract.imports.push_back(Types::CoreFunction("wasi_snapshot_preview1", std::string(f.name), std::string(f.type)));
+    g.contract.imports.push_back(
+        Types::CoreFunction("wasi_snapshot_preview1", std::string(f.name), std::string(f.type)));
   }
   const LinkPlan plan = Planned(g.contract, Nothing());
   EXPECT_TRUE(plan.complete());
@@ -281,7 +305,8 @@ TEST(LinkPlan, Preview1IsLinkedEmptyAndTakesNoFiles) {
 TEST(DenialPayload, SpeaksTheInterfacesOwnError) {
   Types t;
   const auto str = t.Of(Kind::kString), u32 = t.Of(Kind::kU32);
-  const auto detailed = t.Variant({{"other", str}, {"permission-denied", t.Record({{"why", t.Option(str)}, {"n", u32}})}});
+  const auto detailed =
+      t.Variant({{"other", str}, {"permission-denied", t.Record({{"why", t.Option(str)}, {"n", u32}})}});
   const auto store = t.Variant({{"no-such-store", wit::kNone}, {"other", str}});
   const auto payload = [&](wit::TypeRef result) { return DenialPayload(t.contract, Types::Function("f", {}, result)); };
   EXPECT_EQ(*payload(t.ResultOf(str, detailed)), (std::vector<std::uint8_t>{1, 1, 0, 0, 0, 0, 0, 0, 0, 0}));

@@ -5,7 +5,8 @@ namespace {
 
 using wit::Kind;
 
-constexpr std::size_t kShapeBytesMax = 16 << 10;  // a type that shares its parts can be exponentially long when written out
+constexpr std::size_t kShapeBytesMax =
+    16 << 10;  // a type that shares its parts can be exponentially long when written out
 
 class Shape {
  public:

@@ -41,8 +41,8 @@ Result<Json> DecodeResult(const wit::Contract& contract, const wit::Function& fu
                           std::span<const std::uint8_t> wire, const ValueLimits& limits = {});
 
 // One value of one type, for host services and tests. `out` and `json_out` are appended to.
-Status EncodeValue(const wit::Contract& contract, wit::TypeRef type, const Json& value,
-                   std::vector<std::uint8_t>& out, const ValueLimits& limits = {});
+Status EncodeValue(const wit::Contract& contract, wit::TypeRef type, const Json& value, std::vector<std::uint8_t>& out,
+                   const ValueLimits& limits = {});
 Status DecodeValueText(const wit::Contract& contract, wit::TypeRef type, std::span<const std::uint8_t> wire,
                        std::string& json_out, const ValueLimits& limits = {});
 

@@ -179,7 +179,8 @@ TEST(ValueCodec, WhatDoesNotFitNamesThePathAndTheType) {
     }
     EXPECT_FALSE(trip.error.remedy.empty()) << c.in;
   }
-  EXPECT_NE(Through(t.contract, t.point, "{\"x\":1,\"y\":2,\"lable\":\"\"}").error.remedy.find("'label'"), std::string::npos);
+  EXPECT_NE(Through(t.contract, t.point, "{\"x\":1,\"y\":2,\"lable\":\"\"}").error.remedy.find("'label'"),
+            std::string::npos);
 }
 
 TEST(ValueCodec, PointersEscapeTheirKeys) {
@@ -235,10 +236,12 @@ TEST(ValueCodec, SizesAreCapped) {
   Everything t;
   const auto f = Types::Function("f", {{"s", t.str}}, t.words);
   Wire wire;
-  const auto in = EncodeParamsText(t.contract, f, "{\"s\":\"" + std::string(100, 'a') + "\"}", wire, {.wire_bytes = 50});
+  const auto in =
+      EncodeParamsText(t.contract, f, "{\"s\":\"" + std::string(100, 'a') + "\"}", wire, {.wire_bytes = 50});
   ASSERT_FALSE(in);
   EXPECT_EQ(in.error().code, Code::kInputSize);
-  const auto text_in = EncodeParamsText(t.contract, f, "{\"s\":\"" + std::string(100, 'a') + "\"}", wire, {.json_bytes = 50});
+  const auto text_in =
+      EncodeParamsText(t.contract, f, "{\"s\":\"" + std::string(100, 'a') + "\"}", wire, {.json_bytes = 50});
   ASSERT_FALSE(text_in);
   EXPECT_EQ(text_in.error().code, Code::kInputSize);
   // Each byte of a string of NULs is six bytes of JSON: the text is what has to be bounded.
@@ -267,24 +270,24 @@ TEST(attack_7, HostileWireBytesAreRefusedWithoutAllocation) {
     Code code;
   };
   const Hostile cases[] = {
-      {t.shape, {3, 0, 0, 0}, Code::kInvalid},                     // a case beyond the last
+      {t.shape, {3, 0, 0, 0}, Code::kInvalid},  // a case beyond the last
       {t.color, {0xff, 0xff, 0xff, 0xff}, Code::kInvalid},
-      {t.rights, {8, 0, 0, 0}, Code::kInvalid},                    // a flag that is not there
+      {t.rights, {8, 0, 0, 0}, Code::kInvalid},  // a flag that is not there
       {t.rights, {0, 0, 0, 0x80}, Code::kInvalid},
       {t.b, {2}, Code::kInvalid},
       {t.maybe, {2, 0, 0, 0, 0}, Code::kInvalid},
       {t.answer, {2, 0, 0, 0, 0}, Code::kInvalid},
-      {t.List(empty_record), {0, 0, 0, 0x10}, Code::kLiftLimit},   // 2^28 empty records
-      {t.words, {0xff, 0xff, 0xff, 0xff}, Code::kLiftLimit},       // 2^32 - 1 strings
+      {t.List(empty_record), {0, 0, 0, 0x10}, Code::kLiftLimit},  // 2^28 empty records
+      {t.words, {0xff, 0xff, 0xff, 0xff}, Code::kLiftLimit},      // 2^32 - 1 strings
       {t.str, {0xff, 0xff, 0xff, 0x7f, 'a'}, Code::kLiftLimit},
       {t.map, {0, 0, 0, 1}, Code::kLiftLimit},
-      {t.key, {1, 2, 3}, Code::kInvalid},                          // a fixed list cut short
+      {t.key, {1, 2, 3}, Code::kInvalid},  // a fixed list cut short
       {t.str, {2, 0, 0, 0, 0xc3, 0x28}, Code::kBadString},
-      {t.str, {3, 0, 0, 0, 0xed, 0xa0, 0x80}, Code::kBadString},   // a lone surrogate
+      {t.str, {3, 0, 0, 0, 0xed, 0xa0, 0x80}, Code::kBadString},  // a lone surrogate
       {t.ch, {0, 0xd8, 0, 0}, Code::kBadString},
       {t.ch, {0, 0, 0x11, 0}, Code::kBadString},
       {t.u32, {1, 2, 3}, Code::kInvalid},
-      {t.u32, {1, 2, 3, 4, 5}, Code::kInvalid},                    // a byte left over
+      {t.u32, {1, 2, 3, 4, 5}, Code::kInvalid},  // a byte left over
       {t.u32, {}, Code::kInvalid},
   };
   for (const Hostile& c : cases) {
@@ -299,8 +302,7 @@ TEST(attack_7, HostileWireBytesAreRefusedWithoutAllocation) {
 // attack_7: every prefix of a good value, and every single-byte change, is refused or is a value; it never crashes.
 TEST(attack_7, DamagedBytesNeverCrash) {
   Everything t;
-  const Wire good = Through(t.contract, t.nested,
-                            R"([{"metadata":[["a","bé"]],"at":{"x":1,"y":2,"label":"z"}}])").wire;
+  const Wire good = Through(t.contract, t.nested, R"([{"metadata":[["a","bé"]],"at":{"x":1,"y":2,"label":"z"}}])").wire;
   for (std::size_t length = 0; length < good.size(); ++length) {
     std::string text;
     EXPECT_FALSE(DecodeValueText(t.contract, t.nested, {good.data(), length}, text)) << length;

@@ -18,7 +18,11 @@ constexpr std::int64_t kSafeInteger = (1ll << 53) - 1;  // what every JSON reade
 class Decoder {
  public:
   Decoder(const wit::Contract& contract, std::span<const std::uint8_t> wire, std::string& out, std::size_t limit_bytes)
-      : contract_(contract), begin_(wire.data()), at_(wire.data()), end_(wire.data() + wire.size()), out_(out),
+      : contract_(contract),
+        begin_(wire.data()),
+        at_(wire.data()),
+        end_(wire.data() + wire.size()),
+        out_(out),
         limit_bytes_(limit_bytes) {}
 
   Status Finish(bool ok) {
@@ -62,7 +66,8 @@ class Decoder {
   bool Integer(wit::TypeRef ref) {
     T value;
     if (!Take(value)) return Short(ref);
-    const bool quoted = sizeof(T) == 8 && (std::cmp_greater(value, kSafeInteger) || std::cmp_less(value, -kSafeInteger));
+    const bool quoted =
+        sizeof(T) == 8 && (std::cmp_greater(value, kSafeInteger) || std::cmp_less(value, -kSafeInteger));
     if (quoted) out_ += '"';
     AppendInteger(value);
     if (quoted) out_ += '"';
@@ -95,15 +100,15 @@ class Decoder {
     if (!Take(count)) return Short(ref);
     // An element takes a byte at least (WIT has no type without values of size), so this bounds the loop as well.
     if (count <= Left()) return true;
-    return Bad(Code::kLiftLimit, ref, "a count of " + std::to_string(count) + " with " + std::to_string(Left()) +
-                                          " bytes left");
+    return Bad(Code::kLiftLimit, ref,
+               "a count of " + std::to_string(count) + " with " + std::to_string(Left()) + " bytes left");
   }
 
   bool Case(wit::TypeRef ref, std::uint32_t& index) {
     if (!Take(index)) return Short(ref);
     if (index < contract_.At(ref).fields.size()) return true;
-    return Bad(Code::kInvalid, ref, "case " + std::to_string(index) + " of " +
-                                        std::to_string(contract_.At(ref).fields.size()));
+    return Bad(Code::kInvalid, ref,
+               "case " + std::to_string(index) + " of " + std::to_string(contract_.At(ref).fields.size()));
   }
 
   bool Char(wit::TypeRef ref);
@@ -361,7 +366,8 @@ Status DecodeValueText(const wit::Contract& contract, wit::TypeRef type, std::sp
   Decoder decoder(contract, wire, json_out, limits.json_bytes);
   CORDON_TRY(decoder.Finish(decoder.Value(type)));
   if (json_out.size() <= limits.json_bytes) return {};
-  return Fail(Error(Code::kOutputSize, "the output is larger than " + std::to_string(limits.json_bytes) + " bytes as JSON",
+  return Fail(Error(Code::kOutputSize,
+                    "the output is larger than " + std::to_string(limits.json_bytes) + " bytes as JSON",
                     "return less, or raise `limits.output` in config.yaml")
                   .With("limit", std::to_string(limits.json_bytes)));
 }
@@ -390,7 +396,8 @@ Status CheckCrossable(const wit::Contract& contract, const wit::Function& functi
     const wit::TypeRef found = FirstUncrossable(contract, ref, seen);
     if (found == wit::kNone) return {};
     const std::string type = wit::TypeText(contract, found);
-    return Fail(Error(Code::kUnenforceable, where + " of '" + function.name + "' holds " + type + ", which cannot cross to JSON",
+    return Fail(Error(Code::kUnenforceable,
+                      where + " of '" + function.name + "' holds " + type + ", which cannot cross to JSON",
                       "call a function whose parameters and result are plain values")
                     .With("wit", type));
   };

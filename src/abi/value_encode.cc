@@ -114,8 +114,8 @@ class Encoder {
     const std::string_view nearest = Nearest(name, names);
     std::string all;
     for (std::string_view n : names) all += (all.empty() ? "" : ", ") + std::string(n);
-    std::string remedy = nearest.empty() ? "known: " + (all.empty() ? "none" : all)
-                                         : "did you mean '" + std::string(nearest) + "'?";
+    std::string remedy =
+        nearest.empty() ? "known: " + (all.empty() ? "none" : all) : "did you mean '" + std::string(nearest) + "'?";
     return Wrong(path, ref, "unknown " + std::string(what) + " '" + name + "'", std::move(remedy));
   }
 
@@ -205,9 +205,10 @@ bool Encoder::Fields(const std::vector<wit::Field>& fields, const Json& v, const
         const std::string_view only[] = {field.name};
         if (!known && !Nearest(key, only).empty()) return UnknownName(path, ref, what, key, fields);
       }
-      return Wrong(&here, field.type, "missing " + std::string(what) + " '" + field.name + "' of type " +
-                                          wit::TypeText(contract_, field.type),
-                   "add \"" + field.name + "\"");
+      return Wrong(
+          &here, field.type,
+          "missing " + std::string(what) + " '" + field.name + "' of type " + wit::TypeText(contract_, field.type),
+          "add \"" + field.name + "\"");
     }
   }
   if (found == v.size()) return true;
@@ -258,8 +259,9 @@ bool Encoder::IntegerText(wit::TypeRef ref, const Json& v, const Path* path) {
   const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
   const bool whole = status == std::errc() && end == text.data() + text.size();
   if (!whole || text != std::to_string(value)) {  // one spelling: no zeros or sign in front
-    return Wrong(path, ref, "expected " + wit::TypeText(contract_, ref) + " as a number or a string of decimal digits, got \"" +
-                                EscapeShort(text, 40) + "\"");
+    return Wrong(path, ref,
+                 "expected " + wit::TypeText(contract_, ref) + " as a number or a string of decimal digits, got \"" +
+                     EscapeShort(text, 40) + "\"");
   }
   Put(value);
   return true;
@@ -370,8 +372,9 @@ bool Encoder::Tuple(wit::TypeRef ref, const Json& v, const Path* path) {
   const wit::Type& type = contract_.At(ref);
   if (!v.is_array()) return Mismatch(path, ref, v, "an array");
   if (v.size() != type.fields.size()) {
-    return Wrong(path, ref, "expected " + wit::TypeText(contract_, ref) + " (" + std::to_string(type.fields.size()) +
-                                " elements), got " + std::to_string(v.size()));
+    return Wrong(path, ref,
+                 "expected " + wit::TypeText(contract_, ref) + " (" + std::to_string(type.fields.size()) +
+                     " elements), got " + std::to_string(v.size()));
   }
   Path here{path, {}, 0};
   for (; here.index < type.fields.size(); ++here.index) {
@@ -466,7 +469,8 @@ Status EncodeObject(const wit::Contract& contract, const wit::Function& function
   Encoder encoder(contract, out, limits, utf8);
   CORDON_TRY(encoder.Finish(encoder.Params(function, input, root)));
   if (out.size() <= limits.wire_bytes) return {};
-  return Fail(Error(Code::kInputSize, "the input is larger than " + std::to_string(limits.wire_bytes) + " bytes once encoded",
+  return Fail(Error(Code::kInputSize,
+                    "the input is larger than " + std::to_string(limits.wire_bytes) + " bytes once encoded",
                     "pass less, or raise `limits.input` in config.yaml")
                   .With("limit", std::to_string(limits.wire_bytes)));
 }

@@ -21,8 +21,8 @@ std::span<const WasiFunction> WasiFunctions(std::string_view interface_name);
 
 struct Preview1Function {
   std::string_view name;
-  std::string_view type;                  // "(i32, i32) -> i32"
-  std::optional<policy::Kind> kind;       // what has to be on for it, if anything
+  std::string_view type;             // "(i32, i32) -> i32"
+  std::optional<policy::Kind> kind;  // what has to be on for it, if anything
 };
 
 inline constexpr std::string_view kPreview1 = "wasi_snapshot_preview1";
@@ -32,9 +32,9 @@ std::span<const Preview1Function> Preview1Functions();
 
 // "wasi:io/poll@0.2.6" in its parts.
 struct InterfaceName {
-  std::string_view package;   // "wasi:io"; empty for a bare name
-  std::string_view name;      // "wasi:io/poll", without version
-  std::string_view version;   // "0.2.6"; may be empty
+  std::string_view package;  // "wasi:io"; empty for a bare name
+  std::string_view name;     // "wasi:io/poll", without version
+  std::string_view version;  // "0.2.6"; may be empty
 };
 InterfaceName SplitInterface(std::string_view text);
 
