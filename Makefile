@@ -45,7 +45,8 @@ test: setup-guests build/build.ninja ## the gate: every test, then a quick subse
 # --- the rest of the checks ---
 
 .PHONY: check quick-asan clang asan tsan headers lint format-check bridge-check bridge-header-check fuzz tidy soak
-check: test clang headers format-check lint bridge-header-check bridge-check asan tsan fuzz ## all there is: compilers, sanitizers, linters, fuzzers
+CHECKS := test clang headers format-check lint bridge-header-check bridge-check asan tsan fuzz
+check: $(CHECKS) ## all there is: compilers, sanitizers, linters, fuzzers
 	$(STEP) "every check passed"
 
 quick-asan: setup-build build/asan/build.ninja
@@ -81,7 +82,8 @@ lint: setup-check build/clang/build.ninja ## clang-tidy over our sources
 format-check: setup-check ## clang-format and rustfmt, without changing anything
 	$(STEP) "formatting"
 	@git ls-files -- '*.cc' '*.h' ':!bridge/include/*' | xargs clang-format-19 --dry-run -Werror
-	@$(ENV) if cargo fmt --version >/dev/null 2>&1; then cd bridge && cargo fmt --all --check; else echo "no rustfmt: skipped"; fi
+	@$(ENV) cd bridge && if cargo fmt --version >/dev/null 2>&1; then cargo fmt --all --check; \
+	  else echo "no rustfmt: skipped"; fi
 
 bridge-check: setup-check ## the bridge's own tests, and clippy
 	$(STEP) "the bridge: cargo test, cargo clippy"

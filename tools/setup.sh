@@ -11,7 +11,6 @@ BUILD_PACKAGES=(g++ make cmake ninja-build ccache pkg-config python3
   libssl-dev nlohmann-json3-dev libyaml-dev libcli11-dev libgtest-dev)
 CHECK_PACKAGES=(clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev)
 DEBIAN_RUST_PACKAGES=(rustc-web cargo-web)
-DEBIAN_GUEST_PACKAGES=(rust-web-src lld-22)
 WASM_TARGETS=(wasm32-wasip2 wasm32-unknown-unknown)
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -27,13 +26,13 @@ apt_install() {
   local missing=() package
   for package in "$@"; do installed "$package" || missing+=("$package"); done
   [ ${#missing[@]} -eq 0 ] && return 0
-  command -v apt-get >/dev/null || fail "this machine has no apt-get; install these by other means: ${missing[*]}"
+  command -v apt-get >/dev/null || fail "no apt-get here; install these by other means: ${missing[*]}"
   local root=()
   if [ "$(id -u)" -ne 0 ]; then
     if command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
       root=(sudo)
     else
-      fail "these packages are missing, and neither root nor sudo is at hand; as root, run: apt-get install ${missing[*]}"
+      fail "packages are missing, and neither root nor sudo is at hand; as root: apt-get install ${missing[*]}"
     fi
   fi
   if [ $apt_updated = no ]; then
@@ -42,7 +41,8 @@ apt_install() {
     apt_updated=yes
   fi
   say "installing: ${missing[*]}"
-  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends --no-remove "${missing[@]}" ||
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -q --no-install-recommends --no-remove "${missing[@]}" ||
     fail "apt-get could not install: ${missing[*]} (its messages are above)"
 }
 
@@ -94,15 +94,23 @@ find_rust() {
 setup_rust() {
   find_rust && return 0
   if installed rustc && ! installed rustc-web; then
-    fail "Debian's rustc is too old and stands in the way; as root, run: apt-get install ${DEBIAN_RUST_PACKAGES[*]}"
+    fail "Debian's rustc is too old and in the way; as root: apt-get install ${DEBIAN_RUST_PACKAGES[*]}"
   fi
   apt_install "${DEBIAN_RUST_PACKAGES[@]}"
-  find_rust || fail "no Rust 1.$RUST_MIN_MINOR or later was found; install it with rustup or as ${DEBIAN_RUST_PACKAGES[*]}"
+  find_rust || fail "no Rust 1.$RUST_MIN_MINOR or later; install it with rustup or as ${DEBIAN_RUST_PACKAGES[*]}"
 }
 
 setup_guests() {
-  if [ "$RUST_FROM" != rustup ]; then apt_install "${DEBIAN_GUEST_PACKAGES[@]}"; return 0; fi
   local have missing=() target try
+  if [ "$RUST_FROM" != rustup ]; then
+    local libdir
+    for target in "${WASM_TARGETS[@]}"; do
+      libdir=$(rustc --print target-libdir --target "$target" 2>/dev/null) || libdir=/nowhere
+      compgen -G "$libdir/libstd-*" >/dev/null || missing+=("$target")
+    done
+    [ ${#missing[@]} -eq 0 ] && return 0
+    fail "this Rust ($(command -v rustc)) cannot build guests (${missing[*]}); install rustup, then run this again"
+  fi
   have=$(rustup target list --installed)
   for target in "${WASM_TARGETS[@]}"; do grep -qx "$target" <<<"$have" || missing+=("$target"); done
   [ ${#missing[@]} -eq 0 ] && return 0
@@ -135,4 +143,4 @@ setup_rust
 write_env
 . build/env.sh
 case "$want" in *' guests '*|*' check '*) setup_guests ;; esac
-say "ready (g++ $(g++ -dumpfullversion), $(cmake --version | sed -n 's/^cmake version/cmake/p'), $(rustc --version | cut -d' ' -f1,2))"
+say "ready: g++ $(g++ -dumpfullversion), cmake $(cmake --version | awk 'NR == 1 {print $3}'), $(rustc --version)"
