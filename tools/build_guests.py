@@ -94,6 +94,28 @@ def install_targets() -> None:
     raise Failure(f"rustup could not add them; try: rustup target add {' '.join(missing)}")
 
 
+def leb128(value: int) -> bytes:
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def many_functions(count: int) -> bytes:
+    """A core module of `count` empty functions, one of them exported as "run" (attack 10)."""
+
+    def section(number: int, content: bytes) -> bytes:
+        return bytes([number]) + leb128(len(content)) + content
+
+    types = section(1, b"\x01\x60\x00\x00")
+    functions = section(3, leb128(count) + b"\x00" * count)
+    exports = section(7, b"\x01\x03run\x00\x00")
+    bodies = section(10, leb128(count) + b"\x02\x00\x0b" * count)
+    return b"\0asm\1\0\0\0" + types + functions + exports + bodies
+
+
 class Builder:
     """Builds into one folder; cargo's own files stay in the cache."""
 
@@ -114,14 +136,16 @@ class Builder:
         texts = sorted(TESTS.glob("wat/*.wat"))
         say(f"{len(texts)} guests from text")
         run([self.assembler, "wat", self.into, *texts])
+        (self.into / "a10_functions.wasm").write_bytes(many_functions(100_000))
 
     def rust_tests(self) -> None:
         say("the guests of the tests that are in Rust")
         self.cargo_build(TESTS, "--release", "--target", WASI, "-p", "conformance", "-p", "files")
         for name in ("conformance", "files"):
             shutil.copyfile(self.target_dir / WASI / "release" / f"{name}.wasm", self.into / f"{name}.wasm")
-        self.cargo_build(TESTS, "--release", "--target", BARE, "-p", "bench")
-        self.encode("bench", self.into / "bench.wasm")
+        self.cargo_build(TESTS, "--release", "--target", BARE, "-p", "bench", "-p", "log")
+        for name in ("bench", "log"):
+            self.encode(name, self.into / f"{name}.wasm")
 
     def encode(self, name: str, out: pathlib.Path) -> None:
         run([self.assembler, "component", out, self.target_dir / BARE / "release" / f"{name}.wasm"])
@@ -145,9 +169,9 @@ class Builder:
             (folder / f"{name}.wasm.sha256").write_text(f"{digest}  {name}.wasm\n")
         if "canary" in names:
             say("the canary, for this machine")
-            self.cargo_build(PLUGINS, "-p", "canary", "--bin", "canary")
+            self.cargo_build(PLUGINS, "-p", "canary-native")
             (self.into / "bin").mkdir()
-            shutil.copy2(self.target_dir / "debug" / "canary", self.into / "bin" / "canary")
+            shutil.copy2(self.target_dir / "debug" / "canary-native", self.into / "bin" / "canary")
 
 
 def build(store: pathlib.Path, name: str, target_dir: pathlib.Path) -> pathlib.Path:
