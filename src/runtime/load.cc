@@ -251,6 +251,8 @@ void Loader::SetUpServices() {
   instance.limits.instances = limits.instances;
   instance.limits.handles = limits.handles;
   instance.limits.stdout_bytes = limits.stdout_bytes.count;
+  // A result crosses in one piece, so what the guest may hand over at once is what an output may be.
+  instance.limits.host_call_bytes = limits.output.count;
 }
 
 Result<BoundAction> Loader::Bind(const std::string& name, const manifest::Action& action) const {

@@ -34,7 +34,16 @@ impl Code {
             return Err(Fault::new(Kind::Compile, "this is precompiled native code, not WebAssembly"));
         }
         let layer = bytes.get(..8).ok_or_else(|| Fault::new(Kind::Compile, "not a WebAssembly binary"))?;
-        let fail = |e: wasmtime::Error| Fault::new(Kind::Compile, format!("{e:#}"));
+        let fail = |e: wasmtime::Error| {
+            let text = format!("{e:#}");
+            // What the binary declares can exceed what any instance may have; that is a limit, not a defect.
+            let kind = match text.contains("pooling allocator") {
+                true if text.contains("memory") || text.contains("table") => Kind::Memory,
+                true => Kind::Instances,
+                false => Kind::Compile,
+            };
+            Fault::new(kind, text)
+        };
         let binary = match layer {
             [0, b'a', b's', b'm', 1, 0, 0, 0] => {
                 Binary::Module(Module::from_binary(&engine.wasm, bytes).map_err(fail)?)
