@@ -115,6 +115,8 @@ class Planner {
   void GateFiles(const Need& need);
   void GateEnvironment(const Need& need);
   void LinkWasi(std::string_view name);
+  bool WantsStub(Kind kind) const;
+  std::string StubObstacle() const;
   bool Stubbed(Kind kind);
 
   const wit::Contract& contract_;
@@ -155,16 +157,28 @@ std::string Planner::WithdrawnCommand(Kind kind) const {
   return "take '" + std::string(policy::KindName(kind)) + "' out of 'deny' in the grants of " + Quoted(options_.plugin);
 }
 
+// Whether the manifest asked for this kind as optional, did not get it, and would take a stub.
+bool Planner::WantsStub(Kind kind) const {
+  const policy::Ruling* ruling = authority_.RulingFor(kind);
+  return ruling != nullptr && ruling->source == policy::Ruling::Source::kManifest &&
+         ruling->request.need == policy::Need::kOptional && contract_.kind == wit::Contract::Kind::kComponent;
+}
+
+// Why an optional permission that is not effective gets no stub here; empty when it does.
+std::string Planner::StubObstacle() const {
+  if (authority_.link() == policy::LinkMode::kStrict) return "`link: strict` forbids a stub";
+  // A stub is functions that answer; a resource would need a type of its own in the linker.
+  if (!item_->resources.empty()) return "a stub cannot stand in for its resource " + item_->resources.front();
+  return {};
+}
+
 // A stub in place of what an optional permission asked for and did not get.
 bool Planner::Stubbed(Kind kind) {
+  if (!WantsStub(kind) || !StubObstacle().empty()) return false;
   const policy::Ruling* ruling = authority_.RulingFor(kind);
-  const bool is_optional = ruling != nullptr && ruling->source == policy::Ruling::Source::kManifest &&
-                           ruling->request.need == policy::Need::kOptional;
-  if (!is_optional || authority_.link() == policy::LinkMode::kStrict || item_->functions.empty()) return false;
   for (const wit::Function& function : item_->functions) {
     Stub stub;
-    const bool is_bare = item_->kind == Item::Kind::kFunction;
-    stub.import = {is_bare ? std::string() : item_->name, function.name};
+    stub.import = {item_->name, function.name};
     stub.answer.capability = ruling->request.capability.ToString();
     stub.answer.rule = ruling->rule;
     if (auto payload = DenialPayload(contract_, function, policy::KindName(kind))) {
@@ -300,19 +314,24 @@ void Planner::DecideLogging() {
 // An interface whose kind has no service in this build: never linked, stubbed when the manifest made it optional.
 void Planner::DecideService(const Need& need) {
   const Kind kind = *need.kind;
-  const std::string name(policy::KindName(kind));
   OfferGrant(need);
   if (Stubbed(kind)) return;
   const policy::Ruling* ruling = authority_.RulingFor(kind);
-  const bool is_requested = ruling != nullptr && ruling->source == policy::Ruling::Source::kManifest;
-  std::string message = "nothing grants " + name;
-  if (!policy::EnforceableNow(kind))
+  std::string message = "nothing grants " + std::string(policy::KindName(kind));
+  std::string command = decision_.command;
+  if (!policy::EnforceableNow(kind)) {
     message += ", and this build has no service that could hold a plugin to such a grant";
-  if (is_requested && ruling->request.need == policy::Need::kOptional) message += "; `link: strict` forbids a stub";
-  const std::string stub =
-      "name it under `permissions.optional` in plugin.yaml, without `link: strict`, to link a stub that denies";
-  Refuse(ruling != nullptr ? ruling->rule : "no-grant", std::move(message),
-         policy::EnforceableNow(kind) ? decision_.command : stub);
+    command = "name it under `permissions.optional` in plugin.yaml, without `link: strict`, to link a stub that denies";
+  }
+  if (WantsStub(kind)) {
+    const std::string obstacle = StubObstacle();
+    message += "; " + obstacle;
+    command = authority_.link() == policy::LinkMode::kStrict
+                  ? "leave `link: strict` out of plugin.yaml to link a stub that denies"
+                  : "build the plugin without this import, or use a build of Cordon that has " +
+                        std::string(policy::KindName(kind));
+  }
+  Refuse(ruling != nullptr ? ruling->rule : "no-grant", std::move(message), std::move(command));
 }
 
 void Planner::DecideUnknown(const InterfaceName& name) {

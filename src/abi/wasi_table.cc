@@ -7,23 +7,26 @@ namespace {
 
 // Types that many functions share, as the text of their shape.
 #define DATETIME "record{seconds:u64,nanoseconds:u32}"
-#define DESCRIPTOR_TYPE \
-  "enum{unknown,block-device,character-device,directory,fifo," "symbolic-link,regular-file,socket}"
-#define STAT \
+#define DESCRIPTOR_TYPE                                        \
+  "enum{unknown,block-device,character-device,directory,fifo," \
+  "symbolic-link,regular-file,socket}"
+#define STAT                                                                                       \
   "record{type:" DESCRIPTOR_TYPE ",link-count:u64,size:u64,data-access-timestamp:option<" DATETIME \
   ">,data-modification-timestamp:option<" DATETIME ">,status-change-timestamp:option<" DATETIME ">}"
 #define NEW_TIME "variant{no-change,now,timestamp:" DATETIME "}"
-#define ERROR_CODE \
-  "enum{access,would-block,already,bad-descriptor,busy,deadlock," \
-  "quota,exist,file-too-large,illegal-byte-sequence,in-progress," \
-  "interrupted,invalid,io,is-directory,loop,too-many-links," \
-  "message-size,name-too-long,no-device,no-entry,no-lock," \
+#define ERROR_CODE                                                  \
+  "enum{access,would-block,already,bad-descriptor,busy,deadlock,"   \
+  "quota,exist,file-too-large,illegal-byte-sequence,in-progress,"   \
+  "interrupted,invalid,io,is-directory,loop,too-many-links,"        \
+  "message-size,name-too-long,no-device,no-entry,no-lock,"          \
   "insufficient-memory,insufficient-space,not-directory,not-empty," \
-  "not-recoverable,unsupported,no-tty,no-such-device,overflow," \
-  "not-permitted,pipe,read-only,invalid-seek,text-file-busy," "cross-device}"
+  "not-recoverable,unsupported,no-tty,no-such-device,overflow,"     \
+  "not-permitted,pipe,read-only,invalid-seek,text-file-busy,"       \
+  "cross-device}"
 #define STREAM_ERROR "variant{last-operation-failed:resource,closed}"
-#define DESCRIPTOR_FLAGS \
-  "flags{read,write,file-integrity-sync,data-integrity-sync," "requested-write-sync,mutate-directory}"
+#define DESCRIPTOR_FLAGS                                      \
+  "flags{read,write,file-integrity-sync,data-integrity-sync," \
+  "requested-write-sync,mutate-directory}"
 #define OPEN_FLAGS "flags{create,directory,exclusive,truncate}"
 #define PATH_FLAGS "flags{symlink-follow}"
 #define ADVICE "enum{normal,sequential,random,will-need,dont-need,no-reuse}"
@@ -76,17 +79,14 @@ constexpr WasiFunction kFunctions[] = {
     {"wasi:random/insecure", "get-insecure-random-u64", "()->u64"},
     {"wasi:random/random", "get-random-bytes", "(u64)->list<u8>"},
     {"wasi:random/random", "get-random-u64", "()->u64"},
-    {"wasi:filesystem/types", "[method]descriptor.read-via-stream",
-     "(resource,u64)->result<resource," ERROR_CODE ">"},
-    {"wasi:filesystem/types", "[method]descriptor.write-via-stream",
-     "(resource,u64)->result<resource," ERROR_CODE ">"},
+    {"wasi:filesystem/types", "[method]descriptor.read-via-stream", "(resource,u64)->result<resource," ERROR_CODE ">"},
+    {"wasi:filesystem/types", "[method]descriptor.write-via-stream", "(resource,u64)->result<resource," ERROR_CODE ">"},
     {"wasi:filesystem/types", "[method]descriptor.append-via-stream", "(resource)->result<resource," ERROR_CODE ">"},
     {"wasi:filesystem/types", "[method]descriptor.advise", "(resource,u64,u64," ADVICE ")->result<_," ERROR_CODE ">"},
     {"wasi:filesystem/types", "[method]descriptor.sync-data", "(resource)->result<_," ERROR_CODE ">"},
     {"wasi:filesystem/types", "[method]descriptor.get-flags",
      "(resource)->result<" DESCRIPTOR_FLAGS "," ERROR_CODE ">"},
-    {"wasi:filesystem/types", "[method]descriptor.get-type",
-     "(resource)->result<" DESCRIPTOR_TYPE "," ERROR_CODE ">"},
+    {"wasi:filesystem/types", "[method]descriptor.get-type", "(resource)->result<" DESCRIPTOR_TYPE "," ERROR_CODE ">"},
     {"wasi:filesystem/types", "[method]descriptor.set-size", "(resource,u64)->result<_," ERROR_CODE ">"},
     {"wasi:filesystem/types", "[method]descriptor.set-times",
      "(resource," NEW_TIME "," NEW_TIME ")->result<_," ERROR_CODE ">"},
@@ -95,8 +95,7 @@ constexpr WasiFunction kFunctions[] = {
     {"wasi:filesystem/types", "[method]descriptor.write", "(resource,list<u8>,u64)->result<u64," ERROR_CODE ">"},
     {"wasi:filesystem/types", "[method]descriptor.read-directory", "(resource)->result<resource," ERROR_CODE ">"},
     {"wasi:filesystem/types", "[method]descriptor.sync", "(resource)->result<_," ERROR_CODE ">"},
-    {"wasi:filesystem/types", "[method]descriptor.create-directory-at",
-     "(resource,string)->result<_," ERROR_CODE ">"},
+    {"wasi:filesystem/types", "[method]descriptor.create-directory-at", "(resource,string)->result<_," ERROR_CODE ">"},
     {"wasi:filesystem/types", "[method]descriptor.stat", "(resource)->result<" STAT "," ERROR_CODE ">"},
     {"wasi:filesystem/types", "[method]descriptor.stat-at",
      "(resource," PATH_FLAGS ",string)->result<" STAT "," ERROR_CODE ">"},
@@ -107,8 +106,7 @@ constexpr WasiFunction kFunctions[] = {
     {"wasi:filesystem/types", "[method]descriptor.open-at",
      "(resource," PATH_FLAGS ",string," OPEN_FLAGS "," DESCRIPTOR_FLAGS ")->result<resource," ERROR_CODE ">"},
     {"wasi:filesystem/types", "[method]descriptor.readlink-at", "(resource,string)->result<string," ERROR_CODE ">"},
-    {"wasi:filesystem/types", "[method]descriptor.remove-directory-at",
-     "(resource,string)->result<_," ERROR_CODE ">"},
+    {"wasi:filesystem/types", "[method]descriptor.remove-directory-at", "(resource,string)->result<_," ERROR_CODE ">"},
     {"wasi:filesystem/types", "[method]descriptor.rename-at",
      "(resource,string,resource,string)->result<_," ERROR_CODE ">"},
     {"wasi:filesystem/types", "[method]descriptor.symlink-at", "(resource,string,string)->result<_," ERROR_CODE ">"},
