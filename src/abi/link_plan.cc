@@ -167,8 +167,6 @@ bool Planner::WantsStub(Kind kind) const {
 // Why an optional permission that is not effective gets no stub here; empty when it does.
 std::string Planner::StubObstacle() const {
   if (authority_.link() == policy::LinkMode::kStrict) return "`link: strict` forbids a stub";
-  // A stub is functions that answer; a resource would need a type of its own in the linker.
-  if (!item_->resources.empty()) return "a stub cannot stand in for its resource " + item_->resources.front();
   return {};
 }
 
@@ -176,6 +174,8 @@ std::string Planner::StubObstacle() const {
 bool Planner::Stubbed(Kind kind) {
   if (!WantsStub(kind) || !StubObstacle().empty()) return false;
   const policy::Ruling* ruling = authority_.RulingFor(kind);
+  // An interface of resources alone is named to the linker too, by a stub without a function.
+  if (item_->functions.empty()) plan_.spec.stubs.push_back({item_->name, ""});
   for (const wit::Function& function : item_->functions) {
     Stub stub;
     stub.import = {item_->name, function.name};

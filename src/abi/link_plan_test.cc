@@ -163,13 +163,14 @@ TEST(LinkPlan, AnOptionalPermissionGetsAStubThatHoldsNothing) {
   EXPECT_NE(Of(strict, "wasi:sockets").message.find("`link: strict` forbids a stub"), std::string::npos);
 }
 
-TEST(LinkPlan, AStubCannotStandInForAResource) {
+TEST(LinkPlan, AStubStandsInForAnInterfaceOfResourcesAlone) {
   Guest g;
   g.Imports({Types::Interface("wasi:sockets/network@0.2.0", {}, {"network"})});
   const LinkPlan plan = Planned(g.contract, Given({Ask("net:tcp:db.internal:5432", Need::kOptional)}));
-  EXPECT_FALSE(plan.complete());
-  EXPECT_TRUE(plan.spec.stubs.empty());
-  EXPECT_NE(plan.decisions[0].message.find("a stub cannot stand in for its resource network"), std::string::npos);
+  EXPECT_TRUE(plan.complete());
+  ASSERT_EQ(plan.spec.stubs.size(), 1u);
+  EXPECT_EQ(plan.spec.stubs[0].interface_name, "wasi:sockets/network@0.2.0");
+  EXPECT_EQ(plan.spec.stubs[0].function, "");
 }
 
 // What a grant would give is not what this build can hold a plugin to: it is never linked, whoever granted it.

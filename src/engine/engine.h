@@ -82,8 +82,8 @@ struct LinkSpec {
   // For a core module: "wasi_snapshot_preview1" (linked whole, on an empty context).
   std::vector<std::string> wasi;
   std::vector<HostImport> host;       // answered by the channel
-  std::vector<HostImport> stubs;      // answered by the channel too, under the function name prefixed "deny:"; hold nothing else
-};
+  std::vector<HostImport> stubs;      // answered by the channel too, under the function name prefixed "deny:", without parameters.
+                                      // An empty function stands for an interface that has only resources};
 
 struct FunctionId {
   std::string interface_name;  // "" for a function at the root

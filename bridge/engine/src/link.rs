@@ -4,7 +4,7 @@ use crate::engine::Engine;
 use crate::fault::{Fault, Kind, Outcome, classify};
 use crate::files::{self, FilesView};
 use crate::store::{Needs, Reply, State, WasiState};
-use crate::values::{HostParams, HostResults, Reader, recycle};
+use crate::values::{HostParams, HostResults, Ignored, Reader, recycle};
 use std::sync::Arc;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{self, Component, ComponentExportIndex, HasData, LinkerInstance, ResourceTable, Type};
@@ -71,6 +71,18 @@ pub struct HostImport {
     /// The answer may take long: it is awaited off the guest's thread, so that the deadline holds.
     pub blocking: bool,
 }
+
+/// Messages of denying stubs start with this. A stub without a function stands for an interface that has only resources.
+const STUB: &str = "deny:";
+
+impl HostImport {
+    fn is_stub(&self) -> bool {
+        self.message.starts_with(STUB)
+    }
+}
+
+/// What a resource of a stubbed interface is: nothing. No handle of it is ever given out.
+struct Nothing;
 
 pub enum Pre {
     Component(component::InstancePre<State>),
@@ -182,6 +194,11 @@ fn define<const N: usize, const R: usize>(
     import: &HostImport,
 ) -> wasmtime::Result<()> {
     let (interface, message): (Arc<str>, Arc<str>) = (import.interface.as_str().into(), import.message.as_str().into());
+    if import.is_stub() {
+        return l.func_wrap(&import.function, move |mut cx: StoreContextMut<'_, State>, _: Ignored<N>| {
+            Ok(HostResults::<R>(send(cx.data_mut(), &interface, &message, &[])?))
+        });
+    }
     if !import.blocking {
         return l.func_wrap(&import.function, move |mut cx: StoreContextMut<'_, State>, params: HostParams<N>| {
             let reply = send(cx.data_mut(), &interface, &message, &params.0)?;
@@ -252,6 +269,32 @@ fn flat_results(f: &ComponentFunc) -> usize {
     f.results().map(|t| flat(&t)).sum::<usize>().min(2)
 }
 
+/// Gives stubbed interfaces the resources that they define themselves; those that they use belong to another interface,
+/// the first in the component's imports to export them.
+fn define_stub_resources(
+    l: &mut component::Linker<State>,
+    ty: &component::types::Component,
+    engine: &wasmtime::Engine,
+    imports: &[HostImport],
+) -> wasmtime::Result<()> {
+    let mut seen = Vec::new();
+    for (name, item) in ty.imports(engine) {
+        let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
+        let stubbed = imports.iter().any(|i| i.is_stub() && i.interface == name);
+        for (resource, item) in instance.exports(engine) {
+            let ComponentItem::Resource(of) = item.ty else { continue };
+            if seen.contains(&of) {
+                continue;
+            }
+            seen.push(of);
+            if stubbed {
+                l.instance(name)?.resource(resource, component::ResourceType::host::<Nothing>(), |_, _| Ok(()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
 fn link_host(
     l: &mut component::Linker<State>,
     component: &Component,
@@ -259,7 +302,11 @@ fn link_host(
     imports: &[HostImport],
 ) -> wasmtime::Result<()> {
     let ty = component.component_type();
+    define_stub_resources(l, &ty, engine, imports)?;
     for import in imports {
+        if import.is_stub() && import.function.is_empty() {
+            continue;
+        }
         let item = if import.interface.is_empty() {
             ty.get_import(engine, &import.function).map(|e| e.ty)
         } else {

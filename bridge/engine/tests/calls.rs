@@ -274,3 +274,43 @@ fn another_thread_interrupts() {
     assert_eq!(fault.kind, Kind::Interrupted);
     other.join().unwrap();
 }
+
+#[test]
+fn a_stub_stands_in_for_an_interface_with_resources() {
+    // As toolchains import sockets: a resource, a function that makes one, one that takes it, one that may fail.
+    let wat = r#"(component
+      (import "wasi:sockets/tcp@0.2.0" (instance $s
+        (export "tcp-socket" (type $t (sub resource)))
+        (type $e' (enum "unknown" "access-denied"))
+        (export "error-code" (type $e (eq $e')))
+        (export "create" (func (param "family" u8) (result (result (own $t) (error $e)))))
+        (export "[method]tcp-socket.listen" (func (param "self" (borrow $t)) (result (result (error $e)))))))
+      (core module $mem (memory (export "memory") 1))
+      (core instance $mem (instantiate $mem))
+      (core func $create (canon lower (func $s "create") (memory $mem "memory")))
+      (core module $m (import "" "create" (func $c (param i32 i32))) (import "" "memory" (memory 1))
+        (func (export "go") (result i32) (call $c (i32.const 4) (i32.const 64))
+          (i32.add (i32.mul (i32.load8_u (i32.const 64)) (i32.const 10)) (i32.load8_u (i32.const 68)))))
+      (core instance $i (instantiate $m (with "" (instance
+        (export "create" (func $create)) (export "memory" (memory $mem "memory"))))))
+      (func (export "go") (result u32) (canon lift (core func $i "go"))))"#;
+    let stub = |function: &str| HostImport {
+        interface: "wasi:sockets/tcp@0.2.0".into(),
+        function: function.into(),
+        message: format!("deny:{function}"),
+        blocking: false,
+    };
+    struct Denies;
+    impl Port for Denies {
+        fn send(&self, _: u64, _: &str, function: &str, payload: &[u8], _: Option<Instant>) -> Reply {
+            assert!(function == "deny:create" && payload.is_empty());
+            // result: err, case 1
+            Reply::Done(vec![1, 1, 0, 0, 0])
+        }
+    }
+    let linked = link(&engine(false), wat, &[], &[stub("create"), stub("[method]tcp-socket.listen")]).unwrap();
+    let mut instance = Instance::new(&linked, options(), Some(Arc::new(Denies)), &within(1000), 1).unwrap();
+    // 11: an err, of the second case.
+    let out = instance.call(&linked.find("", "go").unwrap(), &[], &within(1000), 1).unwrap();
+    assert_eq!(out, 11u32.to_le_bytes());
+}

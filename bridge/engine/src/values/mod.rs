@@ -128,6 +128,28 @@ unsafe impl<const N: usize> Lift for HostParams<N> {
     }
 }
 
+/// The parameters of a denying stub: they are not even looked at.
+pub struct Ignored<const N: usize>;
+
+// Safety: `Lower` is an array of ValRaw, as for HostParams; nothing is read.
+unsafe impl<const N: usize> ComponentType for Ignored<N> {
+    type Lower = [ValRaw; N];
+    const ABI: CanonicalAbiInfo = CanonicalAbiInfo::ZERO;
+    fn typecheck(_: &InterfaceType, _: &InstanceType<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+unsafe impl<const N: usize> ComponentNamedList for Ignored<N> {}
+unsafe impl<const N: usize> Lift for Ignored<N> {
+    fn linear_lift_from_flat(_: &mut LiftContext<'_>, _: InterfaceType, _: &[ValRaw; N]) -> Result<Self> {
+        Ok(Ignored)
+    }
+
+    fn linear_lift_from_memory(_: &mut LiftContext<'_>, _: InterfaceType, _: &[u8]) -> Result<Self> {
+        Ok(Ignored)
+    }
+}
+
 /// Results of a host function: R is their flat count (0 or 1), or anything when they go through memory.
 pub struct HostResults<const R: usize>(pub Vec<u8>);
 
