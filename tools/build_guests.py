@@ -86,7 +86,8 @@ def install_targets() -> None:
     if not missing:
         return
     if not shutil.which("rustup"):
-        raise Failure(f"this Rust has no {' and no '.join(missing)}; install rustup, then: rustup target add {' '.join(missing)}")
+        wanted = " ".join(missing)
+        raise Failure(f"this Rust cannot build for {wanted}; install rustup, then: rustup target add {wanted}")
     for attempt in range(1, 4):
         say(f"adding the Rust targets {' '.join(missing)} (try {attempt} of 3, at most 2 minutes)")
         if subprocess.run(["timeout", "120", "rustup", "target", "add", *missing], cwd=TESTS).returncode == 0:

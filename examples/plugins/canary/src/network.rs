@@ -5,10 +5,7 @@ use std::net::{TcpStream, ToSocketAddrs, UdpSocket};
 
 use crate::probe::{Outcome, Probe, Settings};
 
-pub const PROBES: &[Probe] = &[
-    Probe { name: "connect", run: connect },
-    Probe { name: "name-look-up", run: look_up },
-];
+pub const PROBES: &[Probe] = &[Probe { name: "connect", run: connect }, Probe { name: "name-look-up", run: look_up }];
 
 fn connect(settings: &Settings) -> Outcome {
     let address = settings.get("listener")?;

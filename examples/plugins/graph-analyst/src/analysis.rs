@@ -16,7 +16,8 @@ const LISTED: usize = 20;
 
 pub fn analyze(nodes: &[Node]) -> Report {
     let graph = Graph::new(nodes);
-    let mut report = Report { findings: Vec::new(), confidence: confidence(nodes, &graph), recommendations: Vec::new() };
+    let confidence = confidence(nodes, &graph);
+    let mut report = Report { findings: Vec::new(), confidence, recommendations: Vec::new() };
     if graph.len() == 0 {
         report.findings.push("the graph is empty".into());
         return report;
@@ -84,10 +85,11 @@ fn counts(graph: &Graph, report: &mut Report) {
 }
 
 fn oddities(graph: &Graph, report: &mut Report) {
-    let repeated = graph.repeated.iter().map(|id| format!("more than one node is called '{id}'; their edges were merged"));
-    push_some(&mut report.findings, "odd", repeated.collect());
-    let dangling = graph.dangling.iter().map(|(from, to)| format!("'{}' points to '{to}', which is not there", graph.ids[*from]));
-    push_some(&mut report.findings, "odd", dangling.collect());
+    let repeated = |id: &String| format!("more than one node is called '{id}'; their edges were merged");
+    push_some(&mut report.findings, "odd", graph.repeated.iter().map(repeated).collect());
+    let dangling =
+        |(from, to): &(usize, String)| format!("'{}' points to '{to}', which is not there", graph.ids[*from]);
+    push_some(&mut report.findings, "odd", graph.dangling.iter().map(dangling).collect());
 }
 
 /// "name version" in its two parts; None when the id has no version.

@@ -17,7 +17,8 @@ fn an_empty_graph_is_said_to_be_empty() {
 
 #[test]
 fn duplicate_versions_are_found_and_who_uses_them() {
-    let report = analyze(&[node("app 1.0.0", &["bits 1.0.0", "bits 2.0.0"]), node("bits 1.0.0", &[]), node("bits 2.0.0", &[])]);
+    let app = node("app 1.0.0", &["bits 1.0.0", "bits 2.0.0"]);
+    let report = analyze(&[app, node("bits 1.0.0", &[]), node("bits 2.0.0", &[])]);
     assert!(has(&report, "duplicate: bits: 1.0.0 (used by 1 node), 2.0.0 (used by 1 node)"));
     assert!(has(&report, "cycles: none"));
     assert_eq!(report.confidence, 1.0);
@@ -49,8 +50,9 @@ fn what_does_not_fit_is_reported_and_lowers_confidence() {
 
 #[test]
 fn order_does_not_matter() {
-    let forward: Vec<Node> = (0..200).map(|i| node(&format!("n{i} 1.0.0"), &[&format!("n{} 1.0.0", i * 7 % 200)])).collect();
-    let backward: Vec<Node> = (0..200).rev().map(|i| node(&format!("n{i} 1.0.0"), &[&format!("n{} 1.0.0", i * 7 % 200)])).collect();
+    let one = |i: usize| node(&format!("n{i} 1.0.0"), &[&format!("n{} 1.0.0", i * 7 % 200)]);
+    let forward: Vec<Node> = (0..200).map(one).collect();
+    let backward: Vec<Node> = (0..200).rev().map(one).collect();
     assert_eq!(analyze(&forward).findings, analyze(&backward).findings);
 }
 
@@ -63,7 +65,8 @@ fn a_chain_of_20_000_needs_no_recursion() {
 #[test]
 fn transitive_counts_agree_with_a_search_from_each_node() {
     let nodes: Vec<Node> = (0..150usize)
-        .map(|i| node(&format!("{i:03}"), &[&format!("{:03}", (i * i + 3) % 150), &format!("{:03}", (i * 5 + 1) % 150)]))
+        .map(|i| [i, (i * i + 3) % 150, (i * 5 + 1) % 150].map(|number| format!("{number:03}")))
+        .map(|[id, a, b]| node(&id, &[&a, &b]))
         .collect();
     let graph = Graph::new(&nodes);
     let fast = transitive_dependents(&graph, &components(&graph));

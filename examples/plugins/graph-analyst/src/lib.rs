@@ -32,11 +32,7 @@ impl graph_file::Guest for GraphAnalyst {
 
 fn analyze(nodes: &[Node]) -> AnalysisResult {
     let report = analysis::analyze(nodes);
-    AnalysisResult {
-        findings: report.findings,
-        confidence: report.confidence,
-        recommendations: report.recommendations,
-    }
+    AnalysisResult { findings: report.findings, confidence: report.confidence, recommendations: report.recommendations }
 }
 
 export!(GraphAnalyst);

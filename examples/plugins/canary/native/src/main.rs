@@ -19,9 +19,9 @@ fn command(_: &Settings) -> Outcome {
 }
 
 fn main() {
-    let pairs = std::env::args().skip(1).filter_map(|argument| {
-        argument.split_once('=').map(|(name, value)| (name.to_string(), value.to_string()))
-    });
+    let pairs = std::env::args()
+        .skip(1)
+        .filter_map(|argument| argument.split_once('=').map(|(name, value)| (name.to_string(), value.to_string())));
     let settings = Settings::new(pairs);
     let all = || authority::PROBES.iter().chain(network::PROBES).chain(COMMAND);
     for probe in all() {
