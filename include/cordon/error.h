@@ -14,23 +14,23 @@ namespace cordon {
 // text form ("E_NOT_FOUND"), which is what `--json`, the audit and the C API show.
 enum class Code : std::uint16_t {
   // Input: documents, values, artifacts.
-  kSyntax,          // a document is not well-formed (YAML, JSON, capability text)
-  kUnknownKey,      // a key that the schema does not have
-  kDuplicateKey,    // one key twice in one mapping
-  kType,            // a value of the wrong type
-  kRange,           // a value out of its range
-  kLimit,           // a document too big, too deep or too many of something
-  kName,            // a name outside its grammar
-  kMissing,         // a required key or argument is absent
-  kInvalid,         // well-formed, and contradictory or meaningless
-  kInputSchema,     // the input of a call does not fit its schema or WIT type
-  kOutputSchema,    // the output of a call does not fit its schema
-  kNotWasm,         // not a WebAssembly binary
-  kPrecompiled,     // native code (ELF, .cwasm) offered as a plugin
-  kCompile,         // a WebAssembly binary that does not validate or compile
-  kCompileLimit,    // compiling would cost more than the limits allow
-  kDigest,          // content does not match its digest
-  kUnenforceable,   // this build cannot enforce what was asked
+  kSyntax,         // a document is not well-formed (YAML, JSON, capability text)
+  kUnknownKey,     // a key that the schema does not have
+  kDuplicateKey,   // one key twice in one mapping
+  kType,           // a value of the wrong type
+  kRange,          // a value out of its range
+  kLimit,          // a document too big, too deep or too many of something
+  kName,           // a name outside its grammar
+  kMissing,        // a required key or argument is absent
+  kInvalid,        // well-formed, and contradictory or meaningless
+  kInputSchema,    // the input of a call does not fit its schema or WIT type
+  kOutputSchema,   // the output of a call does not fit its schema
+  kNotWasm,        // not a WebAssembly binary
+  kPrecompiled,    // native code (ELF, .cwasm) offered as a plugin
+  kCompile,        // a WebAssembly binary that does not validate or compile
+  kCompileLimit,   // compiling would cost more than the limits allow
+  kDigest,         // content does not match its digest
+  kUnenforceable,  // this build cannot enforce what was asked
   // Authority.
   kDenied,          // authority missing
   kLink,            // imports that were not linked
@@ -40,34 +40,34 @@ enum class Code : std::uint16_t {
   kNotRegular,      // neither a regular file nor a directory
   kChanged,         // bytes differ from those that were granted
   // The guest.
-  kGuest,           // the plugin answered with an error of its own
-  kTrap,            // the guest trapped
-  kBadPointer,      // a pointer or length outside guest memory
-  kBadString,       // text that is not valid UTF-8, or holds NUL
-  kHandle,          // a bad resource handle
-  kExit,            // the guest ended itself with an exit code
+  kGuest,       // the plugin answered with an error of its own
+  kTrap,        // the guest trapped
+  kBadPointer,  // a pointer or length outside guest memory
+  kBadString,   // text that is not valid UTF-8, or holds NUL
+  kHandle,      // a bad resource handle
+  kExit,        // the guest ended itself with an exit code
   // Limits.
-  kTimeout,         // wall time
-  kCpu,             // CPU time
-  kFuel,            // instruction budget
-  kMemory,          // linear memories and tables together
-  kStackOverflow,   // the guest's stack
-  kLiftLimit,       // too much data crosses in one host call
-  kTableFull,       // too many handles
-  kInputSize,       // input bytes
-  kOutputSize,      // output bytes
-  kInstances,       // instances, memories or tables of one store
-  kBusy,            // no free place to run; try again
+  kTimeout,        // wall time
+  kCpu,            // CPU time
+  kFuel,           // instruction budget
+  kMemory,         // linear memories and tables together
+  kStackOverflow,  // the guest's stack
+  kLiftLimit,      // too much data crosses in one host call
+  kTableFull,      // too many handles
+  kInputSize,      // input bytes
+  kOutputSize,     // output bytes
+  kInstances,      // instances, memories or tables of one store
+  kBusy,           // no free place to run; try again
   // The host.
-  kUsage,           // wrong arguments
-  kNotFound,        // no such plugin, action, file
-  kIo,              // the operating system refused
+  kUsage,             // wrong arguments
+  kNotFound,          // no such plugin, action, file
+  kIo,                // the operating system refused
   kAuditUnavailable,  // the audit log cannot be written
-  kUnavailable,     // a part that is needed is not there
-  kInterrupted,     // cancelled by the caller
-  kPoisoned,        // an instance that trapped or was stopped is never entered again
-  kPanic,           // a fault of ours, caught at the bridge
-  kInternal,        // a fault of ours
+  kUnavailable,       // a part that is needed is not there
+  kInterrupted,       // cancelled by the caller
+  kPoisoned,          // an instance that trapped or was stopped is never entered again
+  kPanic,             // a fault of ours, caught at the bridge
+  kInternal,          // a fault of ours
 };
 
 // "E_NOT_FOUND" and so on. Thread-safe; the view is static.
@@ -88,12 +88,12 @@ struct Place {
 // A value type: copyable, no ownership of anything outside. Messages are lower-case, without a period.
 struct Error {
   Code code = Code::kInternal;
-  std::string message;                // what failed, with names; may hold guest text, so escape it before display
-  std::string remedy;                 // what to do, ideally a command; may be empty
-  std::optional<Place> place;         // where in a document
+  std::string message;         // what failed, with names; may hold guest text, so escape it before display
+  std::string remedy;          // what to do, ideally a command; may be empty
+  std::optional<Place> place;  // where in a document
   std::vector<std::pair<std::string, std::string>> details;  // stable keys ("import", "rule", "limit", "path", "wit")
-  std::vector<Error> causes;          // one for each of several failures (e.g. each unlinked import)
-  std::string backtrace;              // the guest's frames, one per line; empty unless it trapped
+  std::vector<Error> causes;  // one for each of several failures (e.g. each unlinked import)
+  std::string backtrace;      // the guest's frames, one per line; empty unless it trapped
 
   Error() = default;
   Error(Code c, std::string m, std::string r = {}) : code(c), message(std::move(m)), remedy(std::move(r)) {}

@@ -25,15 +25,15 @@ inline std::unexpected<Error> Fail(Code code, std::string message, std::string r
 #define CORDON_CONCAT(a, b) CORDON_CONCAT_(a, b)
 
 // CORDON_TRY(expr): returns the error of a Status or Result, drops its value.
-#define CORDON_TRY(expr)                                             \
-  do {                                                               \
-    auto&& cordon_try_ = (expr);                                     \
+#define CORDON_TRY(expr)                                                     \
+  do {                                                                       \
+    auto&& cordon_try_ = (expr);                                             \
     if (!cordon_try_) return ::cordon::Fail(std::move(cordon_try_).error()); \
   } while (false)
 
 // CORDON_ASSIGN(auto x, expr): declares or assigns x from a Result, or returns its error.
 #define CORDON_ASSIGN(lhs, expr) CORDON_ASSIGN_(lhs, expr, CORDON_CONCAT(cordon_assign_, __LINE__))
-#define CORDON_ASSIGN_(lhs, expr, tmp)                    \
-  auto tmp = (expr);                                      \
+#define CORDON_ASSIGN_(lhs, expr, tmp)                     \
+  auto tmp = (expr);                                       \
   if (!tmp) return ::cordon::Fail(std::move(tmp).error()); \
   lhs = std::move(*tmp)

@@ -20,9 +20,9 @@ class Digest {
   // Exactly `sha256:[0-9a-f]{64}`, or E_DIGEST.
   static Result<Digest> Parse(std::string_view text);
 
-  std::string ToString() const;       // with the prefix
-  std::string Hex() const;            // without it
-  std::string Short() const;          // the first 12 hex digits, for people
+  std::string ToString() const;  // with the prefix
+  std::string Hex() const;       // without it
+  std::string Short() const;     // the first 12 hex digits, for people
   const std::array<std::uint8_t, 32>& raw() const { return raw_; }
   bool IsZero() const { return *this == Digest(); }
   friend auto operator<=>(const Digest&, const Digest&) = default;

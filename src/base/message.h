@@ -14,11 +14,11 @@ namespace cordon {
 
 // What a guest asks. Views live for the duration of the call only.
 struct HostRequest {
-  std::uint64_t call_id = 0;               // the Call in whose service the guest runs
-  std::string_view interface_name;         // "cordon:host/files", "wasi:logging/logging@0.1.0-draft"
-  std::string_view function;               // "open", "log"
-  std::span<const std::uint8_t> payload;   // parameters in the wire format (docs/formats/wire.md)
-  std::int64_t deadline_ns = 0;            // CLOCK_MONOTONIC; 0: none
+  std::uint64_t call_id = 0;              // the Call in whose service the guest runs
+  std::string_view interface_name;        // "cordon:host/files", "wasi:logging/logging@0.1.0-draft"
+  std::string_view function;              // "open", "log"
+  std::span<const std::uint8_t> payload;  // parameters in the wire format (docs/formats/wire.md)
+  std::int64_t deadline_ns = 0;           // CLOCK_MONOTONIC; 0: none
 };
 
 // What comes back: results in the wire format, or a refusal that ends the guest's call (a trap of the host's making).
@@ -26,8 +26,8 @@ struct HostReply {
   enum class Outcome : std::uint8_t { kDone, kTrap };
   Outcome outcome = Outcome::kDone;
   std::vector<std::uint8_t> payload;
-  Code code = Code::kInternal;   // when kTrap
-  std::string message;           // when kTrap
+  Code code = Code::kInternal;  // when kTrap
+  std::string message;          // when kTrap
 };
 
 // The door to the services, seen from a guest. Thread-safe: guests of many threads use one channel.

@@ -32,7 +32,7 @@ Engine::~Engine() {
 }
 
 Result<std::shared_ptr<const Compiled>> Compiled::Compile(std::shared_ptr<const Engine> engine,
-                                                  std::span<const std::uint8_t> wasm) {
+                                                          std::span<const std::uint8_t> wasm) {
   cordon_code* made = nullptr;
   cordon_error* error = nullptr;
   const cordon_status status = cordon_code_compile(engine->raw()->engine, {wasm.data(), wasm.size()}, &made, &error);

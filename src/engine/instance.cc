@@ -132,14 +132,14 @@ Instance::~Instance() {
   delete raw_;
 }
 
-Status Instance::Call(const Function& function, std::span<const std::uint8_t> input,
-                      std::vector<std::uint8_t>& output, const CallLimits& limits, std::uint64_t call_id) {
+Status Instance::Call(const Function& function, std::span<const std::uint8_t> input, std::vector<std::uint8_t>& output,
+                      const CallLimits& limits, std::uint64_t call_id) {
   if (raw_ == nullptr || function.raw() == nullptr) return Fail(Code::kInvalid, "the instance or function is empty");
   const cordon_call_limits raw_limits = LimitsOf(limits);
   const cordon_writer writer = {&output, WriteVector};
   cordon_error* error = nullptr;
-  const cordon_status status = cordon_instance_call(raw_->instance, function.raw()->function,
-                                                    {input.data(), input.size()}, &raw_limits, call_id, &writer, &error);
+  const cordon_status status = cordon_instance_call(
+      raw_->instance, function.raw()->function, {input.data(), input.size()}, &raw_limits, call_id, &writer, &error);
   if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));
   return {};
 }
@@ -191,10 +191,10 @@ Status CallOnce(const std::shared_ptr<const Linked>& linked, const InstanceOptio
   const cordon_writer err_writer = {err, WriteString};
   cordon_usage raw_usage{};
   cordon_error* error = nullptr;
-  const cordon_status status = cordon_call_once(
-      linked->raw()->linked, view.get(), channel ? &port : nullptr, function.raw()->function,
-      {input.data(), input.size()}, &raw_limits, call_id, &writer, usage ? &raw_usage : nullptr,
-      out ? &out_writer : nullptr, err ? &err_writer : nullptr, &error);
+  const cordon_status status =
+      cordon_call_once(linked->raw()->linked, view.get(), channel ? &port : nullptr, function.raw()->function,
+                       {input.data(), input.size()}, &raw_limits, call_id, &writer, usage ? &raw_usage : nullptr,
+                       out ? &out_writer : nullptr, err ? &err_writer : nullptr, &error);
   if (usage != nullptr) *usage = UsageOf(raw_usage);
   if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));
   return {};

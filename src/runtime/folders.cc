@@ -38,7 +38,8 @@ std::unexpected<Error> FailOpen(const policy::FilesScope& scope, const fs::path&
 Result<fs::path> Mapped(const policy::FilesScope& scope, const FolderMap& map) {
   if (auto mount = map.mounts.find(scope.mount); mount != map.mounts.end()) return mount->second;
   if (auto root = map.roots.find(scope.root); root != map.roots.end()) return root->second;
-  return Fail(Error(Code::kMissing, "the root '" + scope.root + "' of the mount " + scope.mount + " is not mapped to a folder",
+  return Fail(Error(Code::kMissing,
+                    "the root '" + scope.root + "' of the mount " + scope.mount + " is not mapped to a folder",
                     "add --root " + scope.root + "=PATH")
                   .With("root", scope.root));
 }
@@ -55,8 +56,8 @@ Result<UniqueFd> OpenBelow(int dir, const policy::FilesScope& scope, const fs::p
 policy::FileId IdOf(const struct stat& st) { return {st.st_dev, st.st_ino}; }
 
 policy::ResolvedMount Resolve(const OpenFolder& folder) {
-  policy::ResolvedMount mount{.mount = folder.guest_path, .host = folder.host_path, .id = {}, .ancestors = {},
-                              .access = folder.access};
+  policy::ResolvedMount mount{
+      .mount = folder.guest_path, .host = folder.host_path, .id = {}, .ancestors = {}, .access = folder.access};
   struct stat st{};
   if (::fstat(folder.fd.get(), &st) == 0) mount.id = IdOf(st);
   for (fs::path above = folder.host_path; above.has_relative_path();) {

@@ -17,13 +17,16 @@
 namespace cordon::runtime {
 
 struct HostOptions {
-  manifest::Config config;                            // limits, level, entries
-  std::shared_ptr<audit::Observer> observer;          // REQUIRED
-  std::shared_ptr<services::LogSink> log_sink;        // REQUIRED
-  std::shared_ptr<const policy::GrantSource> grants;  // grants on disk; may be null
-  std::vector<std::filesystem::path> forbidden_roots; // state, config and cache folders: never mapped as a root
-  std::uint32_t max_instances = 64;                   // live at once, for each engine
-  enum class Channel : std::uint8_t { kDirect, kCodec /* every message through bytes: tests */ } channel = Channel::kDirect;
+  manifest::Config config;                             // limits, level, entries
+  std::shared_ptr<audit::Observer> observer;           // REQUIRED
+  std::shared_ptr<services::LogSink> log_sink;         // REQUIRED
+  std::shared_ptr<const policy::GrantSource> grants;   // grants on disk; may be null
+  std::vector<std::filesystem::path> forbidden_roots;  // state, config and cache folders: never mapped as a root
+  std::uint32_t max_instances = 64;                    // live at once, for each engine
+  enum class Channel : std::uint8_t {
+    kDirect,
+    kCodec /* every message through bytes: tests */
+  } channel = Channel::kDirect;
   engine::EngineOptions::AddressSpace address_space = engine::EngineOptions::AddressSpace::kLarge;
 };
 
@@ -35,15 +38,15 @@ struct MountFlag {
 };
 
 struct LoadRequest {
-  std::filesystem::path source;                       // folder with a plugin.yaml, the file itself, or a .wasm file
-  std::vector<std::string> grants;                    // compact text, as --grant gives them
-  std::optional<policy::GrantSet> grant_set;          // of a --grants file; its digests must match (E_CHANGED)
-  std::map<std::string, std::filesystem::path> roots; // --root NAME=PATH
+  std::filesystem::path source;                        // folder with a plugin.yaml, the file itself, or a .wasm file
+  std::vector<std::string> grants;                     // compact text, as --grant gives them
+  std::optional<policy::GrantSet> grant_set;           // of a --grants file; its digests must match (E_CHANGED)
+  std::map<std::string, std::filesystem::path> roots;  // --root NAME=PATH
   std::vector<MountFlag> mounts;
   std::vector<std::pair<std::string, std::string>> environment;  // --env NAME=VALUE: names and grants
-  std::vector<std::string> arguments;                 // after `--`: grants `args` when not empty
+  std::vector<std::string> arguments;                            // after `--`: grants `args` when not empty
   std::optional<policy::Level> level;
-  std::optional<Duration> timeout;                    // within the ceiling, else E_RANGE
+  std::optional<Duration> timeout;  // within the ceiling, else E_RANGE
   std::optional<Bytes> memory;
   std::optional<std::uint64_t> fuel;
   enum class Debug : std::uint8_t { kOff, kOn } debug = Debug::kOff;
@@ -59,8 +62,8 @@ class Host {
   ~Host();
 
   // Reads, checks, plans, compiles, links. Before any guest code runs: E_DENIED or E_LINK with every cause, E_CHANGED,
-  // E_NOT_WASM, E_PRECOMPILED, E_COMPILE, E_COMPILE_LIMIT, E_DIGEST, E_UNENFORCEABLE, E_GRANT_FORBIDDEN, E_OVERLAP, and the
-  // manifest's own errors. One audit record for the load, one for each denied permission.
+  // E_NOT_WASM, E_PRECOMPILED, E_COMPILE, E_COMPILE_LIMIT, E_DIGEST, E_UNENFORCEABLE, E_GRANT_FORBIDDEN, E_OVERLAP, and
+  // the manifest's own errors. One audit record for the load, one for each denied permission.
   Result<std::shared_ptr<const Plugin>> Load(const LoadRequest& request);
 
   struct State;

@@ -37,8 +37,8 @@ Status Loader::ReadAndDescribe() {
   Stage("reading");
   CORDON_ASSIGN(plugin_->source, ReadSource(request_.source));
   CORDON_TRY(ComputeLimits());
-  auto contract = wit::Describe(plugin_->source.wasm(), {.max_functions = plugin_->limits.functions,
-                                                         .wit_folder = plugin_->source.wit_folder});
+  auto contract = wit::Describe(plugin_->source.wasm(),
+                                {.max_functions = plugin_->limits.functions, .wit_folder = plugin_->source.wit_folder});
   if (!contract) {
     Error error = std::move(contract).error();
     if (!error.place) error.details.emplace_back("file", plugin_->source.artifact.string());
@@ -83,8 +83,8 @@ Status Loader::ComputeLimits() {
   return {};
 }
 
-// `--mount` names a folder and grants it in one word. A manifest's own request for that mount keeps its root's name; a bare
-// .wasm requests exactly what it is given.
+// `--mount` names a folder and grants it in one word. A manifest's own request for that mount keeps its root's name; a
+// bare .wasm requests exactly what it is given.
 Status Loader::AddMountFlags(std::span<const policy::Request> requests) {
   int number = 0;
   for (const MountFlag& flag : request_.mounts) {
@@ -133,7 +133,8 @@ Status Loader::CollectGrants() {
   }
   if (!request_.arguments.empty()) grants_.push_back({policy::MakeArguments(), policy::Lifetime::kSession});
   CORDON_TRY(AddMountFlags(requests_));
-  const policy::Subject subject = {plugin_->source.name, plugin_->source.digest, plugin_->source.manifest_digest, requests_};
+  const policy::Subject subject = {plugin_->source.name, plugin_->source.digest, plugin_->source.manifest_digest,
+                                   requests_};
   CORDON_TRY(CollectGrantSet(subject));
   if (!manifest) {
     for (const policy::Grant& grant : grants_) {
@@ -154,8 +155,8 @@ Status Loader::ComputeAuthority() {
   const auto& manifest = plugin_->source.manifest;
   const policy::LinkMode link = manifest ? manifest->link : policy::LinkMode::kLenient;
   CORDON_ASSIGN(plugin_->authority, policy::Authority::Evaluate(requests_, grants_, ceiling, link, withdrawn_));
-  CORDON_ASSIGN(plugin_->plan, abi::PlanLink(*plugin_->contract, plugin_->authority,
-                                             {.plugin = request_.source.string()}));
+  CORDON_ASSIGN(plugin_->plan,
+                abi::PlanLink(*plugin_->contract, plugin_->authority, {.plugin = request_.source.string()}));
   return {};
 }
 
@@ -178,7 +179,8 @@ Status Loader::AuditLoad(const std::optional<Error>& failure) const {
   if (request_.purpose == LoadRequest::Purpose::kInspect) return {};
   audit::Observer& observer = *host_.options.observer;
   for (const policy::Ruling& ruling : plugin_->authority.rulings()) {
-    if (ruling.source == policy::Ruling::Source::kDefault && ruling.state == policy::Ruling::State::kEffective) continue;
+    if (ruling.source == policy::Ruling::Source::kDefault && ruling.state == policy::Ruling::State::kEffective)
+      continue;
     audit::Record record = plugin_->NewRecord(audit::Event::kDecision);
     record.capability = (ruling.effective ? *ruling.effective : ruling.request.capability).ToString();
     record.rule = ruling.rule;

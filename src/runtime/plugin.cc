@@ -22,9 +22,11 @@ std::int64_t CoarseNowNs() {
 
 Error SchemaError(Code code, std::string_view what, const std::vector<SchemaViolation>& violations) {
   const SchemaViolation& first = violations.front();
-  Error error = Error(code, "the " + std::string(what) + " does not fit the action's schema at '" +
-                                first.instance_path + "': " + first.message,
-                      code == Code::kInputSchema ? "see the schema with: cordon inspect PLUGIN --json" : "report this to the plugin's author")
+  Error error = Error(code,
+                      "the " + std::string(what) + " does not fit the action's schema at '" + first.instance_path +
+                          "': " + first.message,
+                      code == Code::kInputSchema ? "see the schema with: cordon inspect PLUGIN --json"
+                                                 : "report this to the plugin's author")
                     .With("path", first.instance_path)
                     .With("schema", first.schema_path);
   for (std::size_t i = 1; i < violations.size(); ++i) {
@@ -34,16 +36,18 @@ Error SchemaError(Code code, std::string_view what, const std::vector<SchemaViol
 }
 
 Error SizeError(Code code, std::string_view what, std::size_t size, Bytes limit) {
-  return Error(code, "the " + std::string(what) + " has " + std::to_string(size) + " bytes, above the limit of " +
-                         FormatBytes(limit),
-               "pass less, or raise plugins.limits." + std::string(what) + " in config.yaml");
+  return Error(
+      code,
+      "the " + std::string(what) + " has " + std::to_string(size) + " bytes, above the limit of " + FormatBytes(limit),
+      "pass less, or raise plugins.limits." + std::string(what) + " in config.yaml");
 }
 
 // What is left of a call's time after its instance was made: both share one deadline.
 Result<engine::CallLimits> Rest(const engine::CallLimits& limits, MonotonicTime start) {
   engine::CallLimits rest = limits;
   rest.wall -= std::chrono::steady_clock::now() - start;
-  if (rest.wall.count() <= 0) return Fail(Code::kTimeout, "the call ran past its deadline", "raise the limit with --timeout");
+  if (rest.wall.count() <= 0)
+    return Fail(Code::kTimeout, "the call ran past its deadline", "raise the limit with --timeout");
   return rest;
 }
 
@@ -89,8 +93,8 @@ Plugin::~Plugin() {
   const CallCounter::Group group = state_->calls.Take();
   if (group.count == 0) return;
   // The log may be gone; there is nobody left to tell.
-  (void)state_->observer().OnCalls({state_->source.name, state_->source.digest.ToString(), "", group.count, 0,
-                                    Duration(group.total_ns)});
+  (void)state_->observer().OnCalls(
+      {state_->source.name, state_->source.digest.ToString(), "", group.count, 0, Duration(group.total_ns)});
 }
 
 const std::string& Plugin::name() const { return state_->source.name; }
@@ -132,8 +136,14 @@ std::vector<ActionView> Plugin::Actions() const {
   }
   for (const auto& [name, action] : state_->source.manifest->actions) {
     const auto target = abi::ResolveExport(contract, action.export_name);
-    ActionView one = target ? view(name, *target) : ActionView{.name = name, .description = {}, .export_name = action.export_name,
-                                                               .wit = {}, .input_schema = {}, .output_schema = {}, .risk = risk()};
+    ActionView one = target ? view(name, *target)
+                            : ActionView{.name = name,
+                                         .description = {},
+                                         .export_name = action.export_name,
+                                         .wit = {},
+                                         .input_schema = {},
+                                         .output_schema = {},
+                                         .risk = risk()};
     if (!action.description.empty()) one.description = action.description;
     if (action.input) one.input_schema = *action.input;
     if (action.output) one.output_schema = *action.output;
@@ -159,7 +169,8 @@ Result<const BoundAction*> FindAction(const Plugin::State& state, std::string_vi
       list += (list.empty() ? "" : ", ") + name;
     }
     const std::string_view nearest = Nearest(action, names);
-    return Fail(Code::kNotFound, "there is no action '" + std::string(action) + "' in " + state.source.name + "; it has: " + list,
+    return Fail(Code::kNotFound,
+                "there is no action '" + std::string(action) + "' in " + state.source.name + "; it has: " + list,
                 nearest.empty() ? "name one of them" : "did you mean '" + std::string(nearest) + "'?");
   }
   CORDON_ASSIGN(local.binding, state.abi->Bind(*state.linked, action));
@@ -172,8 +183,8 @@ Status RunOnce(const Plugin::State& state, const engine::InstanceOptions& instan
                std::span<const std::uint8_t> input, std::vector<std::uint8_t>& output, const engine::CallLimits& limits,
                const CallOptions& options, CallReport& report, const std::function<void(engine::Interrupter)>& watch) {
   if (!options.handle) {
-    return engine::CallOnce(state.linked, instance_options, state.channel, action.binding.function, input, output, limits,
-                            report.call_id, &report.usage, &report.stdout_text, &report.stderr_text);
+    return engine::CallOnce(state.linked, instance_options, state.channel, action.binding.function, input, output,
+                            limits, report.call_id, &report.usage, &report.stdout_text, &report.stderr_text);
   }
   const MonotonicTime start = std::chrono::steady_clock::now();
   auto instance = engine::Instance::Create(state.linked, instance_options, state.channel, limits, report.call_id);
@@ -265,7 +276,8 @@ Status Plugin::CallRaw(const engine::Function& function, std::span<const std::ui
   if (state_->linked == nullptr) return Fail(Code::kUsage, "the plugin was loaded to be looked at, not to run");
   engine::CallLimits limits = {.wall = state_->limits.timeout, .cpu = state_->limits.cpu, .fuel = state_->limits.fuel};
   if (options.timeout) limits.wall = std::min(limits.wall, *options.timeout);
-  const std::uint64_t id = options.call_id != 0 ? options.call_id : state_->host->next_call.fetch_add(1, std::memory_order_relaxed);
+  const std::uint64_t id =
+      options.call_id != 0 ? options.call_id : state_->host->next_call.fetch_add(1, std::memory_order_relaxed);
   engine::Usage usage;
   Status outcome = engine::CallOnce(state_->linked, state_->instance, state_->channel, function, input, output, limits,
                                     id, &usage, nullptr, nullptr);
@@ -277,8 +289,8 @@ Status Plugin::CallRaw(const engine::Function& function, std::span<const std::ui
   }
   if (state_->calls.Add(static_cast<std::uint64_t>(usage.wall.count()))) {
     const CallCounter::Group group = state_->calls.Take();
-    CORDON_TRY(state_->observer().OnCalls({state_->source.name, state_->source.digest.ToString(), "", group.count, 0,
-                                           Duration(group.total_ns)}));
+    CORDON_TRY(state_->observer().OnCalls(
+        {state_->source.name, state_->source.digest.ToString(), "", group.count, 0, Duration(group.total_ns)}));
   }
   return {};
 }

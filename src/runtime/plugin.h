@@ -31,15 +31,15 @@ class Host;
 // One file system folder that the plugin sees, opened once when it was loaded.
 struct Mount {
   std::string guest_path;
-  std::filesystem::path host_path;   // for people: the descriptor is what counts
+  std::filesystem::path host_path;  // for people: the descriptor is what counts
   policy::Access access = policy::Access::kRead;
 };
 
 // What one call may be given beyond its input.
 struct CallOptions {
-  std::optional<Duration> timeout;           // never beyond the plugin's own limit
-  std::uint64_t call_id = 0;                 // 0: the host numbers it
-  std::vector<std::string> callers;          // the chain, outermost first
+  std::optional<Duration> timeout;   // never beyond the plugin's own limit
+  std::uint64_t call_id = 0;         // 0: the host numbers it
+  std::vector<std::string> callers;  // the chain, outermost first
   std::string stdin_bytes;
   // Stops the call from another thread; watching it costs a little, so leave it out of hot loops.
   std::shared_ptr<class CallHandle> handle;  // may be null
@@ -59,21 +59,22 @@ class CallHandle {
   engine::Interrupter interrupter_;
 };
 
-// What a call gave. `output` is JSON text when the guest answered; `answered_with_error` is set when its WIT result was an err.
+// What a call gave. `output` is JSON text when the guest answered; `answered_with_error` is set when its WIT result was
+// an err.
 struct CallReport {
   std::string output = "null";
   bool answered_with_error = false;
-  std::string stdout_text, stderr_text;      // bytes of the guest: escape before display
+  std::string stdout_text, stderr_text;  // bytes of the guest: escape before display
   engine::Usage usage;
   std::uint64_t call_id = 0;
 };
 
 // One action as people and MCP see it.
 struct ActionView {
-  std::string name;                          // "check", or "iface#func" for an export that no manifest names
+  std::string name;  // "check", or "iface#func" for an export that no manifest names
   std::string description;
-  std::string export_name;                   // resolved: "acme:linkcheck/checker#check"
-  std::string wit;                           // "func(url: string) -> bool"
+  std::string export_name;  // resolved: "acme:linkcheck/checker#check"
+  std::string wit;          // "func(url: string) -> bool"
   Json input_schema;
   Json output_schema;
   policy::RiskLevel risk;
@@ -82,8 +83,8 @@ struct ActionView {
 class Plugin {
  public:
   ~Plugin();
-  const std::string& name() const;           // "acme/linkcheck", or the file's name for a bare .wasm
-  const Digest& digest() const;              // of the artifact
+  const std::string& name() const;             // "acme/linkcheck", or the file's name for a bare .wasm
+  const Digest& digest() const;                // of the artifact
   const manifest::Manifest* manifest() const;  // null for a bare .wasm
   const wit::Contract& contract() const;
   const policy::Authority& authority() const;
@@ -93,18 +94,20 @@ class Plugin {
   std::vector<ActionView> Actions() const;
   policy::RiskLevel risk() const;
 
-  // Whether it could be linked; else E_LINK or E_DENIED with every cause. `explain` and `inspect` look at plugins that cannot.
+  // Whether it could be linked; else E_LINK or E_DENIED with every cause. `explain` and `inspect` look at plugins that
+  // cannot.
   Status Runnable() const;
 
-  // Calls an action with JSON text: an object by parameter name. A fresh instance; `report` is filled as far as the call
-  // came, on failure too. Errors: E_NOT_FOUND (no such action; the remedy names the nearest), E_INPUT_SCHEMA, E_OUTPUT_SCHEMA,
-  // E_INPUT_SIZE, E_OUTPUT_SIZE, and those of engine::Instance.
-  Status Call(std::string_view action, std::string_view input_json, const CallOptions& options, CallReport& report) const;
+  // Calls an action with JSON text: an object by parameter name. A fresh instance; `report` is filled as far as the
+  // call came, on failure too. Errors: E_NOT_FOUND (no such action; the remedy names the nearest), E_INPUT_SCHEMA,
+  // E_OUTPUT_SCHEMA, E_INPUT_SIZE, E_OUTPUT_SIZE, and those of engine::Instance.
+  Status Call(std::string_view action, std::string_view input_json, const CallOptions& options,
+              CallReport& report) const;
 
   // The hot path for embedders and the bench: no JSON, no schema; payloads in the wire format. `function` from Resolve.
   Result<engine::Function> Resolve(std::string_view action) const;
-  Status CallRaw(const engine::Function& function, std::span<const std::uint8_t> input, std::vector<std::uint8_t>& output,
-                 const CallOptions& options = {}) const;
+  Status CallRaw(const engine::Function& function, std::span<const std::uint8_t> input,
+                 std::vector<std::uint8_t>& output, const CallOptions& options = {}) const;
   // A warm instance that the caller keeps; it must not outlive the Plugin.
   Result<engine::Instance> NewInstance(const CallOptions& options = {}) const;
 

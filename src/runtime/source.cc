@@ -39,8 +39,8 @@ Result<Source> ReadSource(const fs::path& path) {
   CORDON_TRY(ReadArtifact(source));
   const auto& expected = source.manifest->runtime.digest;
   if (expected && *expected != source.digest) {
-    return Fail(Error(Code::kDigest, source.artifact.string() + " is not the artifact that " +
-                                         source.manifest->file + " names",
+    return Fail(Error(Code::kDigest,
+                      source.artifact.string() + " is not the artifact that " + source.manifest->file + " names",
                       "rebuild the plugin, or correct runtime.digest")
                     .With("expected", expected->ToString())
                     .With("found", source.digest.ToString()));

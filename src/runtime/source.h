@@ -16,13 +16,13 @@ namespace cordon::runtime {
 inline constexpr std::size_t kArtifactBytesMax = 32 << 20;
 
 struct Source {
-  std::string name;                                  // of the manifest, or the file's name for a bare .wasm
+  std::string name;  // of the manifest, or the file's name for a bare .wasm
   std::optional<manifest::Manifest> manifest;
   std::filesystem::path artifact;
   std::string bytes;
   Digest digest;
-  Digest manifest_digest;                            // zero for a bare .wasm
-  std::filesystem::path wit_folder;                  // `wit` beside the manifest, or empty
+  Digest manifest_digest;            // zero for a bare .wasm
+  std::filesystem::path wit_folder;  // `wit` beside the manifest, or empty
 
   std::span<const std::uint8_t> wasm() const {
     return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};

@@ -22,7 +22,7 @@ namespace cordon::runtime {
 
 struct Host::State {
   HostOptions options;
-  std::mutex mutex;   // guards engines
+  std::mutex mutex;                                                                // guards engines
   std::map<std::pair<bool, bool>, std::shared_ptr<const engine::Engine>> engines;  // by fuel, debug
   std::atomic<std::uint64_t> next_call{1};
 
@@ -33,7 +33,7 @@ struct Host::State {
 // An action that is ready to be called.
 struct BoundAction {
   abi::Binding binding;
-  std::optional<Schema> input, output;   // the manifest's own; derived ones hold by construction
+  std::optional<Schema> input, output;  // the manifest's own; derived ones hold by construction
   engine::CallLimits limits;
 };
 
@@ -49,7 +49,7 @@ class CallCounter {
 
  private:
   std::atomic<std::uint64_t> count_{0}, total_ns_{0};
-  std::atomic<std::int64_t> since_ns_{0};   // CLOCK_MONOTONIC_COARSE of the group's first call; 0: empty
+  std::atomic<std::int64_t> since_ns_{0};  // CLOCK_MONOTONIC_COARSE of the group's first call; 0: empty
 };
 
 struct Plugin::State {
@@ -69,9 +69,9 @@ struct Plugin::State {
   std::unique_ptr<services::Guard> guard;
   std::unique_ptr<services::ServiceRouter> router;
   std::unique_ptr<services::CodecChannel> codec;
-  HostChannel* channel = nullptr;          // the router, or the codec before it
-  engine::InstanceOptions instance;        // what every instance is given
-  std::map<std::string, BoundAction, std::less<>> actions;   // the manifest's
+  HostChannel* channel = nullptr;                           // the router, or the codec before it
+  engine::InstanceOptions instance;                         // what every instance is given
+  std::map<std::string, BoundAction, std::less<>> actions;  // the manifest's
   mutable CallCounter calls;
 
   audit::Observer& observer() const { return *host->options.observer; }

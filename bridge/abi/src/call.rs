@@ -22,7 +22,10 @@ unsafe fn options(o: *const cordon_instance_options) -> Outcome<InstanceOptions>
     unsafe {
         let o = borrow(o, "options")?;
         if o.size != size_of::<cordon_instance_options>() {
-            return Err(Fault::new(Kind::Invalid, "cordon_instance_options has another size: rebuild against this header"));
+            return Err(Fault::new(
+                Kind::Invalid,
+                "cordon_instance_options has another size: rebuild against this header",
+            ));
         }
         let pairs = list(o.environment, o.environment_len, "environment")?;
         let arguments = list(o.arguments, o.arguments_len, "arguments")?;
@@ -34,7 +37,10 @@ unsafe fn options(o: *const cordon_instance_options) -> Outcome<InstanceOptions>
                 .map(|p| Ok((p.name.get("name")?.to_string(), p.value.get("value")?.to_string())))
                 .collect::<Outcome<_>>()?,
             arguments: arguments.iter().map(|a| Ok(a.get("argument")?.to_string())).collect::<Outcome<_>>()?,
-            mounts: preopens.iter().map(|p| mount(p.dir_fd, p.guest_path.get("guest_path")?, p.writable)).collect::<Outcome<_>>()?,
+            mounts: preopens
+                .iter()
+                .map(|p| mount(p.dir_fd, p.guest_path.get("guest_path")?, p.writable))
+                .collect::<Outcome<_>>()?,
             stdin: o.stdin_bytes.get().to_vec(),
             clock: if o.fine_clock { Clock::Fine } else { Clock::Coarse },
             limits: Limits {
@@ -103,17 +109,21 @@ pub unsafe extern "C" fn cordon_instance_call(
     output: *const cordon_writer,
     error: *mut *mut cordon_error,
 ) -> cordon_status {
-    boundary(error, |()| (), || {
-        // Safety: the contract of the ABI: one owner at a time, views valid for the call.
-        let (instance, function, limits, output) = unsafe {
-            let instance = instance.as_mut().ok_or_else(|| null("instance"))?;
-            (instance, borrow(function, "function")?, borrow(limits, "limits")?.get()?, borrow(output, "output")?)
-        };
-        let result = instance.0.call(&function.0, unsafe { input.get() }, &limits, call_id)?;
-        output.put(&result);
-        recycle(result);
-        Ok(())
-    })
+    boundary(
+        error,
+        |()| (),
+        || {
+            // Safety: the contract of the ABI: one owner at a time, views valid for the call.
+            let (instance, function, limits, output) = unsafe {
+                let instance = instance.as_mut().ok_or_else(|| null("instance"))?;
+                (instance, borrow(function, "function")?, borrow(limits, "limits")?.get()?, borrow(output, "output")?)
+            };
+            let result = instance.0.call(&function.0, unsafe { input.get() }, &limits, call_id)?;
+            output.put(&result);
+            recycle(result);
+            Ok(())
+        },
+    )
 }
 
 /// Makes an instance, calls one export and lets the instance go, in one crossing. `usage`, `stdout_bytes` and
@@ -133,34 +143,43 @@ pub unsafe extern "C" fn cordon_call_once(
     stderr_bytes: *const cordon_writer,
     error: *mut *mut cordon_error,
 ) -> cordon_status {
-    boundary(error, |()| (), || {
-        // Safety: views of the caller, valid for the call.
-        let (linked, function, limits, output) = unsafe {
-            (borrow(linked, "linked")?, borrow(function, "function")?, borrow(limits, "limits")?.get()?, borrow(output, "output")?)
-        };
-        let (options, host) = unsafe { (options(instance_options)?, port(host)) };
-        let start = Instant::now();
-        let mut instance = Instance::new(&linked.0, options, host, &limits, call_id)?;
-        // Making the instance and calling it share one deadline.
-        let mut limits = limits;
-        limits.wall = limits.wall.saturating_sub(start.elapsed());
-        let result = instance.call(&function.0, unsafe { input.get() }, &limits, call_id);
-        unsafe {
-            if let Some(usage) = usage.as_mut() {
-                *usage = instance.usage().into();
+    boundary(
+        error,
+        |()| (),
+        || {
+            // Safety: views of the caller, valid for the call.
+            let (linked, function, limits, output) = unsafe {
+                (
+                    borrow(linked, "linked")?,
+                    borrow(function, "function")?,
+                    borrow(limits, "limits")?.get()?,
+                    borrow(output, "output")?,
+                )
+            };
+            let (options, host) = unsafe { (options(instance_options)?, port(host)) };
+            let start = Instant::now();
+            let mut instance = Instance::new(&linked.0, options, host, &limits, call_id)?;
+            // Making the instance and calling it share one deadline.
+            let mut limits = limits;
+            limits.wall = limits.wall.saturating_sub(start.elapsed());
+            let result = instance.call(&function.0, unsafe { input.get() }, &limits, call_id);
+            unsafe {
+                if let Some(usage) = usage.as_mut() {
+                    *usage = instance.usage().into();
+                }
+                if let Some(writer) = stdout_bytes.as_ref() {
+                    writer.put(&instance.take_stdout());
+                }
+                if let Some(writer) = stderr_bytes.as_ref() {
+                    writer.put(&instance.take_stderr());
+                }
             }
-            if let Some(writer) = stdout_bytes.as_ref() {
-                writer.put(&instance.take_stdout());
-            }
-            if let Some(writer) = stderr_bytes.as_ref() {
-                writer.put(&instance.take_stderr());
-            }
-        }
-        let result = result?;
-        output.put(&result);
-        recycle(result);
-        Ok(())
-    })
+            let result = result?;
+            output.put(&result);
+            recycle(result);
+            Ok(())
+        },
+    )
 }
 
 #[unsafe(no_mangle)]

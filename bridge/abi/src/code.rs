@@ -54,7 +54,10 @@ pub unsafe extern "C" fn cordon_engine_new(
         out(result)?;
         let o = unsafe { borrow(options, "options")? };
         if o.size != size_of::<cordon_engine_options>() {
-            return Err(Fault::new(Kind::Invalid, "cordon_engine_options has another size: rebuild against this header"));
+            return Err(Fault::new(
+                Kind::Invalid,
+                "cordon_engine_options has another size: rebuild against this header",
+            ));
         }
         let options = Options {
             fuel: o.fuel,

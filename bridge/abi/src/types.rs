@@ -34,9 +34,8 @@ impl cordon_str {
     /// Safety: as for bytes.
     pub(crate) unsafe fn get<'a>(self, name: &str) -> Outcome<&'a str> {
         let bytes = unsafe { cordon_bytes { data: self.data.cast(), len: self.len }.get() };
-        std::str::from_utf8(bytes).map_err(|_| {
-            ::cordon_engine::Fault::new(::cordon_engine::Kind::Invalid, format!("{name} is not UTF-8"))
-        })
+        std::str::from_utf8(bytes)
+            .map_err(|_| ::cordon_engine::Fault::new(::cordon_engine::Kind::Invalid, format!("{name} is not UTF-8")))
     }
 }
 

@@ -5,7 +5,9 @@ use crate::fault::{Fault, Kind, Outcome};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
-use wasmtime::{Config, InstanceAllocationStrategy, ModuleVersionStrategy, OptLevel, PoolingAllocationConfig, Strategy};
+use wasmtime::{
+    Config, InstanceAllocationStrategy, ModuleVersionStrategy, OptLevel, PoolingAllocationConfig, Strategy,
+};
 
 /// One tick of the epoch clock: how finely a running guest looks at its deadline.
 pub const TICK: Duration = Duration::from_millis(1);

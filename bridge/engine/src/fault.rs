@@ -143,18 +143,26 @@ fn by_text(error: &Error, memory_denied: bool) -> Fault {
     let full = format!("{error:#}");
     let kind = if root.contains("fuel allocated for hostcalls") {
         Kind::LiftLimit
-    } else if root.contains("table of handles") || root.contains("too many handles") || root.contains("handle limit")
+    } else if root.contains("table of handles")
+        || root.contains("too many handles")
+        || root.contains("handle limit")
         || root.contains("resource table has no free keys")
     {
         Kind::TableFull
     } else if root.contains("handle") || root.contains("resource") {
         Kind::Handle
-    } else if root.contains("memory minimum size") || root.contains("forcing a memory")
-        || root.contains("table minimum size") || root.contains("exceeds memory limits") || root.contains("exceeds table limits")
+    } else if root.contains("memory minimum size")
+        || root.contains("forcing a memory")
+        || root.contains("table minimum size")
+        || root.contains("exceeds memory limits")
+        || root.contains("exceeds table limits")
     {
         Kind::Memory
-    } else if root.contains("resource limit exceeded") || root.contains("too many core instances")
-        || root.contains("too high at") || root.contains("per-component limit") || root.contains("count of")
+    } else if root.contains("resource limit exceeded")
+        || root.contains("too many core instances")
+        || root.contains("too high at")
+        || root.contains("per-component limit")
+        || root.contains("count of")
     {
         Kind::Instances
     } else if root.contains("out of bounds") || root.contains("not aligned") || root.contains("beyond end of memory") {

@@ -84,9 +84,9 @@ fn prepare(store: &mut Store<State>, engine: &Engine, limits: &CallLimits) -> Ou
     let ticks = state.ticks();
     store.set_epoch_deadline(ticks);
     match (engine.options.fuel, limits.fuel) {
-        (true, fuel) => store
-            .set_fuel(fuel.unwrap_or(u64::MAX))
-            .map_err(|e| Fault::new(Kind::Internal, format!("{e:#}")))?,
+        (true, fuel) => {
+            store.set_fuel(fuel.unwrap_or(u64::MAX)).map_err(|e| Fault::new(Kind::Internal, format!("{e:#}")))?
+        }
         (false, Some(_)) => return Err(Fault::new(Kind::Invalid, "this engine does not count fuel")),
         (false, None) => {}
     }
@@ -155,10 +155,12 @@ impl Instance {
         let end = store.data().deadline.end;
         let engine = linked.code.engine.clone();
         let made = match &linked.pre {
-            Pre::Component(pre) => drive(&engine, pre.instantiate_async(&mut *store), end, None)
-                .map(|made| made.map(Inside::Component)),
-            Pre::Module(pre) => drive(&engine, pre.instantiate_async(&mut *store), end, None)
-                .map(|made| made.map(Inside::Module)),
+            Pre::Component(pre) => {
+                drive(&engine, pre.instantiate_async(&mut *store), end, None).map(|made| made.map(Inside::Component))
+            }
+            Pre::Module(pre) => {
+                drive(&engine, pre.instantiate_async(&mut *store), end, None).map(|made| made.map(Inside::Module))
+            }
         };
         match made {
             Ok(made) => made,
@@ -170,13 +172,7 @@ impl Instance {
     }
 
     /// Calls an export. Payloads are in the wire format. Any failure poisons the instance.
-    pub fn call(
-        &mut self,
-        function: &Function,
-        input: &[u8],
-        limits: &CallLimits,
-        call_id: u64,
-    ) -> Outcome<Vec<u8>> {
+    pub fn call(&mut self, function: &Function, input: &[u8], limits: &CallLimits, call_id: u64) -> Outcome<Vec<u8>> {
         let engine = self.linked.code.engine.clone();
         let Some((store, inside)) = self.live.as_mut() else {
             let text = "the instance trapped or was stopped before, and is never entered again";
@@ -209,7 +205,11 @@ impl Instance {
         let state = store.data();
         let wall = state.deadline.start.elapsed();
         self.usage.wall += wall;
-        self.usage.cpu += if state.deadline.cpu_seen.is_zero() { wall.min(Duration::from_millis(1)) } else { state.deadline.cpu_seen };
+        self.usage.cpu += if state.deadline.cpu_seen.is_zero() {
+            wall.min(Duration::from_millis(1))
+        } else {
+            state.deadline.cpu_seen
+        };
         self.usage.memory_peak_bytes = state.limiter.peak;
         self.usage.host_calls = state.host_calls;
         if self.linked.code.engine.options.fuel {
@@ -314,7 +314,8 @@ fn enter(
         _ => return Err(foreign()),
     };
     driven.unwrap_or_else(|kind| {
-        let text = if kind == Kind::Interrupted { "the call was interrupted" } else { "the call ran past its deadline" };
+        let text =
+            if kind == Kind::Interrupted { "the call was interrupted" } else { "the call ran past its deadline" };
         Err(Fault::new(kind, text).into())
     })
 }

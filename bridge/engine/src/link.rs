@@ -10,8 +10,8 @@ use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{self, Component, ComponentExportIndex, HasData, LinkerInstance, ResourceTable, Type};
 use wasmtime::{Module, StoreContextMut, ValType};
 use wasmtime_wasi::cli::{WasiCli, WasiCliCtxView};
-use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksCtxView};
+use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::bindings as p2;
 use wasmtime_wasi::random::WasiRandom;
 

@@ -111,7 +111,9 @@ fn strings_lists_and_nested_lists_cross() {
             "(list string)" => {
                 [&2u32.to_le_bytes()[..], &1u32.to_le_bytes(), b"a", &2u32.to_le_bytes(), "é".as_bytes()].concat()
             }
-            _ => [&1u32.to_le_bytes()[..], &[9], &2u32.to_le_bytes(), &1u16.to_le_bytes(), &2u16.to_le_bytes()].concat(),
+            _ => {
+                [&1u32.to_le_bytes()[..], &[9], &2u32.to_le_bytes(), &1u16.to_le_bytes(), &2u16.to_le_bytes()].concat()
+            }
         };
         assert_eq!(call(&linked, "echo", &payload, within(1000)).unwrap(), payload, "{ty}");
     }
@@ -135,7 +137,11 @@ fn hostile_results_are_refused() {
     // A list of 2^28 records behind a valid pointer, a string outside memory, a case that does not exist.
     let cases = [
         ("(type $t (list (tuple u8 u8)))", r#"(i32.store (i32.const 20) (i32.const 0x10000000)) (i32.const 16)"#, "$t"),
-        ("(type $t string)", r#"(i32.store (i32.const 16) (i32.const -8)) (i32.store (i32.const 20) (i32.const 64)) (i32.const 16)"#, "$t"),
+        (
+            "(type $t string)",
+            r#"(i32.store (i32.const 16) (i32.const -8)) (i32.store (i32.const 20) (i32.const 64)) (i32.const 16)"#,
+            "$t",
+        ),
         (r#"(type $e' (enum "a" "b")) (export $t "e" (type $e'))"#, "(i32.const 7)", "$t"),
         (r#"(type $f' (flags "a" "b")) (export $t "f" (type $f'))"#, "(i32.const 4)", "$t"),
     ];
@@ -214,12 +220,8 @@ fn importing(function: &str, blocking: bool) -> Arc<Linked> {
           (core instance $i (instantiate $m (with "" (instance (export "f" (func $f))))))
           (func (export "go") (param "n" u64) (result u64) (canon lift (core func $i "go"))))"#
     );
-    let import = HostImport {
-        interface: "acme:host/x".into(),
-        function: function.into(),
-        message: function.into(),
-        blocking,
-    };
+    let import =
+        HostImport { interface: "acme:host/x".into(), function: function.into(), message: function.into(), blocking };
     link(&engine(false), &wat, &[], &[import]).unwrap()
 }
 
@@ -248,14 +250,16 @@ fn a_guest_blocked_in_a_host_function_stops_at_its_deadline() {
 #[test]
 fn the_host_can_end_a_call() {
     let linked = importing("refuse", false);
-    let mut instance = Instance::new(&linked, options(), Some(Arc::new(Recorder::default())), &within(1000), 1).unwrap();
+    let mut instance =
+        Instance::new(&linked, options(), Some(Arc::new(Recorder::default())), &within(1000), 1).unwrap();
     let fault = instance.call(&linked.find("", "go").unwrap(), &5u64.to_le_bytes(), &within(1000), 1).unwrap_err();
     assert_eq!((fault.kind, fault.number, fault.message.as_str()), (Kind::Host, 17, "no"));
 }
 
 #[test]
 fn nothing_is_linked_that_was_not_named() {
-    let wat = r#"(component (import "wasi:random/random@0.2.0" (instance (export "get-random-u64" (func (result u64))))))"#;
+    let wat =
+        r#"(component (import "wasi:random/random@0.2.0" (instance (export "get-random-u64" (func (result u64))))))"#;
     assert_eq!(link(&engine(false), wat, &[], &[]).err().unwrap().kind, Kind::Link);
     assert!(link(&engine(false), wat, &["wasi:random/random"], &[]).is_ok());
 }

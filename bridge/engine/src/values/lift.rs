@@ -76,10 +76,7 @@ fn lift_map(cx: &mut LiftContext<'_>, ty: InterfaceType, ptr: u32, len: u32, out
 }
 
 fn pointer_pair(bytes: &[u8]) -> (u32, u32) {
-    (
-        u32::from_le_bytes(bytes[..4].try_into().unwrap()),
-        u32::from_le_bytes(bytes[4..8].try_into().unwrap()),
-    )
+    (u32::from_le_bytes(bytes[..4].try_into().unwrap()), u32::from_le_bytes(bytes[4..8].try_into().unwrap()))
 }
 
 fn put_case(cases: &Cases<'_>, case: u32, out: &mut Vec<u8>) {
@@ -196,14 +193,17 @@ impl Flat<'_> {
     }
 }
 
-pub(super) fn unflatten(cx: &mut LiftContext<'_>, ty: InterfaceType, src: &mut Flat<'_>, out: &mut Vec<u8>) -> Result<()> {
+pub(super) fn unflatten(
+    cx: &mut LiftContext<'_>,
+    ty: InterfaceType,
+    src: &mut Flat<'_>,
+    out: &mut Vec<u8>,
+) -> Result<()> {
     let types = cx.types;
     match ty {
         InterfaceType::Bool => out.push(u8::from(src.next()?.get_i32() != 0)),
         InterfaceType::U8 | InterfaceType::S8 => out.push(src.next()?.get_u32() as u8),
-        InterfaceType::U16 | InterfaceType::S16 => {
-            out.extend_from_slice(&(src.next()?.get_u32() as u16).to_le_bytes())
-        }
+        InterfaceType::U16 | InterfaceType::S16 => out.extend_from_slice(&(src.next()?.get_u32() as u16).to_le_bytes()),
         InterfaceType::U32 | InterfaceType::S32 => out.extend_from_slice(&src.next()?.get_u32().to_le_bytes()),
         InterfaceType::Float32 => out.extend_from_slice(&src.next()?.get_f32().to_le_bytes()),
         InterfaceType::U64 | InterfaceType::S64 => out.extend_from_slice(&src.next()?.get_u64().to_le_bytes()),

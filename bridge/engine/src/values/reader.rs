@@ -1,10 +1,10 @@
 //! Reading the wire format, and what both directions know of a type.
 
 use crate::fault::{Fault, Kind};
+use wasmtime::Result;
 use wasmtime::component::__internal::wasmtime_environ::component::{
     ComponentTypes, InterfaceType, TypeVariant, VariantInfo,
 };
-use wasmtime::Result;
 
 /// Reads the wire format; every length is checked against what is left.
 pub struct Reader<'a> {
