@@ -84,136 +84,137 @@ struct LinkSpec {
   std::vector<std::string> wasi;
   std::vector<HostImport> host;   // answered by the channel
   std::vector<HostImport> stubs;  // answered by the channel too, under the function name prefixed "deny:", without
-                                  // parameters. An empty function stands for an interface that has only resources};
+                                  // parameters. An empty function stands for an interface that has only resources
+};
 
-  struct FunctionId {
-    std::string interface_name;  // "" for a function at the root
-    std::string name;
-  };
+struct FunctionId {
+  std::string interface_name;  // "" for a function at the root
+  std::string name;
+};
 
-  // An exported function, looked up once for all instances of a Linked.
-  class Function {
-   public:
-    struct Raw;
-    const Raw* raw() const { return raw_.get(); }
+// An exported function, looked up once for all instances of a Linked.
+class Function {
+ public:
+  struct Raw;
+  const Raw* raw() const { return raw_.get(); }
 
-   private:
-    friend class Linked;
-    std::shared_ptr<const Raw> raw_;
-  };
+ private:
+  friend class Linked;
+  std::shared_ptr<const Raw> raw_;
+};
 
-  // Code with its imports resolved: making an instance of it does no name look-up.
-  class Linked {
-   public:
-    // E_LINK naming the first import that has no match; callers compare imports beforehand to name them all.
-    static Result<std::shared_ptr<const Linked>> Link(std::shared_ptr<const Compiled> code, const LinkSpec& spec);
-    ~Linked();
-    // E_NOT_FOUND when the code has no such export.
-    Result<Function> Find(const FunctionId& id) const;
-    const std::shared_ptr<const Compiled>& code() const { return code_; }
-    struct Raw;
-    const Raw* raw() const { return raw_; }
+// Code with its imports resolved: making an instance of it does no name look-up.
+class Linked {
+ public:
+  // E_LINK naming the first import that has no match; callers compare imports beforehand to name them all.
+  static Result<std::shared_ptr<const Linked>> Link(std::shared_ptr<const Compiled> code, const LinkSpec& spec);
+  ~Linked();
+  // E_NOT_FOUND when the code has no such export.
+  Result<Function> Find(const FunctionId& id) const;
+  const std::shared_ptr<const Compiled>& code() const { return code_; }
+  struct Raw;
+  const Raw* raw() const { return raw_; }
 
-   private:
-    Linked() = default;
-    std::shared_ptr<const Compiled> code_;
-    Raw* raw_ = nullptr;
-  };
+ private:
+  Linked() = default;
+  std::shared_ptr<const Compiled> code_;
+  Raw* raw_ = nullptr;
+};
 
-  struct Preopen {
-    int dir_fd = -1;         // an O_PATH or readable directory descriptor; the instance duplicates it
-    std::string guest_path;  // "/data"
-    bool writable = false;
-  };
+struct Preopen {
+  int dir_fd = -1;         // an O_PATH or readable directory descriptor; the instance duplicates it
+  std::string guest_path;  // "/data"
+  bool writable = false;
+};
 
-  enum class ClockKind : std::uint8_t { kCoarse /* 1 ms */, kFine, kNone };
+enum class ClockKind : std::uint8_t { kCoarse /* 1 ms */, kFine, kNone };
 
-  // Limits of one store: sums over everything inside it.
-  struct StoreLimits {
-    std::uint64_t memory_bytes = 64ull << 20;  // all linear memories and tables together
-    std::uint32_t table_elements = 20'000;     // per table
-    std::uint32_t instances = 32;              // core instances
-    std::uint32_t tables = 8;
-    std::uint32_t memories = 4;
-    std::uint32_t handles = 4096;                // component resource handles, and 1/4 of it host resources
-    std::uint64_t host_call_bytes = 4ull << 20;  // data lifted from the guest in one host call or result
-    std::uint64_t random_bytes = 64 << 10;       // one request for random bytes
-    std::uint64_t stdout_bytes = 64 << 10;       // kept of stdout; and as much of stderr; the rest is counted
-  };
+// Limits of one store: sums over everything inside it.
+struct StoreLimits {
+  std::uint64_t memory_bytes = 64ull << 20;  // all linear memories and tables together
+  std::uint32_t table_elements = 20'000;     // per table
+  std::uint32_t instances = 32;              // core instances
+  std::uint32_t tables = 8;
+  std::uint32_t memories = 4;
+  std::uint32_t handles = 4096;                // component resource handles, and 1/4 of it host resources
+  std::uint64_t host_call_bytes = 4ull << 20;  // data lifted from the guest in one host call or result
+  std::uint64_t random_bytes = 64 << 10;       // one request for random bytes
+  std::uint64_t stdout_bytes = 64 << 10;       // kept of stdout; and as much of stderr; the rest is counted
+};
 
-  struct InstanceOptions {
-    std::vector<std::pair<std::string, std::string>> environment;
-    std::vector<std::string> arguments;
-    std::vector<Preopen> preopens;
-    std::string stdin_bytes;
-    ClockKind clock = ClockKind::kCoarse;
-    StoreLimits limits;
-  };
+struct InstanceOptions {
+  std::vector<std::pair<std::string, std::string>> environment;
+  std::vector<std::string> arguments;
+  std::vector<Preopen> preopens;
+  std::string stdin_bytes;
+  ClockKind clock = ClockKind::kCoarse;
+  StoreLimits limits;
+};
 
-  struct CallLimits {
-    Duration wall{
-        std::chrono::seconds(30)};      // from the start of the call; also ends a call that is blocked in a host call
-    std::optional<Duration> cpu;        // of the calling thread
-    std::optional<std::uint64_t> fuel;  // needs EngineOptions::fuel
-  };
+struct CallLimits {
+  Duration wall{
+      std::chrono::seconds(30)};      // from the start of the call; also ends a call that is blocked in a host call
+  std::optional<Duration> cpu;        // of the calling thread
+  std::optional<std::uint64_t> fuel;  // needs EngineOptions::fuel
+};
 
-  struct Usage {
-    std::uint64_t memory_peak_bytes = 0;
-    std::uint64_t fuel = 0;
-    std::uint64_t host_calls = 0;
-    std::uint64_t bytes_in = 0, bytes_out = 0;  // of the call's payloads
-    std::uint64_t stdout_dropped_bytes = 0, stderr_dropped_bytes = 0;
-    Duration wall{0};
-    Duration cpu{0};  // sampled each millisecond
-  };
+struct Usage {
+  std::uint64_t memory_peak_bytes = 0;
+  std::uint64_t fuel = 0;
+  std::uint64_t host_calls = 0;
+  std::uint64_t bytes_in = 0, bytes_out = 0;  // of the call's payloads
+  std::uint64_t stdout_dropped_bytes = 0, stderr_dropped_bytes = 0;
+  Duration wall{0};
+  Duration cpu{0};  // sampled each millisecond
+};
 
-  // Stops a running call from another thread. Copyable; may outlive the instance, then it does nothing.
-  class Interrupter {
-   public:
-    void Interrupt() const;  // the call ends with E_INTERRUPTED, blocked in a host call or not
+// Stops a running call from another thread. Copyable; may outlive the instance, then it does nothing.
+class Interrupter {
+ public:
+  void Interrupt() const;  // the call ends with E_INTERRUPTED, blocked in a host call or not
 
-   private:
-    friend class Instance;
-    std::shared_ptr<void> raw_;
-  };
+ private:
+  friend class Instance;
+  std::shared_ptr<void> raw_;
+};
 
-  class Instance {
-   public:
-    // Runs start functions and initialisers under `limits`. `channel` must outlive the instance; may be null
-    // when nothing in the LinkSpec needs one. E_BUSY when the engine's pool is full; E_MEMORY, E_INSTANCES, E_TIMEOUT,
-    // E_TRAP from initialisation.
-    static Result<Instance> Create(std::shared_ptr<const Linked> linked, const InstanceOptions& options,
-                                   HostChannel* channel, const CallLimits& limits, std::uint64_t call_id = 0);
-    Instance(Instance&&) noexcept;
-    Instance& operator=(Instance&&) noexcept;
-    ~Instance();
+class Instance {
+ public:
+  // Runs start functions and initialisers under `limits`. `channel` must outlive the instance; may be null
+  // when nothing in the LinkSpec needs one. E_BUSY when the engine's pool is full; E_MEMORY, E_INSTANCES, E_TIMEOUT,
+  // E_TRAP from initialisation.
+  static Result<Instance> Create(std::shared_ptr<const Linked> linked, const InstanceOptions& options,
+                                 HostChannel* channel, const CallLimits& limits, std::uint64_t call_id = 0);
+  Instance(Instance&&) noexcept;
+  Instance& operator=(Instance&&) noexcept;
+  ~Instance();
 
-    // Calls an export. `output` is replaced. After any error the instance is poisoned: every later call is E_POISONED.
-    // Errors: E_TIMEOUT, E_CPU, E_FUEL, E_MEMORY (a trap right after a denied growth), E_STACK_OVERFLOW, E_TRAP,
-    // E_LIFT_LIMIT, E_HANDLE, E_EXIT (detail "status"), E_INTERRUPTED, E_INVALID (payload does not fit the type).
-    Status Call(const Function& function, std::span<const std::uint8_t> input, std::vector<std::uint8_t>& output,
-                const CallLimits& limits, std::uint64_t call_id = 0);
+  // Calls an export. `output` is replaced. After any error the instance is poisoned: every later call is E_POISONED.
+  // Errors: E_TIMEOUT, E_CPU, E_FUEL, E_MEMORY (a trap right after a denied growth), E_STACK_OVERFLOW, E_TRAP,
+  // E_LIFT_LIMIT, E_HANDLE, E_EXIT (detail "status"), E_INTERRUPTED, E_INVALID (payload does not fit the type).
+  Status Call(const Function& function, std::span<const std::uint8_t> input, std::vector<std::uint8_t>& output,
+              const CallLimits& limits, std::uint64_t call_id = 0);
 
-    bool poisoned() const;
-    Usage usage() const;       // cumulative over the instance
-    std::string TakeStdout();  // what the guest wrote, bounded; bytes as they are, so escape them
-    std::string TakeStderr();
-    Interrupter interrupter() const;
+  bool poisoned() const;
+  Usage usage() const;       // cumulative over the instance
+  std::string TakeStdout();  // what the guest wrote, bounded; bytes as they are, so escape them
+  std::string TakeStderr();
+  Interrupter interrupter() const;
 
-   private:
-    Instance() = default;
-    struct Raw;
-    Raw* raw_ = nullptr;
-    std::shared_ptr<const Linked> linked_;
-  };
+ private:
+  Instance() = default;
+  struct Raw;
+  Raw* raw_ = nullptr;
+  std::shared_ptr<const Linked> linked_;
+};
 
-  // Create, Call, destroy in one crossing: the hot path of "a fresh sandbox per call". `usage`, `out`, `err` may be
-  // null.
-  Status CallOnce(const std::shared_ptr<const Linked>& linked, const InstanceOptions& options, HostChannel* channel,
-                  const Function& function, std::span<const std::uint8_t> input, std::vector<std::uint8_t>& output,
-                  const CallLimits& limits, std::uint64_t call_id, Usage* usage, std::string* out, std::string* err);
+// Create, Call, destroy in one crossing: the hot path of "a fresh sandbox per call". `usage`, `out`, `err` may be
+// null.
+Status CallOnce(const std::shared_ptr<const Linked>& linked, const InstanceOptions& options, HostChannel* channel,
+                const Function& function, std::span<const std::uint8_t> input, std::vector<std::uint8_t>& output,
+                const CallLimits& limits, std::uint64_t call_id, Usage* usage, std::string* out, std::string* err);
 
-  // "wasmtime 48.0.8" and the features compiled in, for `cordon version`.
-  std::string EngineVersion();
+// "wasmtime 48.0.8" and the features compiled in, for `cordon version`.
+std::string EngineVersion();
 
 }  // namespace cordon::engine
