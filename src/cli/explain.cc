@@ -1,0 +1,81 @@
+#include <algorithm>
+
+#include "base/text.h"
+#include "cli/command.h"
+#include "cli/describe.h"
+#include "cli/load_flags.h"
+#include "cli/report.h"
+
+namespace cordon::cli {
+namespace {
+
+constexpr Positional kWords[] = {kPluginWord};
+constexpr Option kOptions[] = {
+    {"--what-if", "GRANTS.yaml", "as if these grants were given", Option::Times::kOnce, Offer::kFile},
+    kGrantOption,
+    kMountOption,
+    kEnvironmentOption,
+    kRootOption,
+    kLevelOption,
+};
+
+OrderedJson Document(const runtime::Plugin& plugin) {
+  OrderedJson json = {{"plugin", Escape(plugin.name())},
+                      {"digest", plugin.digest().ToString()},
+                      {"link", plugin.authority().link() == policy::LinkMode::kStrict ? "strict" : "lenient"},
+                      {"risk", policy::RiskName(plugin.risk())},
+                      {"runnable", plugin.Runnable().has_value()},
+                      {"permissions", PermissionsJson(plugin.authority())},
+                      {"imports", ImportsJson(plugin.link_plan())},
+                      {"unused_grants", OrderedJson::array()}};
+  for (const policy::Grant& grant : plugin.authority().unused()) json["unused_grants"].push_back(grant.ToString());
+  if (Status why = plugin.Runnable(); !why) json["why_not"] = ErrorJson(why.error());
+  return json;
+}
+
+std::string Text(const runtime::Plugin& plugin, const Terminal& terminal) {
+  const auto heading = [&](std::string_view text) { return "\n" + terminal.Paint(Style::kStrong, text) + "\n"; };
+  const Status runnable = plugin.Runnable();
+  std::string out = terminal.Paint(Style::kStrong, Escape(plugin.name())) + " (" + plugin.digest().Short() + ") ";
+  if (runnable) {
+    out += terminal.Paint(Style::kGood, "can run") + "; risk as granted: " +
+           std::string(policy::RiskName(plugin.risk())) + "\n";
+  } else {
+    out += terminal.Paint(Style::kError, "cannot run") + ": " + EscapeShort(runnable.error().message, 400) + "\n";
+    if (!runnable.error().remedy.empty()) out += "  fix: " + EscapeShort(runnable.error().remedy, 800) + "\n";
+  }
+  out += heading("permissions") + PermissionsText(plugin.authority(), terminal);
+  for (const policy::Grant& grant : plugin.authority().unused()) {
+    out += "  " + terminal.Paint(Style::kWarning, Padded("unused", 14)) + Padded("grant", 10) + grant.ToString() +
+           "  (the plugin does not ask for it)\n";
+  }
+  out += heading("imports");
+  out += plugin.link_plan().decisions.empty() ? "  none\n" : ImportsText(plugin.link_plan(), terminal);
+  return out;
+}
+
+Result<int> Explain(Session& session) {
+  session.CatchSignals();
+  CORDON_ASSIGN(runtime::LoadRequest request, ReadLoadFlags(session, "--what-if"));
+  Parts parts;
+  CORDON_ASSIGN(const auto plugin, Look(session, request, parts));
+  if (session.json()) {
+    session.PrintDocument(Document(*plugin));
+  } else {
+    session.Print(Text(*plugin, session.terminal().ForResults()));
+  }
+  return 0;
+}
+
+}  // namespace
+
+Command ExplainCommand() {
+  return {{.command = "explain",
+           .summary = "say of each import and permission: linked or not, by which rule, what would change it",
+           .positionals = kWords,
+           .options = kOptions,
+           .settings = Syntax::Settings::kTaken},
+          Explain};
+}
+
+}  // namespace cordon::cli

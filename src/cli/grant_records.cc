@@ -1,0 +1,74 @@
+#include "cli/grant_records.h"
+
+#include <pwd.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace cordon::cli {
+
+std::string Actor() {
+  struct passwd entry{};
+  struct passwd* found = nullptr;
+  char buffer[4096];
+  const uid_t uid = ::getuid();
+  if (::getpwuid_r(uid, &entry, buffer, sizeof buffer, &found) == 0 && found != nullptr) return found->pw_name;
+  return "uid " + std::to_string(uid);
+}
+
+bool Holds(const std::vector<policy::Grant>& grants, const policy::Capability& capability) {
+  return std::ranges::any_of(grants, [&](const policy::Grant& grant) { return grant.capability == capability; });
+}
+
+Status AuditGrants(audit::AuditLog& log, audit::Event event, const policy::GrantSet& set,
+                   const std::vector<policy::Grant>& grants) {
+  audit::Record record;
+  record.event = event;
+  record.plugin = set.plugin;
+  record.digest = set.artifact.ToString();
+  record.rule = "operator";
+  record.actor = Actor();
+  if (grants.empty()) {
+    record.note = "roots only";
+    CORDON_TRY(log.On(record));
+  }
+  for (const policy::Grant& grant : grants) {
+    record.capability = grant.ToString();
+    const policy::FilesScope* files = grant.capability.files();
+    const auto root = files == nullptr ? set.roots.end() : set.roots.find(files->root);
+    record.target = root == set.roots.end() ? "" : root->second.string();
+    CORDON_TRY(log.On(record));
+  }
+  return log.Flush();
+}
+
+OrderedJson GrantSetJson(const policy::GrantSet& set) {
+  OrderedJson json = {{"plugin", Escape(set.plugin)},
+                      {"artifact", set.artifact.ToString()},
+                      {"manifest", set.manifest.ToString()},
+                      {"granted", OrderedJson::array()},
+                      {"roots", OrderedJson::object()},
+                      {"deny", OrderedJson::array()},
+                      {"by", Escape(set.by)},
+                      {"at", Escape(set.at)}};
+  for (const policy::Grant& grant : set.granted) json["granted"].push_back(grant.ToString());
+  for (const auto& [name, path] : set.roots) json["roots"][name] = Escape(path.string());
+  for (policy::Kind kind : set.denied) json["deny"].push_back(policy::KindName(kind));
+  return json;
+}
+
+std::string GrantSetText(const policy::GrantSet& set, const Terminal& terminal) {
+  std::string out = terminal.Paint(Style::kStrong, Escape(set.plugin)) + "  " + set.artifact.Short();
+  if (!set.at.empty()) out += "  " + Escape(set.at);
+  if (!set.by.empty()) out += " by " + Escape(set.by);
+  out += "\n";
+  for (const policy::Grant& grant : set.granted) out += "  " + grant.ToString() + "\n";
+  for (const auto& [name, path] : set.roots) out += "  root " + name + " is " + Escape(path.string()) + "\n";
+  for (policy::Kind kind : set.denied) out += "  denied: " + std::string(policy::KindName(kind)) + "\n";
+  return out;
+}
+
+}  // namespace cordon::cli

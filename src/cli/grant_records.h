@@ -1,0 +1,26 @@
+// What the commands that change or show grants have in common.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "audit/audit_log.h"
+#include "cli/terminal.h"
+#include "formats/json.h"
+#include "policy/grant.h"
+
+namespace cordon::cli {
+
+// Who gives the command, for the record.
+std::string Actor();
+
+bool Holds(const std::vector<policy::Grant>& grants, const policy::Capability& capability);
+
+// One record for each grant, on disk when this returns: before anything is granted or revoked.
+Status AuditGrants(audit::AuditLog& log, audit::Event event, const policy::GrantSet& set,
+                   const std::vector<policy::Grant>& grants);
+
+OrderedJson GrantSetJson(const policy::GrantSet& set);
+std::string GrantSetText(const policy::GrantSet& set, const Terminal& terminal);
+
+}  // namespace cordon::cli

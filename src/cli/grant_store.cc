@@ -1,0 +1,106 @@
+#include "cli/grant_store.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+
+#include "base/file.h"
+#include "base/unique_fd.h"
+
+namespace cordon::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kLockFile = "grants.lock";
+
+std::unexpected<Error> FailIo(std::string_view what, const fs::path& path, int error) {
+  const std::string remedy = error == ELOOP || error == ENOTDIR
+                                 ? "symbolic links are not followed here; put the folder or file itself there"
+                                 : "";
+  return Fail(Code::kIo, "cannot " + std::string(what) + " " + path.string() + ": " + ErrnoText(error), remedy);
+}
+
+// Ours, and nobody else may write it.
+Status CheckOwner(int fd, const fs::path& path) {
+  struct stat st{};
+  if (::fstat(fd, &st) != 0) return FailIo("look at", path, errno);
+  if (st.st_uid != ::geteuid()) {
+    return Fail(Code::kIo, path.string() + " belongs to another user (uid " + std::to_string(st.st_uid) + ")",
+                "set CORDON_HOME to a folder of your own, or run as its owner");
+  }
+  if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    return Fail(Code::kIo, path.string() + " can be written by others", "run: chmod go-w " + path.string());
+  }
+  return {};
+}
+
+Result<UniqueFd> OpenFolder(const fs::path& folder) {
+  UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd && errno == ENOENT) return UniqueFd();
+  if (!fd) return FailIo("open", folder, errno);
+  CORDON_TRY(CheckOwner(fd.get(), folder));
+  return fd;
+}
+
+Result<std::string> ReadAll(int fd, const fs::path& path) {
+  std::string text;
+  char buffer[16 << 10];
+  while (true) {
+    const ssize_t n = ::read(fd, buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return FailIo("read", path, errno);
+    if (n == 0) return text;
+    text.append(buffer, static_cast<std::size_t>(n));
+    if (text.size() > policy::kGrantsBytesMax) {
+      return Fail(Code::kLimit, path.string() + " is larger than " + std::to_string(policy::kGrantsBytesMax) + " bytes");
+    }
+  }
+}
+
+}  // namespace
+
+Result<policy::GrantBook> GrantStore::Read() const {
+  CORDON_ASSIGN(const UniqueFd folder, OpenFolder(folder_));
+  if (!folder) return policy::GrantBook();
+  const std::string name(policy::kGrantsFile);
+  const UniqueFd fd(::openat(folder.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!fd && errno == ENOENT) return policy::GrantBook();
+  if (!fd) return FailIo("read", file(), errno);
+  struct stat st{};
+  if (::fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode)) {
+    return Fail(Code::kNotRegular, file().string() + " is not a regular file");
+  }
+  CORDON_TRY(CheckOwner(fd.get(), file()));
+  CORDON_ASSIGN(const std::string text, ReadAll(fd.get(), file()));
+  return policy::GrantBook::Parse(text, file().string());
+}
+
+Result<std::optional<policy::GrantSet>> GrantStore::Find(const policy::Subject& subject) const {
+  CORDON_ASSIGN(const policy::GrantBook book, Read());
+  return book.Find(subject);
+}
+
+Status GrantStore::Update(const std::function<Status(policy::GrantBook&)>& change) const {
+  CORDON_ASSIGN(const UniqueFd folder, OpenFolder(folder_));
+  if (!folder) return FailIo("open", folder_, ENOENT);
+  const UniqueFd lock(::openat(folder.get(), kLockFile, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!lock) return FailIo("lock", folder_ / kLockFile, errno);
+  while (::flock(lock.get(), LOCK_EX) != 0) {
+    if (errno != EINTR) return FailIo("lock", folder_ / kLockFile, errno);
+  }
+  CORDON_ASSIGN(policy::GrantBook book, Read());
+  CORDON_TRY(change(book));
+  const std::string text = book.ToYaml();
+  if (text.size() > policy::kGrantsBytesMax) {
+    return Fail(Code::kLimit, file().string() + " would grow beyond " + std::to_string(policy::kGrantsBytesMax) + " bytes",
+                "revoke what is no longer needed");
+  }
+  return WriteFileAtomically(file(), text, FileMode::kPrivate);
+}
+
+}  // namespace cordon::cli

@@ -1,0 +1,132 @@
+// The command. The only place where the parts of Cordon are put together.
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <new>
+
+#include "base/text.h"
+#include "cli/command.h"
+#include "cli/report.h"
+
+namespace {
+
+using namespace cordon;
+using namespace cordon::cli;
+
+std::optional<std::string> FromEnvironment(std::string_view name) {
+  const char* value = std::getenv(std::string(name).c_str());
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+// What guests log, as lines on stderr.
+class StderrSink final : public services::LogSink {
+ public:
+  explicit StderrSink(const Session& session) : terminal_(session.terminal()), quiet_(session.quiet()) {}
+
+  void Write(const services::LogLine& line) override {
+    if (quiet_) return;
+    const Style style = line.level >= services::LogLevel::kError  ? Style::kError
+                        : line.level >= services::LogLevel::kWarn ? Style::kWarning
+                                                                  : Style::kDim;
+    std::string text = terminal_.Paint(style, "[" + line.plugin + " " +
+                                                  std::string(services::LogLevelName(line.level)) + "]");
+    if (!line.source.empty()) text += " " + line.source + ":";
+    text += " " + line.message;
+    if (line.dropped_lines > 0) text += " (" + std::to_string(line.dropped_lines) + " lines before it were dropped)";
+    (void)WriteAll(STDERR_FILENO, text + "\n");
+  }
+
+ private:
+  Terminal terminal_;
+  bool quiet_;
+};
+
+// For commands that decide nothing.
+class Unwatched final : public audit::Observer {
+ public:
+  Status On(const audit::Record&) override { return {}; }
+};
+
+Result<Parts> ConnectParts(Session& session, const manifest::Config& config, Use use) {
+  Parts parts;
+  std::shared_ptr<audit::Observer> observer = std::make_shared<Unwatched>();
+  if (use == Use::kRun) {
+    CORDON_ASSIGN(parts.audit, session.OpenAudit());
+    observer = parts.audit;
+  }
+  if (use != Use::kLookUngranted) {
+    auto folder = session.StateFolder();
+    if (folder) parts.grants = std::make_shared<const GrantStore>(*folder);
+  }
+  runtime::HostOptions options;
+  options.config = config;
+  options.observer = observer;
+  options.log_sink = std::make_shared<StderrSink>(session);
+  options.grants = parts.grants;
+  options.forbidden_roots = session.OwnFolders(config);
+  options.max_instances = 1;
+  CORDON_ASSIGN(parts.host, runtime::Host::Create(std::move(options)));
+  return parts;
+}
+
+// Before there is a session: an error in the words that choose the command.
+int Refuse(const std::vector<std::string>& words, const Error& error) {
+  const bool json = std::find(words.begin(), words.end(), "--json") != words.end();
+  const Terminal terminal = Terminal::Detect(FromEnvironment);
+  if (json) {
+    const OrderedJson document = {{"schema", "cordon.error/1"}, {"ok", false}, {"error", ErrorJson(error)}};
+    (void)WriteAll(STDOUT_FILENO, SafeJson(document) + "\n");
+  } else {
+    (void)WriteAll(STDERR_FILENO, ErrorText(error, terminal));
+  }
+  return ExitCode(error.code);
+}
+
+int Show(std::string_view text) {
+  return WriteAll(STDOUT_FILENO, text) == Written::kFailed ? ExitCode(Code::kIo) : 0;
+}
+
+int Overview(const std::vector<std::string>& words) {
+  const std::string group = words.empty() || words.front().starts_with('-') ? "" : words.front();
+  for (const std::string& word : words) {
+    if (word == "--help" || word == "-h" || word == "help") return Show(OverviewText(group == "help" ? "" : group));
+  }
+  (void)WriteAll(STDERR_FILENO, OverviewText(group));
+  return ExitCode(Code::kUsage);
+}
+
+int Main(std::vector<std::string> words) {
+  if (!words.empty() && words.front() == "help") {
+    words.erase(words.begin());
+    words.push_back("--help");
+  }
+  if (!words.empty() && words.front() == "--version") words.front() = "version";
+  const std::vector<std::string> given = words;
+  auto command = FindCommand(words);
+  if (!command) return Refuse(given, command.error());
+  if (*command == nullptr) return Overview(given);
+  const Syntax& syntax = (*command)->syntax;
+  auto arguments = ParseArguments(syntax, words);
+  if (!arguments) return Refuse(given, arguments.error());
+  if (arguments->Has("--help")) return Show(HelpText(syntax));
+  Session session(std::string(syntax.command), std::move(*arguments), FromEnvironment, ConnectParts);
+  return session.Finish((*command)->run(session));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // A reader that goes away and a file that may not grow are answers to write(2), not ends of ours.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  try {
+    return Main({argv + (argc > 0 ? 1 : 0), argv + argc});
+  } catch (const std::bad_alloc&) {
+    return Refuse({}, Error(Code::kInternal, "there is not enough memory"));
+  } catch (const std::exception& error) {
+    return Refuse({}, Error(Code::kInternal, std::string("a fault of ours: ") + error.what(), "please report it"));
+  }
+}

@@ -1,0 +1,201 @@
+#include <algorithm>
+#include <cstdio>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "cli/command.h"
+#include "cli/load_flags.h"
+#include "cli/progress.h"
+#include "cli/report.h"
+
+namespace cordon::cli {
+namespace {
+
+constexpr Positional kWords[] = {
+    kPluginWord,
+    {"ACTION", "an action of the manifest, or an export; may be left out when there is one",
+     Positional::Count::kOptional},
+};
+constexpr Option kOptions[] = {
+    {"--input", "JSON|@FILE|-", "the parameters by name: text, a file, or standard input ({})", Option::Times::kOnce,
+     Offer::kFile},
+    kGrantOption,
+    kGrantsOption,
+    kMountOption,
+    kEnvironmentOption,
+    kRootOption,
+    kLevelOption,
+    kTimeoutOption,
+    kMemoryOption,
+    kFuelOption,
+    {"--debug", "", "file and line in backtraces, for authors"},
+};
+
+// `text`, `@FILE` or `-`, within the operator's limit.
+Result<std::string> ReadInput(const std::optional<std::string>& given, const manifest::Config& config) {
+  if (!given) return "{}";
+  const bool from_stdin = *given == "-";
+  if (!from_stdin && !given->starts_with('@')) return *given;
+  auto text = ReadFile(from_stdin ? "-" : given->substr(1), config.limits.input.count);
+  if (text || text.error().code != Code::kLimit) return text;
+  return Fail(Code::kInputSize, "the input is larger than the limit of " + FormatBytes(config.limits.input),
+              "pass less, or raise plugins.limits.input in config.yaml");
+}
+
+// Guest text, a line each, marked as the plugin's.
+void ShowGuestText(const Session& session, std::string_view plugin, std::string_view stream, std::string_view text,
+                   std::uint64_t dropped_bytes) {
+  const std::string mark =
+      session.terminal().Paint(Style::kDim, "[" + Escape(plugin) + " " + std::string(stream) + "]") + " ";
+  std::string out;
+  const std::string escaped = Escape(text, Lines::kKeep);
+  for (std::string_view rest = escaped; !rest.empty();) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    out += mark + std::string(rest.substr(0, end)) + "\n";
+    rest.remove_prefix(std::min(rest.size(), end + 1));
+  }
+  if (dropped_bytes > 0) out += mark + "… (" + std::to_string(dropped_bytes) + " more bytes were dropped)\n";
+  if (!out.empty()) session.Note(std::string_view(out).substr(0, out.size() - 1));
+}
+
+OrderedJson UsageJson(const engine::Usage& usage) {
+  const auto micros = [](Duration d) { return std::chrono::duration_cast<std::chrono::microseconds>(d).count(); };
+  return {
+      {"memory_peak_bytes", usage.memory_peak_bytes},
+      {"fuel", usage.fuel},
+      {"host_calls", usage.host_calls},
+      {"bytes_in", usage.bytes_in},
+      {"bytes_out", usage.bytes_out},
+      {"wall_us", micros(usage.wall)},
+      {"cpu_us", micros(usage.cpu)},
+      {"stdout_dropped_bytes", usage.stdout_dropped_bytes},
+      {"stderr_dropped_bytes", usage.stderr_dropped_bytes},
+  };
+}
+
+std::string UsageText(const engine::Usage& usage) {
+  const auto millis = [](Duration d) { return std::chrono::duration<double, std::milli>(d).count(); };
+  char text[200];
+  std::snprintf(text, sizeof text, "%.2f ms wall, %.2f ms CPU, %llu bytes of memory at most, %llu host calls",
+                millis(usage.wall), millis(usage.cpu), static_cast<unsigned long long>(usage.memory_peak_bytes),
+                static_cast<unsigned long long>(usage.host_calls));
+  return text;
+}
+
+// The action that is meant: the named one, else the only one.
+Result<std::string> ChooseAction(const Session& session, const runtime::Plugin& plugin) {
+  if (auto named = session.arguments().One("ACTION")) return *named;
+  std::vector<std::string> names;
+  if (plugin.manifest() != nullptr) {
+    for (const auto& [name, action] : plugin.manifest()->actions) names.push_back(name);
+  } else {
+    for (const runtime::ActionView& view : plugin.Actions()) names.push_back(view.name);
+  }
+  if (names.size() == 1) return names.front();
+  if (names.empty()) {
+    return Fail(Code::kNotFound, plugin.name() + " exports no function that can be called with JSON",
+                "see what it exports: cordon inspect PLUGIN");
+  }
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  return Fail(Code::kUsage, plugin.name() + " has several actions: " + list, "name one of them after the plugin");
+}
+
+void WarnOf(const Session& session, const runtime::Plugin& plugin) {
+  for (const policy::Grant& grant : plugin.authority().unused()) {
+    session.Warn(plugin.name() + " does not ask for " + grant.ToString() + ", so granting it changes nothing");
+  }
+  for (const std::string& sentence : plugin.limits().narrowed) session.Warn(Escape(sentence));
+  for (const runtime::Mount& mount : plugin.mounts()) {
+    session.Detail("mount " + mount.guest_path + " is " + Escape(mount.host_path.string()) +
+                   (mount.access == policy::Access::kWrite ? " (read and write)" : " (read-only)"));
+  }
+}
+
+// What both documents hold.
+OrderedJson CallFields(const runtime::Plugin& plugin, const std::string& action, const runtime::CallReport& report) {
+  return {
+      {"plugin", Escape(plugin.name())},
+      {"digest", plugin.digest().ToString()},
+      {"action", Escape(action)},
+      {"stdout", Escape(report.stdout_text, Lines::kKeep)},
+      {"stderr", Escape(report.stderr_text, Lines::kKeep)},
+      {"usage", UsageJson(report.usage)},
+  };
+}
+
+// The document with the plugin's own JSON in it as it is.
+void PrintResult(Session& session, const OrderedJson& fields, const runtime::CallReport& report) {
+  if (!session.json()) {
+    session.PrintJson(report.output);
+    return;
+  }
+  std::string text = session.DocumentText(fields);
+  text.pop_back();
+  text += ",\"answered_with_error\":";
+  text += report.answered_with_error ? "true" : "false";
+  text += ",\"output\":" + report.output + "}";
+  session.PrintJson(text);
+}
+
+Result<std::shared_ptr<const runtime::Plugin>> Load(const Session& session, runtime::Host& host,
+                                                    runtime::LoadRequest& request) {
+  const bool line = session.terminal().err_is_tty && !session.quiet();
+  const Progress::Show show = session.verbose() ? Progress::Show::kPlain
+                              : line            ? Progress::Show::kLine
+                                                : Progress::Show::kNothing;
+  Progress progress(show, request.source.string());
+  request.progress = [&progress](std::string_view stage) { progress.Stage(stage); };
+  return host.Load(request);
+}
+
+Status Call(Session& session, const runtime::Plugin& plugin, const std::string& action, const std::string& input,
+            runtime::CallReport& report) {
+  runtime::CallOptions options;
+  options.handle = std::make_shared<runtime::CallHandle>();
+  session.CatchSignals().Interrupts(options.handle);
+  Status done = plugin.Call(action, input, options, report);
+  session.CatchSignals().Interrupts(nullptr);
+  return done;
+}
+
+Result<int> Run(Session& session) {
+  session.CatchSignals();
+  CORDON_ASSIGN(const manifest::Config config, session.LoadConfig());
+  CORDON_ASSIGN(runtime::LoadRequest request, ReadLoadFlags(session));
+  CORDON_ASSIGN(const Parts parts, session.Open(config, Use::kRun));
+  CORDON_ASSIGN(const std::string input, ReadInput(session.arguments().One("--input"), config));
+  CORDON_ASSIGN(const auto plugin, Load(session, *parts.host, request));
+  WarnOf(session, *plugin);
+  CORDON_ASSIGN(const std::string action, ChooseAction(session, *plugin));
+  runtime::CallReport report;
+  const Status done = Call(session, *plugin, action, input, report);
+  const OrderedJson fields = CallFields(*plugin, action, report);
+  if (!session.json()) {
+    ShowGuestText(session, plugin->name(), "stdout", report.stdout_text, report.usage.stdout_dropped_bytes);
+    ShowGuestText(session, plugin->name(), "stderr", report.stderr_text, report.usage.stderr_dropped_bytes);
+  }
+  session.Detail(UsageText(report.usage));
+  session.failure_fields = fields;
+  const Status flushed = parts.audit->Flush();
+  CORDON_TRY(done);
+  CORDON_TRY(flushed);
+  PrintResult(session, fields, report);
+  if (!report.answered_with_error) return 0;
+  if (!session.json()) session.Note(Escape(plugin->name()) + " answered with an error");
+  return ExitCode(Code::kGuest);
+}
+
+}  // namespace
+
+Command RunCommand() {
+  return {{.command = "run",
+           .summary = "call an action of a plugin, with exactly the authority that is granted",
+           .positionals = kWords,
+           .options = kOptions,
+           .rest = Syntax::Rest::kTaken,
+           .settings = Syntax::Settings::kTaken},
+          Run};
+}
+
+}  // namespace cordon::cli

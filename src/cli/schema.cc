@@ -1,0 +1,34 @@
+#include "cli/command.h"
+#include "manifest/schemas.h"
+#include "policy/grants_file.h"
+
+namespace cordon::cli {
+namespace {
+
+constexpr Positional kWords[] = {{"NAME", "manifest (what is shown without a name), config or grants",
+                                  Positional::Count::kOptional, Offer::kWords, "manifest config grants"}};
+
+Result<int> Schema(Session& session) {
+  const std::string name = session.arguments().One("NAME").value_or("manifest");
+  std::string_view text;
+  if (name == "manifest") text = manifest::ManifestSchemaText();
+  if (name == "config") text = manifest::ConfigSchemaText();
+  if (name == "grants") text = policy::GrantsSchemaText();
+  if (text.empty()) {
+    return Fail(Code::kUsage, "there is no schema of that name", "name one of: manifest, config, grants");
+  }
+  session.Print(text);
+  if (!text.ends_with('\n')) session.Print("\n");
+  return 0;
+}
+
+}  // namespace
+
+Command SchemaCommand() {
+  return {{.command = "schema",
+           .summary = "print the JSON Schema of a file that people write",
+           .positionals = kWords},
+          Schema};
+}
+
+}  // namespace cordon::cli
