@@ -17,13 +17,13 @@
 namespace cordon::audit {
 
 inline constexpr std::string_view kAuditFile = "audit.jsonl";
-inline constexpr std::string_view kHeadFile = "audit.head";   // last synced sequence number and hash
+inline constexpr std::string_view kHeadFile = "audit.head";  // last synced sequence number and hash
 
 // The clock and the file operations, so that tests can make them fail.
 struct Seams {
   std::function<std::chrono::system_clock::time_point()> now = [] { return std::chrono::system_clock::now(); };
-  std::function<ssize_t(int fd, const void* bytes, std::size_t size)> write;   // default: write(2)
-  std::function<int(int fd)> sync;                                             // default: fdatasync(2)
+  std::function<ssize_t(int fd, const void* bytes, std::size_t size)> write;  // default: write(2)
+  std::function<int(int fd)> sync;                                            // default: fdatasync(2)
 };
 
 class AuditLog final : public Observer {
@@ -46,14 +46,14 @@ class AuditLog final : public Observer {
 };
 
 struct BadRecord {
-  std::uint64_t line = 0;              // 1-based line of the file; one past the last for a tail that was cut
-  std::uint64_t sequence = 0;          // as the record says, or as it should have been
+  std::uint64_t line = 0;      // 1-based line of the file; one past the last for a tail that was cut
+  std::uint64_t sequence = 0;  // as the record says, or as it should have been
   std::string why;
 };
 struct Verification {
   std::uint64_t records = 0;
   std::uint64_t last_sequence = 0;
-  std::optional<BadRecord> bad;        // the first one
+  std::optional<BadRecord> bad;  // the first one
 };
 
 // Reads the chain of a state folder from its beginning. E_NOT_FOUND, E_IO.

@@ -212,7 +212,7 @@ TEST(attack_103, AFullDiskStopsWhatIsAuditedUntilThereIsRoomAgain) {
   Seams seams;
   seams.write = [&](int fd, const void* bytes, std::size_t size) -> ssize_t {
     if (!full) return ::write(fd, bytes, size);
-    if (size > 100) return ::write(fd, bytes, 100);   // a part fits, then nothing
+    if (size > 100) return ::write(fd, bytes, 100);  // a part fits, then nothing
     errno = ENOSPC;
     return -1;
   };

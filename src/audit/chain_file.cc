@@ -17,6 +17,7 @@ namespace cordon::audit {
 namespace {
 
 constexpr std::string_view kRemedy = "make the state folder writable, with free space, for this user alone";
+constexpr const char* kAuditFileName = kAuditFile.data();  // a literal, so terminated
 constexpr auto kLockWait = std::chrono::seconds(5);
 
 std::unexpected<Error> UnavailableErrno(std::string_view what, const std::filesystem::path& path, int error) {
@@ -44,7 +45,7 @@ Result<UniqueFd> OpenStateFolder(const std::filesystem::path& folder) {
   if (!folder.parent_path().empty()) std::filesystem::create_directories(folder.parent_path(), ignored);
   if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return UnavailableErrno("make", folder, errno);
   std::string text = folder.string();
-  while (text.size() > 1 && text.ends_with('/')) text.pop_back();   // a slash at the end would follow a link
+  while (text.size() > 1 && text.ends_with('/')) text.pop_back();  // a slash at the end would follow a link
   UniqueFd fd(::open(text.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!fd) return UnavailableErrno("open", folder, errno);
   CORDON_TRY(CheckOwned(fd.get(), folder, S_IFDIR));
@@ -91,10 +92,10 @@ Status ChainFile::Refresh() {
   const std::filesystem::path path = folder_ / kAuditFile;
   struct stat now{}, ours{};
   const bool same = fd_ && ::fstat(fd_.get(), &ours) == 0 &&
-                    ::fstatat(folder_fd_.get(), kAuditFile.data(), &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+                    ::fstatat(folder_fd_.get(), kAuditFileName, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
                     now.st_ino == ours.st_ino && now.st_dev == ours.st_dev;
   if (same) return {};
-  UniqueFd fd(::openat(folder_fd_.get(), kAuditFile.data(),
+  UniqueFd fd(::openat(folder_fd_.get(), kAuditFileName,
                        O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0600));
   if (!fd) return UnavailableErrno("open", path, errno);
   CORDON_TRY(CheckOwned(fd.get(), path, S_IFREG));
@@ -124,7 +125,7 @@ Result<std::string> ChainFile::ReadRange(std::uint64_t offset, std::uint64_t siz
 
 Result<std::string> ChainFile::SetAside(std::uint64_t from, std::uint64_t size, std::uint64_t sequence) {
   CORDON_ASSIGN(const std::string torn, ReadRange(from, size));
-  const std::string name = "audit.torn-" + std::to_string(sequence) + "-" + Digest::Of(torn).Short();
+  std::string name = "audit.torn-" + std::to_string(sequence) + "-" + Digest::Of(torn).Short();
   const Status kept = WriteFileAtomically(folder_ / name, torn, FileMode::kPrivate);
   if (!kept) return Unavailable(kept.error().message);
   if (::ftruncate(fd_.get(), static_cast<off_t>(from)) != 0) {

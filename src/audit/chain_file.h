@@ -13,7 +13,7 @@ namespace cordon::audit {
 
 // The last record of a chain.
 struct ChainEnd {
-  std::uint64_t sequence = 0;          // 0: no record yet
+  std::uint64_t sequence = 0;  // 0: no record yet
   std::string hash = std::string(64, '0');
   friend bool operator==(const ChainEnd&, const ChainEnd&) = default;
 };

@@ -23,18 +23,18 @@ std::string_view EventName(Event event);
 struct Record {
   Event event = Event::kDecision;
   std::string plugin;
-  std::string digest;                  // of the artifact, "sha256:…"
-  std::vector<std::string> callers;    // the chain, outermost first
+  std::string digest;                // of the artifact, "sha256:…"
+  std::vector<std::string> callers;  // the chain, outermost first
   std::string action;
-  std::string capability;              // compact form
-  std::string target;                  // normalised
+  std::string capability;  // compact form
+  std::string target;      // normalised
   std::string rule;
   std::optional<policy::Verdict> decision;
   std::optional<Code> code;
-  std::uint64_t count = 1;             // of equal events in one record
+  std::uint64_t count = 1;  // of equal events in one record
   std::optional<Duration> duration;
-  std::vector<std::pair<std::string, std::uint64_t>> usage;   // "memory_peak_bytes", "fuel" …
-  std::string actor;                   // who granted or revoked
+  std::vector<std::pair<std::string, std::uint64_t>> usage;  // "memory_peak_bytes", "fuel" …
+  std::string actor;                                         // who granted or revoked
   std::string note;
 };
 

@@ -11,7 +11,7 @@ namespace cordon::audit {
 namespace {
 
 constexpr std::size_t kFieldBytesMax = 1024;
-constexpr std::size_t kNameBytesMax = 128;   // of callers and of what is counted
+constexpr std::size_t kNameBytesMax = 128;  // of callers and of what is counted
 constexpr std::size_t kCallersMax = 8;
 constexpr std::size_t kUsageMax = 16;
 constexpr std::string_view kStart = "{\"v\":1,\"seq\":";
@@ -117,7 +117,7 @@ std::optional<ChainFields> ReadChainFields(std::string_view line) {
   line.remove_prefix(static_cast<std::size_t>(parsed.ptr - line.data()));
   if (!line.starts_with(kTime)) return std::nullopt;
   const std::size_t at = line.find(kPrevious, kTime.size());
-  if (at == std::string_view::npos || at > 64) return std::nullopt;
+  if (at > 64) return std::nullopt;
   const std::string_view hash = line.substr(at + kPrevious.size());
   if (hash.size() < 66 || hash[64] != '"') return std::nullopt;
   fields.previous_hash = hash.substr(0, 64);

@@ -41,8 +41,7 @@ class Chain {
     }
     if (head_ && head_->sequence > end_.sequence && !result_.bad) {
       ++line_;
-      Bad(end_.sequence + 1,
-          "the end was cut off: record " + std::to_string(head_->sequence) + " had been synced");
+      Bad(end_.sequence + 1, "the end was cut off: record " + std::to_string(head_->sequence) + " had been synced");
     }
     result_.last_sequence = end_.sequence;
     return std::move(result_);

@@ -72,8 +72,9 @@ Status CheckMounts(std::span<const Ruling> rulings) {
     if (scope == nullptr) continue;
     const auto [at, added] = seen.emplace(scope->mount, scope);
     if (!added && (at->second->root != scope->root || at->second->below != scope->below)) {
-      return Fail(Code::kInvalid, "mount " + scope->mount + " would show two folders, " + at->second->root + "/" +
-                                      at->second->below + " and " + scope->root + "/" + scope->below,
+      return Fail(Code::kInvalid,
+                  "mount " + scope->mount + " would show two folders, " + at->second->root + "/" + at->second->below +
+                      " and " + scope->root + "/" + scope->below,
                   "give each folder a mount of its own");
     }
   }
@@ -102,16 +103,20 @@ Error CauseOf(const Ruling& ruling) {
     return Error(Code::kUnenforceable, text + " is required, and this build cannot enforce it yet",
                  "make the permission optional, or use a build that has " +
                      std::string(KindName(ruling.request.capability.kind())))
-        .With("capability", text).With("rule", ruling.rule);
+        .With("capability", text)
+        .With("rule", ruling.rule);
   }
   if (ruling.rule == "withdrawn") {
     return Error(Code::kDenied, text + " is required and was withdrawn",
                  "take '" + std::string(KindName(ruling.request.capability.kind())) + "' out of 'deny' in grants.yaml")
-        .With("capability", text).With("rule", ruling.rule);
+        .With("capability", text)
+        .With("rule", ruling.rule);
   }
   return Error(Code::kDenied, text + " is required and not granted (" + ruling.rule + ")",
                "grant it: " + GrantFlags(ruling.request.capability))
-      .With("capability", text).With("rule", ruling.rule).With("grant", ruling.smallest_grant);
+      .With("capability", text)
+      .With("rule", ruling.rule)
+      .With("grant", ruling.smallest_grant);
 }
 
 }  // namespace
@@ -197,17 +202,17 @@ Status Authority::CheckRequired() const {
   }
   if (causes.empty()) return {};
   const std::string count = std::to_string(causes.size());
-  Error error(code, count + (causes.size() == 1 ? " required permission is" : " required permissions are") +
-                        " not effective: " + names,
+  Error error(code,
+              count + (causes.size() == 1 ? " required permission is" : " required permissions are") +
+                  " not effective: " + names,
               flags.empty() ? causes.front().remedy : "grant what is missing:" + flags);
   error.causes = std::move(causes);
   return Fail(std::move(error));
 }
 
 bool Authority::Allows(Kind kind) const {
-  return std::any_of(rulings_.begin(), rulings_.end(), [kind](const Ruling& ruling) {
-    return ruling.effective && ruling.effective->kind() == kind;
-  });
+  return std::any_of(rulings_.begin(), rulings_.end(),
+                     [kind](const Ruling& ruling) { return ruling.effective && ruling.effective->kind() == kind; });
 }
 
 const Ruling* Authority::RulingFor(Kind kind) const {
@@ -229,6 +234,7 @@ std::vector<FilesScope> Authority::FilesGrants() const {
     if (!added) at->second.access = std::max(at->second.access, scope->access);
   }
   std::vector<FilesScope> scopes;
+  scopes.reserve(by_mount.size());
   for (auto& [mount, scope] : by_mount) scopes.push_back(std::move(scope));
   return scopes;
 }

@@ -20,7 +20,7 @@ enum class Need : std::uint8_t { kRequired, kOptional };
 struct Request {
   Capability capability;
   Need need = Need::kRequired;
-  std::string reason;                  // the author's words: escape before display
+  std::string reason;  // the author's words: escape before display
 };
 
 enum class RiskLevel : std::uint8_t { kLow, kMedium, kHigh, kCritical };
@@ -39,8 +39,8 @@ enum class Verdict : std::uint8_t { kAllow, kDeny };
 struct Decision {
   Verdict verdict = Verdict::kDeny;
   std::string rule;
-  std::string remedy;                  // when denied: what would allow it; may be empty
-  Code code = Code::kDenied;           // when denied
+  std::string remedy;         // when denied: what would allow it; may be empty
+  Code code = Code::kDenied;  // when denied
   bool allowed() const { return verdict == Verdict::kAllow; }
 };
 
@@ -52,8 +52,8 @@ struct Ruling {
   Source source = Source::kManifest;
   State state = State::kDenied;
   std::string rule;
-  std::optional<Capability> effective; // when effective; may be narrower than the request
-  std::string smallest_grant;          // when denied: the text for `--grant` that would allow it
+  std::optional<Capability> effective;  // when effective; may be narrower than the request
+  std::string smallest_grant;           // when denied: the text for `--grant` that would allow it
 
   bool narrowed() const { return effective && !(*effective == request.capability); }
 };
@@ -75,7 +75,7 @@ class Authority {
   // each), with one cause for each; a cause has the details "capability", "rule" and, when a grant would help, "grant".
   Status CheckRequired() const;
 
-  std::span<const Ruling> rulings() const { return rulings_; }   // the manifest's first, then the defaults
+  std::span<const Ruling> rulings() const { return rulings_; }  // the manifest's first, then the defaults
   LinkMode link() const { return link_; }
   // Grants that no request asked for; worth a warning.
   std::span<const Grant> unused() const { return unused_; }
@@ -88,7 +88,7 @@ class Authority {
   std::vector<FilesScope> FilesGrants() const;
   std::vector<std::string> EnvironmentNames() const;
   bool AllowsArguments() const { return Allows(Kind::kArguments); }
-  std::optional<ClockPrecision> Clock() const;   // nothing when withdrawn
+  std::optional<ClockPrecision> Clock() const;  // nothing when withdrawn
 
   Decision Decide(const Capability& asked) const;
   // Of the effective set.

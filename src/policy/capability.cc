@@ -11,7 +11,7 @@ namespace {
 struct KindRow {
   Kind kind;
   std::string_view name;
-  std::string_view prefix;    // of the compact form
+  std::string_view prefix;  // of the compact form
   bool enforceable;
 };
 
@@ -129,8 +129,7 @@ Status CheckMount(std::string_view mount) {
   };
   if (mount == "/") return forbidden("is the root of the guest's file system");
   if (mount.empty() || mount.front() != '/') {
-    return Fail(Code::kSyntax, "mount '" + Excerpt(mount) + "' is not an absolute path",
-                "write a path such as /data");
+    return Fail(Code::kSyntax, "mount '" + Excerpt(mount) + "' is not an absolute path", "write a path such as /data");
   }
   switch (CheckSegments(mount.substr(1))) {
     case PathFault::kNone: break;
@@ -278,9 +277,7 @@ Result<Capability> MakeCaller(std::string_view what) {
   return MakeNamed(Kind::kContext, "", what);
 }
 
-Capability MakeClock(ClockPrecision precision) {
-  return CapabilityMaker::Make(Kind::kClock, ClockScope{precision});
-}
+Capability MakeClock(ClockPrecision precision) { return CapabilityMaker::Make(Kind::kClock, ClockScope{precision}); }
 Capability MakeConfig() { return CapabilityMaker::Make(Kind::kConfig, NameScope{}); }
 Capability MakeRandom() { return CapabilityMaker::Make(Kind::kRandom, NameScope{}); }
 Capability MakeStdio() { return CapabilityMaker::Make(Kind::kStdio, NameScope{}); }

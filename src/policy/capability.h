@@ -19,8 +19,23 @@ namespace cordon::policy {
 inline constexpr std::size_t kCapabilityBytesMax = 4096;
 
 enum class Kind : std::uint8_t {
-  kFiles, kHttp, kSockets, kEnvironment, kSecrets, kConfig, kExec, kStorage, kMemory, kMessaging, kCall, kContext,
-  kClock, kRandom, kStdio, kLog, kArguments,
+  kFiles,
+  kHttp,
+  kSockets,
+  kEnvironment,
+  kSecrets,
+  kConfig,
+  kExec,
+  kStorage,
+  kMemory,
+  kMessaging,
+  kCall,
+  kContext,
+  kClock,
+  kRandom,
+  kStdio,
+  kLog,
+  kArguments,
 };
 inline constexpr std::size_t kKindCount = 17;
 
@@ -38,9 +53,9 @@ enum class ClockPrecision : std::uint8_t { kCoarse, kFine };
 // `fs:read:/data=workspace/data`
 struct FilesScope {
   Access access = Access::kRead;
-  std::string mount;   // absolute, normalised path in the guest
-  std::string root;    // name of a root that the operator maps
-  std::string below;   // normalised relative path under the root; "" for all of it
+  std::string mount;  // absolute, normalised path in the guest
+  std::string root;   // name of a root that the operator maps
+  std::string below;  // normalised relative path under the root; "" for all of it
   friend auto operator<=>(const FilesScope&, const FilesScope&) = default;
 };
 
@@ -55,7 +70,7 @@ struct HttpScope {
   std::string scheme;                // "http" or "https"
   std::string host;                  // lower-case; "*" any; "*.suffix", apex excluded; IPv6 in brackets
   PortRange ports;
-  std::string path;                  // exact, or a prefix that ends in "/*"
+  std::string path;  // exact, or a prefix that ends in "/*"
   friend auto operator<=>(const HttpScope&, const HttpScope&) = default;
 };
 
@@ -71,7 +86,7 @@ struct SocketScope {
 struct ExecArgument {
   enum class Form : std::uint8_t { kLiteral, kOneOf, kInteger, kPath, kPattern };
   Form form = Form::kLiteral;
-  std::string text;    // the literal; "a|b"; "1..9"; a mount; an anchored pattern
+  std::string text;  // the literal; "a|b"; "1..9"; a mount; an anchored pattern
   friend auto operator<=>(const ExecArgument&, const ExecArgument&) = default;
 };
 struct ExecScope {

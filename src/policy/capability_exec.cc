@@ -25,9 +25,10 @@ bool IsRange(std::string_view text) {
   const std::size_t dots = text.find("..");
   if (dots == std::string_view::npos) return false;
   std::int64_t first = 0, last = 0;
-  const char* middle = text.data() + dots;
-  const char* end = text.data() + text.size();
-  const auto a = std::from_chars(text.data(), middle, first);
+  const char* begin = text.data();
+  const char* middle = begin + dots;
+  const char* end = begin + text.size();
+  const auto a = std::from_chars(begin, middle, first);
   const auto b = std::from_chars(middle + 2, end, last);
   return a.ec == std::errc() && a.ptr == middle && b.ec == std::errc() && b.ptr == end && first <= last;
 }
@@ -50,8 +51,7 @@ Status CheckArgument(const ExecArgument& argument) {
     case ExecArgument::Form::kPattern: return {};
     case ExecArgument::Form::kOneOf: return IsChoice(argument.text) ? Status() : wrong("is not a choice like a|b");
     case ExecArgument::Form::kInteger: return IsRange(argument.text) ? Status() : wrong("is not a range like 1..9");
-    case ExecArgument::Form::kPath:
-      return IsMount(argument.text) ? Status() : wrong("is not a mount like /data");
+    case ExecArgument::Form::kPath: return IsMount(argument.text) ? Status() : wrong("is not a mount like /data");
   }
   return wrong("has no form");
 }
@@ -72,8 +72,8 @@ Result<ExecArgument> ParseArgument(std::string_view word) {
       argument.form = row.form;
       known = true;
     }
-    if (!known) return Fail(Code::kSyntax, "'" + Excerpt(name) + "' is not a form of argument",
-                            "write re, one-of, int or path");
+    if (!known)
+      return Fail(Code::kSyntax, "'" + Excerpt(name) + "' is not a form of argument", "write re, one-of, int or path");
     body = word.substr(colon + 1, word.size() - colon - 2);
   }
   if (body.find_first_of("<>;") != std::string_view::npos) {

@@ -11,8 +11,8 @@ namespace {
 const std::string* Deeper(const std::string& a, const std::string& b) {
   const std::string& shorter = a.size() <= b.size() ? a : b;
   const std::string& longer = a.size() <= b.size() ? b : a;
-  const bool beneath = shorter.empty() || shorter == longer ||
-                       (longer.starts_with(shorter) && longer[shorter.size()] == '/');
+  const bool beneath =
+      shorter.empty() || shorter == longer || (longer.starts_with(shorter) && longer[shorter.size()] == '/');
   return beneath ? &longer : nullptr;
 }
 

@@ -85,8 +85,9 @@ Result<std::string> ParseHost(std::string_view text, Blocks blocks) {
 
 Result<std::uint16_t> ParsePort(std::string_view text) {
   std::uint16_t port = 0;
-  const char* end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data(), end, port);
+  const char* begin = text.data();
+  const char* end = begin + text.size();
+  const auto parsed = std::from_chars(begin, end, port);
   if (text.empty() || text.front() == '0' || parsed.ec != std::errc() || parsed.ptr != end || !IsDigit(text.front())) {
     return Fail(Code::kRange, "'" + Excerpt(text) + "' is not a port", "write a number from 1 to 65535, or 8000-8010");
   }
@@ -181,7 +182,7 @@ Result<Capability> MakeHttp(std::string_view url, std::span<const std::string> m
 
 Result<Capability> ParseHttp(std::string_view rest) {
   const std::size_t colon = rest.find(':');
-  if (colon == std::string_view::npos || colon > 64) {
+  if (colon > 64) {  // absent too
     return Fail(Code::kSyntax, "'http:" + Excerpt(rest) + "' has no URL", "write http:GET:https://HOST/PATH");
   }
   std::vector<std::string> methods;

@@ -21,23 +21,54 @@ Code CodeOf(std::string_view text) {
 }
 
 // One of each form, several of those that compare.
-const char* const kForms[] = {
-    "fs:read:/data=workspace", "fs:write:/data=workspace", "fs:read:/data=workspace/data",
-    "fs:write:/data=workspace/data/in", "fs:read:/data=workspace/dat", "fs:read:/other=workspace",
-    "fs:read:/data=temp",
-    "http:GET:https://api.example.com/v1/*", "http:GET,HEAD:https://api.example.com/v1/users",
-    "http:GET,POST:https://*.example.com/*", "http:GET:https://*.eu.example.com/v1/*",
-    "http:GET:https://example.com/*",
-    "http:GET:http://*.example.com/*", "http:GET:https://api.example.com:8000-8010/*",
-    "http:GET:https://api.example.com:8005/v1/*", "http:GET:https://api.example.com/v10",
-    "net:tcp:db.internal:5432", "net:tcp:*.internal:5000-6000", "net:udp:db.internal:5432", "net:tcp:10.0.0.0/8:5432",
-    "net:tcp:10.1.2.3:5432", "net:tcp:10.1.0.0/16:1-65535", "net:tcp:[2001:db8::1]:53",
-    "net:listen-tcp:127.0.0.1:8080",
-    "env:GITHUB_TOKEN", "env:_x", "secret:api-key", "config", "exec:git log --oneline <re:[0-9a-f]{7,40}>",
-    "exec:git log", "exec:tar <one-of:-x|-t> <int:1..9> <path:/data>", "kv:read:cache", "kv:write:cache",
-    "memory:recall:session", "memory:store:agent", "msg:send:alerts", "msg:receive:alerts",
-    "call:acme/geocode#lookup", "call:acme/geocode#*", "call:acme/geo#lookup", "ctx:user", "ctx:session",
-    "clock:coarse", "clock:fine", "random", "stdio", "log", "args"};
+const char* const kForms[] = {"fs:read:/data=workspace",
+                              "fs:write:/data=workspace",
+                              "fs:read:/data=workspace/data",
+                              "fs:write:/data=workspace/data/in",
+                              "fs:read:/data=workspace/dat",
+                              "fs:read:/other=workspace",
+                              "fs:read:/data=temp",
+                              "http:GET:https://api.example.com/v1/*",
+                              "http:GET,HEAD:https://api.example.com/v1/users",
+                              "http:GET,POST:https://*.example.com/*",
+                              "http:GET:https://*.eu.example.com/v1/*",
+                              "http:GET:https://example.com/*",
+                              "http:GET:http://*.example.com/*",
+                              "http:GET:https://api.example.com:8000-8010/*",
+                              "http:GET:https://api.example.com:8005/v1/*",
+                              "http:GET:https://api.example.com/v10",
+                              "net:tcp:db.internal:5432",
+                              "net:tcp:*.internal:5000-6000",
+                              "net:udp:db.internal:5432",
+                              "net:tcp:10.0.0.0/8:5432",
+                              "net:tcp:10.1.2.3:5432",
+                              "net:tcp:10.1.0.0/16:1-65535",
+                              "net:tcp:[2001:db8::1]:53",
+                              "net:listen-tcp:127.0.0.1:8080",
+                              "env:GITHUB_TOKEN",
+                              "env:_x",
+                              "secret:api-key",
+                              "config",
+                              "exec:git log --oneline <re:[0-9a-f]{7,40}>",
+                              "exec:git log",
+                              "exec:tar <one-of:-x|-t> <int:1..9> <path:/data>",
+                              "kv:read:cache",
+                              "kv:write:cache",
+                              "memory:recall:session",
+                              "memory:store:agent",
+                              "msg:send:alerts",
+                              "msg:receive:alerts",
+                              "call:acme/geocode#lookup",
+                              "call:acme/geocode#*",
+                              "call:acme/geo#lookup",
+                              "ctx:user",
+                              "ctx:session",
+                              "clock:coarse",
+                              "clock:fine",
+                              "random",
+                              "stdio",
+                              "log",
+                              "args"};
 
 TEST(Capability, EachFormRoundTrips) {
   for (const char* text : kForms) {
@@ -58,8 +89,7 @@ TEST(Capability, YamlPiecesGiveTheCompactForm) {
   const std::string methods[] = {"HEAD", "GET"};
   EXPECT_EQ(MakeHttp("https://*.example.org/", methods)->ToString(), "http:GET,HEAD:https://*.example.org/*");
   EXPECT_EQ(MakeSocket("tcp://db.internal:5432", SocketUse::kConnect)->ToString(), "net:tcp:db.internal:5432");
-  const ExecArgument arguments[] = {{ExecArgument::Form::kLiteral, "log"},
-                                    {ExecArgument::Form::kPattern, "a b;<c>%"}};
+  const ExecArgument arguments[] = {{ExecArgument::Form::kLiteral, "log"}, {ExecArgument::Form::kPattern, "a b;<c>%"}};
   EXPECT_EQ(MakeExec("git", arguments)->ToString(), "exec:git log <re:a%20b%3B%3Cc%3E%25>");
   EXPECT_EQ(*Capability::Parse("exec:git log <re:a%20b%3B%3Cc%3E%25>"), *MakeExec("git", arguments));
 }
@@ -78,7 +108,7 @@ TEST(Capability, IntersectIsCommutativeAndNeverWiderThanEither) {
       for (const char* third : kForms) {
         const Capability c = Cap(third);
         const auto bc = Intersect(b, c);
-        EXPECT_EQ(Intersect(*both, c), bc ? Intersect(a, *bc) : std::nullopt);   // associative
+        EXPECT_EQ(Intersect(*both, c), bc ? Intersect(a, *bc) : std::nullopt);  // associative
         if (both->Covers(c)) {
           EXPECT_TRUE(a.Covers(c) && b.Covers(c));
         }
@@ -109,43 +139,95 @@ TEST(Capability, IntersectNarrows) {
 }
 
 TEST(Capability, WhatThisBuildEnforces) {
-  for (Kind kind : {Kind::kFiles, Kind::kEnvironment, Kind::kArguments, Kind::kClock, Kind::kRandom, Kind::kStdio,
-                    Kind::kLog}) {
+  for (Kind kind :
+       {Kind::kFiles, Kind::kEnvironment, Kind::kArguments, Kind::kClock, Kind::kRandom, Kind::kStdio, Kind::kLog}) {
     EXPECT_TRUE(EnforceableNow(kind)) << KindName(kind);
   }
   for (Kind kind : {Kind::kHttp, Kind::kSockets, Kind::kSecrets, Kind::kConfig, Kind::kExec, Kind::kStorage,
-                    Kind::kMemory,
-                    Kind::kMessaging, Kind::kCall, Kind::kContext}) {
+                    Kind::kMemory, Kind::kMessaging, Kind::kCall, Kind::kContext}) {
     EXPECT_FALSE(EnforceableNow(kind)) << KindName(kind);
   }
 }
 
 TEST(Capability, WhatIsNotInTheGrammarIsRefused) {
-  for (const char* text : {"", ":", "fs", "fs:", "fs:read", "fs:read:/data", "fs:read:=workspace",
+  for (const char* text : {"",
+                           ":",
+                           "fs",
+                           "fs:",
+                           "fs:read",
+                           "fs:read:/data",
+                           "fs:read:=workspace",
                            "fs:exec:/data=workspace",
-                           "fs:read:data=workspace", "fs:read:/data/=workspace", "fs:read://data=workspace",
-                           "fs:read:/da ta=workspace", "fs:read:/data=workspace/", "fs:read:/data=Workspace",
-                           "fs:read:/data=work space", "fs:read:/data=workspace\n", "env:", "env:1A", "env:A=B",
+                           "fs:read:data=workspace",
+                           "fs:read:/data/=workspace",
+                           "fs:read://data=workspace",
+                           "fs:read:/da ta=workspace",
+                           "fs:read:/data=workspace/",
+                           "fs:read:/data=Workspace",
+                           "fs:read:/data=work space",
+                           "fs:read:/data=workspace\n",
+                           "env:",
+                           "env:1A",
+                           "env:A=B",
                            "env:A B",
-                           "env:Ä", "secret:", "secret:A", "config:", "random:x", "args:", "clock", "clock:exact",
-                           "kv:cache", "kv:append:cache", "memory:recall", "memory:recall:all", "msg:send:",
+                           "env:Ä",
+                           "secret:",
+                           "secret:A",
+                           "config:",
+                           "random:x",
+                           "args:",
+                           "clock",
+                           "clock:exact",
+                           "kv:cache",
+                           "kv:append:cache",
+                           "memory:recall",
+                           "memory:recall:all",
+                           "msg:send:",
                            "ctx:root",
-                           "call:acme/geocode", "call:geocode#lookup", "call:Acme/geocode#lookup", "exec:",
+                           "call:acme/geocode",
+                           "call:geocode#lookup",
+                           "call:Acme/geocode#lookup",
+                           "exec:",
                            "exec:/bin/sh",
-                           "exec:git  log", "exec:git <re:a", "exec:git <zz:a>", "exec:git <int:9..1>",
+                           "exec:git  log",
+                           "exec:git <re:a",
+                           "exec:git <zz:a>",
+                           "exec:git <int:9..1>",
                            "exec:git a%0Ab",
-                           "exec:git a%2", "exec:git a%", "http:GET", "http:GET:ftp://a.b/*", "http::https://a.b/*",
-                           "http:get:https://a.b/*", "http:CONNECT:https://a.b/*", "http:GET:https://a.b",
-                           "http:GET:https://u@a.b/*", "http:GET:https://a.b:0/*", "http:GET:https://a.b:/*",
-                           "http:GET:https://a.b:65536/*", "http:GET:https://a.b:+443/*", "http:GET:https://a.b/../x",
-                           "http:GET:https://a.b/%2e", "http:GET:https://a.b/x?y", "http:GET:https://a..b/*",
-                           "http:GET:https://a.b./*", "http:GET:https:///*", "http:GET:https://0x7f.1/*",
-                           "http:GET:https://2130706433/*", "http:GET:https://127.1/*",
+                           "exec:git a%2",
+                           "exec:git a%",
+                           "http:GET",
+                           "http:GET:ftp://a.b/*",
+                           "http::https://a.b/*",
+                           "http:get:https://a.b/*",
+                           "http:CONNECT:https://a.b/*",
+                           "http:GET:https://a.b",
+                           "http:GET:https://u@a.b/*",
+                           "http:GET:https://a.b:0/*",
+                           "http:GET:https://a.b:/*",
+                           "http:GET:https://a.b:65536/*",
+                           "http:GET:https://a.b:+443/*",
+                           "http:GET:https://a.b/../x",
+                           "http:GET:https://a.b/%2e",
+                           "http:GET:https://a.b/x?y",
+                           "http:GET:https://a..b/*",
+                           "http:GET:https://a.b./*",
+                           "http:GET:https:///*",
+                           "http:GET:https://0x7f.1/*",
+                           "http:GET:https://2130706433/*",
+                           "http:GET:https://127.1/*",
                            "http:GET:https://010.0.0.1/*",
-                           "http:GET:https://[::ffff:127.0.0.1]/*", "http:GET:https://[::1%25eth0]/*",
-                           "http:GET:https://10.0.0.0/8/*/x*", "net:tcp:a", "net:tcp:a:", "net:sctp:a:1",
+                           "http:GET:https://[::ffff:127.0.0.1]/*",
+                           "http:GET:https://[::1%25eth0]/*",
+                           "http:GET:https://10.0.0.0/8/*/x*",
+                           "net:tcp:a",
+                           "net:tcp:a:",
+                           "net:sctp:a:1",
                            "net:tcp:10.0.0.1/8:1",
-                           "net:tcp:10.0.0.0/33:1", "env:A; session; x", "env:A;", "FS:read:/data=workspace",
+                           "net:tcp:10.0.0.0/33:1",
+                           "env:A; session; x",
+                           "env:A;",
+                           "FS:read:/data=workspace",
                            " env:A"}) {
     EXPECT_FALSE(Grant::Parse(text)) << text;
   }
@@ -159,21 +241,19 @@ TEST(Capability, ADeceptivelyNamedKindIsSuggested) {
 }
 
 TEST(attack_33, FileGrantsOfTheHostAreForbidden) {
-  for (const char* text : {"fs:read:/data=/", "fs:read:/data=..", "fs:read:/data=/etc/../", "fs:read:/data=~",
-                           "fs:read:/data=$HOME", "fs:read:/data=/proc", "fs:read:/data=workspace/..",
-                           "fs:read:/data=workspace/../../etc", "fs:read:/data=./x", "fs:read:/data=~root",
-                           "fs:read:/=workspace",
-                           "fs:read:/..=workspace", "fs:read:/data/../..=workspace", "fs:read:/proc=workspace",
-                           "fs:read:/dev/shm=workspace"}) {
+  for (const char* text :
+       {"fs:read:/data=/", "fs:read:/data=..", "fs:read:/data=/etc/../", "fs:read:/data=~", "fs:read:/data=$HOME",
+        "fs:read:/data=/proc", "fs:read:/data=workspace/..", "fs:read:/data=workspace/../../etc", "fs:read:/data=./x",
+        "fs:read:/data=~root", "fs:read:/=workspace", "fs:read:/..=workspace", "fs:read:/data/../..=workspace",
+        "fs:read:/proc=workspace", "fs:read:/dev/shm=workspace"}) {
     EXPECT_EQ(CodeOf(text), Code::kGrantForbidden) << text;
   }
 }
 
 TEST(attack_34, WideHostsAreRefused) {
   for (const char* host : {"*", "*.com", "*.co.uk", "a.*.com", "*evil.com", "169.254.169.254", "*.github.io",
-                           "a*.evil.com",
-                           "*.*.com", "*.com.au", "*.amazonaws.com", "metadata.google.internal", "[fd00:ec2::254]",
-                           "100.100.100.200", "0.0.0.0", "**", "*."}) {
+                           "a*.evil.com", "*.*.com", "*.com.au", "*.amazonaws.com", "metadata.google.internal",
+                           "[fd00:ec2::254]", "100.100.100.200", "0.0.0.0", "**", "*."}) {
     EXPECT_EQ(CodeOf("http:GET:https://" + std::string(host) + "/*"), Code::kGrantTooWide) << host;
   }
   for (const char* host : {"*", "*.net", "0.0.0.0/0", "169.254.0.0/16", "128.0.0.0/1", "169.254.169.254"}) {

@@ -37,8 +37,8 @@ Result<Level> ParseLevel(std::string_view text) {
 
 Result<Ceiling> Ceiling::For(Level level) {
   if (level == Level::kDefault) return Ceiling(level);
-  return Fail(Code::kUnenforceable,
-              "this build cannot enforce level '" + std::string(LevelName(level)) + "' yet", "use level default");
+  return Fail(Code::kUnenforceable, "this build cannot enforce level '" + std::string(LevelName(level)) + "' yet",
+              "use level default");
 }
 
 std::string Ceiling::rule() const { return "ceiling:level-" + std::string(LevelName(level_)); }

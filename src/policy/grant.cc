@@ -35,8 +35,8 @@ Result<Lifetime> ParseOption(std::string_view option) {
 Result<Grant> Grant::Parse(std::string_view text) {
   if (text.size() > kCapabilityBytesMax) return Fail(Code::kLimit, "a grant is longer than 4096 bytes");
   std::size_t semicolon = text.find(';');
-  CORDON_ASSIGN(Capability capability, Capability::Parse(semicolon == std::string_view::npos
-                                                             ? text : Trim(text.substr(0, semicolon))));
+  CORDON_ASSIGN(Capability capability,
+                Capability::Parse(semicolon == std::string_view::npos ? text : Trim(text.substr(0, semicolon))));
   CORDON_TRY(Ceiling::Default().Check(capability));
   Grant grant{std::move(capability), Lifetime::kPermanent};
   while (semicolon != std::string_view::npos) {

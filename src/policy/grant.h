@@ -35,15 +35,15 @@ bool OnByDefault(Kind kind);
 
 // Everything granted to one plugin.
 struct GrantSet {
-  std::string plugin;                  // "acme/linkcheck"
-  Digest artifact;                     // of the .wasm file
-  Digest manifest;                     // of the canonical manifest; zero for a bare .wasm
-  std::string publisher;               // "" while nothing is signed
+  std::string plugin;                                  // "acme/linkcheck"
+  Digest artifact;                                     // of the .wasm file
+  Digest manifest;                                     // of the canonical manifest; zero for a bare .wasm
+  std::string publisher;                               // "" while nothing is signed
   std::map<std::string, std::filesystem::path> roots;  // name → host folder, absolute
   std::vector<Grant> granted;
-  std::vector<Kind> denied;            // defaults that are withdrawn: `deny: [clock]`
-  std::string by;                      // who granted
-  std::string at;                      // when, RFC 3339 UTC
+  std::vector<Kind> denied;  // defaults that are withdrawn: `deny: [clock]`
+  std::string by;            // who granted
+  std::string at;            // when, RFC 3339 UTC
   friend bool operator==(const GrantSet&, const GrantSet&) = default;
 };
 

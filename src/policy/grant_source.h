@@ -15,7 +15,7 @@ struct Subject {
   std::string plugin;
   Digest artifact;
   Digest manifest;
-  std::span<const Request> requests;   // so that E_CHANGED can name the difference
+  std::span<const Request> requests;  // so that E_CHANGED can name the difference
 };
 
 class GrantSource {

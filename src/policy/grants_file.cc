@@ -14,8 +14,8 @@ namespace {
 using yaml::Document;
 using yaml::Node;
 
-constexpr std::array<std::string_view, 9> kKeys = {"plugin", "artifact", "manifest", "publisher", "roots",
-                                                   "granted", "deny", "by", "at"};
+constexpr std::array<std::string_view, 9> kKeys = {"plugin",  "artifact", "manifest", "publisher", "roots",
+                                                   "granted", "deny",     "by",       "at"};
 constexpr std::size_t kPluginsMax = 1024;
 
 std::string_view KindText(const Node& node) {
@@ -222,8 +222,8 @@ Result<GrantBook> GrantBook::Parse(std::string_view text, std::string file) {
     CORDON_ASSIGN(GrantSet set, SetReader(document, item).Read());
     for (const GrantSet& other : book.sets_) {
       if (other.plugin == set.plugin) {
-        return Fail(document.ErrorAt(item, Code::kDuplicateKey, set.plugin + " is granted twice",
-                                     "merge both into one"));
+        return Fail(
+            document.ErrorAt(item, Code::kDuplicateKey, set.plugin + " is granted twice", "merge both into one"));
       }
     }
     book.sets_.push_back(std::move(set));

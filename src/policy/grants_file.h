@@ -33,7 +33,7 @@ class GrantBook final : public GrantSource {
   std::string ToYaml() const;
 
  private:
-  std::vector<GrantSet> sets_;   // sorted by plugin
+  std::vector<GrantSet> sets_;  // sorted by plugin
 };
 
 // The JSON Schema (draft 2020-12) of the file, for `cordon schema grants`.

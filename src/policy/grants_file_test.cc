@@ -23,7 +23,8 @@ Error ErrorOf(const std::string& text) {
 TEST(GrantsFile, IsReadAndWrittenBack) {
   const auto book = GrantBook::Parse(OneSet("publisher: ana\nroots: {workspace: /srv/work}\n"
                                             "granted:\n  - fs:read:/data=workspace\n  - env:TOKEN\n"
-                                            "deny: [clock]\nby: ana\nat: \"2026-01-02T03:04:05Z\"\n"), "grants.yaml");
+                                            "deny: [clock]\nby: ana\nat: \"2026-01-02T03:04:05Z\"\n"),
+                                     "grants.yaml");
   ASSERT_TRUE(book) << book.error().message;
   ASSERT_EQ(book->sets().size(), 1u);
   const GrantSet& set = book->sets()[0];
@@ -52,7 +53,7 @@ TEST(GrantsFile, HoldsManyPlugins) {
   ASSERT_EQ(again->sets().size(), 2u);
   EXPECT_EQ(again->sets(), book.sets());
   EXPECT_EQ(again->sets()[0].plugin, "a/one");
-  EXPECT_EQ(again->sets()[0].granted.size(), 1u);   // the session's grant stayed off the disk
+  EXPECT_EQ(again->sets()[0].granted.size(), 1u);  // the session's grant stayed off the disk
   EXPECT_TRUE(book.Remove("a/one"));
   EXPECT_EQ(book.Remove("a/one").error().code, Code::kNotFound);
 }
@@ -66,8 +67,9 @@ TEST(GrantsFile, BindsToContent) {
   subject.artifact = *Digest::Parse(kB);
   const Error changed = book->Find(subject).error();
   EXPECT_EQ(changed.code, Code::kChanged);
-  EXPECT_EQ(changed.message, "acme/linkcheck has changed since it was granted anything: its artifact differs; "
-                             "it now asks for fs:write:/out=workspace");
+  EXPECT_EQ(changed.message,
+            "acme/linkcheck has changed since it was granted anything: its artifact differs; "
+            "it now asks for fs:write:/out=workspace");
   EXPECT_EQ(changed.Detail("grant"), "fs:write:/out=workspace");
   EXPECT_EQ(changed.Detail("was"), kA);
   EXPECT_NE(changed.remedy.find("--grant 'fs:write:/out=workspace' --root workspace=PATH"), std::string::npos);

@@ -10,27 +10,66 @@ namespace cordon::policy {
 namespace {
 
 // Second-level names that registries of countries sell below: "co" of co.uk.
-constexpr std::string_view kCountrySeconds[] = {
-    "ac", "asn", "biz", "co", "com", "ed", "edu", "gen", "go", "gob", "gouv", "gov", "govt", "gv", "id", "idf", "info",
-    "k12", "ltd", "me", "mil", "muni", "name", "ne", "net", "nhs", "nic", "nom", "or", "org", "plc", "police", "pro",
-    "sch", "school", "web"};
+constexpr std::string_view kCountrySeconds[] = {"ac",  "asn",  "biz", "co",   "com",    "ed",  "edu", "gen",    "go",
+                                                "gob", "gouv", "gov", "govt", "gv",     "id",  "idf", "info",   "k12",
+                                                "ltd", "me",   "mil", "muni", "name",   "ne",  "net", "nhs",    "nic",
+                                                "nom", "or",   "org", "plc",  "police", "pro", "sch", "school", "web"};
 
 // Names of hosting companies below which their customers live.
-constexpr std::string_view kHostingSuffixes[] = {
-    "amazonaws.com", "appspot.com", "azureedge.net", "azurewebsites.net", "blob.core.windows.net", "blogspot.com",
-    "cloudapp.azure.com", "cloudapp.net", "cloudfront.net", "cloudfunctions.net", "core.windows.net", "deno.dev",
-    "digitaloceanspaces.com", "duckdns.org", "dyndns.org", "edgekey.net", "execute-api.amazonaws.com", "fastly.net",
-    "firebaseapp.com", "fly.dev", "github.io", "githubusercontent.com", "gitlab.io", "glitch.me", "herokuapp.com",
-    "myshopify.com", "netlify.app", "ngrok-free.app", "ngrok.app", "ngrok.io", "onrender.com", "pages.dev",
-    "r2.dev", "railway.app", "repl.co", "run.app", "s3.amazonaws.com", "storage.googleapis.com", "surge.sh",
-    "trycloudflare.com", "uk.com", "us.com", "vercel.app", "web.app", "windows.net", "workers.dev"};
+constexpr std::string_view kHostingSuffixes[] = {"amazonaws.com",
+                                                 "appspot.com",
+                                                 "azureedge.net",
+                                                 "azurewebsites.net",
+                                                 "blob.core.windows.net",
+                                                 "blogspot.com",
+                                                 "cloudapp.azure.com",
+                                                 "cloudapp.net",
+                                                 "cloudfront.net",
+                                                 "cloudfunctions.net",
+                                                 "core.windows.net",
+                                                 "deno.dev",
+                                                 "digitaloceanspaces.com",
+                                                 "duckdns.org",
+                                                 "dyndns.org",
+                                                 "edgekey.net",
+                                                 "execute-api.amazonaws.com",
+                                                 "fastly.net",
+                                                 "firebaseapp.com",
+                                                 "fly.dev",
+                                                 "github.io",
+                                                 "githubusercontent.com",
+                                                 "gitlab.io",
+                                                 "glitch.me",
+                                                 "herokuapp.com",
+                                                 "myshopify.com",
+                                                 "netlify.app",
+                                                 "ngrok-free.app",
+                                                 "ngrok.app",
+                                                 "ngrok.io",
+                                                 "onrender.com",
+                                                 "pages.dev",
+                                                 "r2.dev",
+                                                 "railway.app",
+                                                 "repl.co",
+                                                 "run.app",
+                                                 "s3.amazonaws.com",
+                                                 "storage.googleapis.com",
+                                                 "surge.sh",
+                                                 "trycloudflare.com",
+                                                 "uk.com",
+                                                 "us.com",
+                                                 "vercel.app",
+                                                 "web.app",
+                                                 "windows.net",
+                                                 "workers.dev"};
 
-constexpr std::string_view kMetadataNames[] = {"metadata", "metadata.google.internal", "metadata.azure.com",
-                                               "metadata.azure.internal", "instance-data", "instance-data.ec2.internal",
-                                               "metadata.tencentyun.com", "metadata.packet.net"};
+constexpr std::string_view kMetadataNames[] = {
+    "metadata",      "metadata.google.internal",   "metadata.azure.com",      "metadata.azure.internal",
+    "instance-data", "instance-data.ec2.internal", "metadata.tencentyun.com", "metadata.packet.net"};
 
-constexpr std::string_view kMetadataBlocks[] = {"169.254.0.0/16", "100.100.100.200", "192.0.0.192", "fe80::/10",
-                                                "fd00:ec2::254", "fd20:ce::254", "168.63.129.16", "0.0.0.0", "::"};
+constexpr std::string_view kMetadataBlocks[] = {"169.254.0.0/16", "100.100.100.200", "192.0.0.192",
+                                                "fe80::/10",      "fd00:ec2::254",   "fd20:ce::254",
+                                                "168.63.129.16",  "0.0.0.0",         "::"};
 
 template <typename List>
 bool Contains(const List& list, std::string_view name) {
@@ -54,8 +93,9 @@ std::optional<AddressBlock> AddressBlock::Parse(std::string_view text) {
   block.length_ = bits;
   if (slash != std::string_view::npos) {
     const std::string_view length = text.substr(slash + 1);
-    const char* end = length.data() + length.size();
-    const auto parsed = std::from_chars(length.data(), end, block.length_);
+    const char* begin = length.data();
+    const char* end = begin + length.size();
+    const auto parsed = std::from_chars(begin, end, block.length_);
     if (length.empty() || parsed.ec != std::errc() || parsed.ptr != end || block.length_ > bits) return std::nullopt;
     if (length.size() > 1 && length.front() == '0') return std::nullopt;
   }

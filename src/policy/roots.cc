@@ -12,7 +12,7 @@ constexpr std::string_view kKernelTrees[] = {"/proc", "/sys", "/dev"};
 bool Within(const std::filesystem::path& inner, const std::filesystem::path& outer) {
   auto a = inner.begin();
   for (auto b = outer.begin(); b != outer.end(); ++b) {
-    if (b->empty()) continue;   // a trailing slash
+    if (b->empty()) continue;  // a trailing slash
     if (a == inner.end() || *a != *b) return false;
     ++a;
   }
@@ -90,10 +90,10 @@ Status CheckOverlap(std::span<const ResolvedMount> mounts) {
       if (a.access == b.access || !Overlap(a, b)) continue;
       const ResolvedMount& writable = a.access == Access::kWrite ? a : b;
       const ResolvedMount& readable = a.access == Access::kWrite ? b : a;
-      return Fail(Code::kOverlap,
-                  "mount " + readable.mount + " is read-only and mount " + writable.mount +
-                      " could write the same files",
-                  "grant both with one access, or folders that do not meet");
+      return Fail(
+          Code::kOverlap,
+          "mount " + readable.mount + " is read-only and mount " + writable.mount + " could write the same files",
+          "grant both with one access, or folders that do not meet");
     }
   }
   return {};

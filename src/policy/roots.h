@@ -32,10 +32,10 @@ struct FileId {
 
 // A folder that is about to be preopened.
 struct ResolvedMount {
-  std::string mount;                   // "/data"
-  std::filesystem::path host;          // canonical
+  std::string mount;           // "/data"
+  std::filesystem::path host;  // canonical
   FileId id;
-  std::vector<FileId> ancestors;       // of `host`, nearest first, up to "/"; finds bind mounts that paths do not show
+  std::vector<FileId> ancestors;  // of `host`, nearest first, up to "/"; finds bind mounts that paths do not show
   Access access = Access::kRead;
 };
 

@@ -23,8 +23,8 @@ TEST(attack_33, RootsThatNobodyMayMap) {
                            "/home/ana/.local/state/cordon", "/home/ana/.config/cordon/x", "relative", "/etc/.."}) {
     EXPECT_EQ(CodeOf(CheckRoot("workspace", path, kOurs, kHome)), Code::kGrantForbidden) << path;
   }
-  for (const char* text : {"~", "~/x", "$HOME", "/a/$HOME", "..", "../x", "/etc/../", "/a/..", "/a\n/b", "/a/\x1b[2J",
-                           "/a\xff"}) {
+  for (const char* text :
+       {"~", "~/x", "$HOME", "/a/$HOME", "..", "../x", "/etc/../", "/a/..", "/a\n/b", "/a/\x1b[2J", "/a\xff"}) {
     EXPECT_EQ(CodeOf(CheckRootText("workspace", text)), Code::kGrantForbidden) << text;
   }
 }

@@ -10,12 +10,12 @@ namespace {
 constexpr std::uint8_t kVersion = 1;
 constexpr std::uint8_t kRequest = 1;
 constexpr std::uint8_t kReply = 2;
-constexpr std::size_t kMessageTextMax = 64 << 10;   // of the sentence in a trap
+constexpr std::size_t kMessageTextMax = 64 << 10;  // of the sentence in a trap
 
 Status Fits(std::size_t size, std::size_t max, std::string_view what) {
   if (size <= max) return {};
-  return Fail(Code::kLimit, std::string(what) + " of " + std::to_string(size) + " bytes is longer than " +
-                                std::to_string(max));
+  return Fail(Code::kLimit,
+              std::string(what) + " of " + std::to_string(size) + " bytes is longer than " + std::to_string(max));
 }
 
 // Checks the first bytes; `kind` is what is expected.

@@ -9,8 +9,8 @@ namespace cordon::services {
 namespace {
 
 // The rules by which the file layer refuses. A report of another one is not believed.
-constexpr std::array<std::string_view, 7> kRules = {"fs:beneath", "fs:cross-mount", "fs:mount-crossing", "fs:not-regular",
-                                                    "fs:path",    "fs:read-only",   "fs:symlink-out"};
+constexpr std::array<std::string_view, 7> kRules = {
+    "fs:beneath", "fs:cross-mount", "fs:mount-crossing", "fs:not-regular", "fs:path", "fs:read-only", "fs:symlink-out"};
 // Those that only a change of files can meet.
 constexpr std::array<std::string_view, 3> kChangeRules = {"fs:cross-mount", "fs:read-only", "fs:symlink-out"};
 constexpr std::uint32_t kAccessCount = 4;

@@ -14,7 +14,7 @@ namespace cordon::services {
 // In whose name a guest asks.
 struct Caller {
   std::uint64_t call_id = 0;
-  std::vector<std::string> chain;      // outermost first; empty for the operator's own call
+  std::vector<std::string> chain;  // outermost first; empty for the operator's own call
 };
 
 // Holds the authority of one plugin. Thread-safe; the authority and the observer must outlive it.

@@ -29,7 +29,7 @@ struct LogService::State {
   mutable std::mutex mutex;
   std::chrono::steady_clock::time_point window_start{};
   std::uint64_t window_lines = 0, window_bytes = 0;
-  std::uint64_t gap_lines = 0, gap_bytes = 0;   // lost since the last line that was kept
+  std::uint64_t gap_lines = 0, gap_bytes = 0;  // lost since the last line that was kept
   std::uint64_t dropped_lines = 0;
 
   // Whether a line of this size still fits the second. REQUIRES: the mutex is held.

@@ -25,9 +25,9 @@ struct LogLine {
   std::uint64_t call_id = 0;
   LogLevel level = LogLevel::kInfo;
   std::string plugin;
-  std::string source;                  // the guest's `context`
+  std::string source;  // the guest's `context`
   std::string message;
-  std::uint64_t dropped_lines = 0;     // lost before this line
+  std::uint64_t dropped_lines = 0;  // lost before this line
   std::uint64_t dropped_bytes = 0;
 };
 
@@ -41,7 +41,7 @@ class LogSink {
 struct LogLimits {
   std::uint64_t lines_per_second = 1000;
   std::uint64_t bytes_per_second = 256 << 10;
-  std::size_t line_bytes = 8 << 10;    // the rest of a longer line is counted, not kept
+  std::size_t line_bytes = 8 << 10;  // the rest of a longer line is counted, not kept
 };
 
 class LogService final : public HostService {

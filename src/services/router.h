@@ -33,9 +33,9 @@ inline constexpr std::string_view kStubPrefix = "deny:";
 class StubAnswers {
  public:
   struct Answer {
-    std::vector<std::uint8_t> payload; // the interface's own access-denied error, in the wire format
-    std::string capability;            // that was denied, compact
-    std::string rule;                  // that denied it
+    std::vector<std::uint8_t> payload;  // the interface's own access-denied error, in the wire format
+    std::string capability;             // that was denied, compact
+    std::string rule;                   // that denied it
   };
   void Set(std::string interface_name, std::string function, Answer answer);
   // Audits one denial and answers it; a function without an answer traps with E_DENIED.
