@@ -3,9 +3,7 @@
 (component
   (core module $m
     (table $t 1 funcref)
-    (table $u 1 externref)
     (func (export "at-once") (result i32) (table.grow $t (ref.null func) (i32.const -1)))
-    (func (export "extern-at-once") (result i32) (table.grow $u (ref.null extern) (i32.const -1)))
     (func (export "step-by-step") (result i32)
       (local $gained i32)
       (loop $next
@@ -18,6 +16,5 @@
         (br $next))))
   (core instance $i (instantiate $m))
   (func (export "at-once") (result s32) (canon lift (core func $i "at-once")))
-  (func (export "extern-at-once") (result s32) (canon lift (core func $i "extern-at-once")))
   (func (export "step-by-step") (result s32) (canon lift (core func $i "step-by-step")))
   (func (export "until-trap") (canon lift (core func $i "until-trap"))))
