@@ -243,6 +243,8 @@ class Cordon:
         decision = self.import_decision(plugin, prefix, grants)
         if not decision:
             return ""
+        if decision["state"] == "linked" and decision["rule"].startswith("grant:"):
+            return f"outside the only grant ({decision['rule']})"
         return f"{decision['import']} {decision['state']} ({decision['rule']})"
 
 
@@ -271,7 +273,7 @@ class Demo:
             raise Broken(f"graph-analyst failed: {json.dumps(document.get('error'), indent=2)}")
         report = document["output"]
         for line in report["findings"]:
-            print(f"  {line}")
+            print(f"  {line if len(line) <= 140 else line[:139] + '…'}")
         print(f"  recommended: {'; '.join(report['recommendations'][:3]) or 'nothing'}")
         print(f"  confidence {report['confidence']}, {seconds:.1f} s with start and compilation")
         self.check_truth(graph, report["findings"])
