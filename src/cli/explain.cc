@@ -42,7 +42,9 @@ std::string Text(const runtime::Plugin& plugin, const Terminal& terminal) {
            std::string(policy::RiskName(plugin.risk())) + "\n";
   } else {
     out += terminal.Paint(Style::kError, "cannot run") + ": " + EscapeShort(runnable.error().message, 400) + "\n";
-    if (!runnable.error().remedy.empty()) out += "  fix: " + EscapeShort(runnable.error().remedy, 800) + "\n";
+    // The remedy of unlinked imports is to look at what follows.
+    const Error& why = runnable.error();
+    if (!why.remedy.empty() && why.code != Code::kLink) out += "  fix: " + EscapeShort(why.remedy, 800) + "\n";
   }
   out += heading("permissions") + PermissionsText(plugin.authority(), terminal);
   for (const policy::Grant& grant : plugin.authority().unused()) {
@@ -71,7 +73,7 @@ Result<int> Explain(Session& session) {
 
 Command ExplainCommand() {
   return {{.command = "explain",
-           .summary = "say of each import and permission: linked or not, by which rule, what would change it",
+           .summary = "say what is linked and what is not, by which rule, and what would change it",
            .positionals = kWords,
            .options = kOptions,
            .settings = Syntax::Settings::kTaken},

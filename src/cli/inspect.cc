@@ -7,6 +7,8 @@
 namespace cordon::cli {
 namespace {
 
+constexpr std::size_t kSchemaBytesShown = 400;
+
 constexpr Positional kWords[] = {kPluginWord};
 constexpr Option kOptions[] = {kGrantOption, kGrantsOption, kMountOption, kEnvironmentOption, kRootOption, kLevelOption};
 
@@ -73,24 +75,31 @@ OrderedJson Document(const runtime::Plugin& plugin, std::uint64_t size_bytes) {
   return json;
 }
 
+// A schema on one line; long ones are whole with --json.
+std::string SchemaText(const Json& schema) {
+  const std::string text = SafeJson(OrderedJson(schema));
+  return text.size() <= kSchemaBytesShown ? text : EscapeShort(text, kSchemaBytesShown) + ", see --json";
+}
+
 std::string ActionsText(const runtime::Plugin& plugin, const Terminal& terminal) {
   std::string out;
   for (const runtime::ActionView& action : plugin.Actions()) {
     out += "  " + terminal.Paint(Style::kStrong, Escape(action.name));
     if (!action.description.empty()) out += "  " + EscapeShort(action.description, 400);
     out += "\n    export " + Escape(action.export_name) + ": " + EscapeShort(action.wit, 1000) + "\n";
-    out += "    input  " + SafeJson(OrderedJson(action.input_schema)) + "\n";
-    out += "    output " + SafeJson(OrderedJson(action.output_schema)) + "\n";
+    out += "    input  " + SchemaText(action.input_schema) + "\n";
+    out += "    output " + SchemaText(action.output_schema) + "\n";
   }
   return out;
 }
 
-// What the imports need beyond what is always there: the kinds, and what would link them.
+// What the imports need beyond what is there for everybody: the kinds, and what would link them.
 std::string NeedsText(const runtime::Plugin& plugin, const Terminal& terminal) {
   abi::LinkPlan open;
   for (const abi::ImportDecision& decision : plugin.link_plan().decisions) {
-    const bool met = decision.state == abi::LinkState::kLinked || decision.state == abi::LinkState::kLinkedEmpty;
-    if (!met || !decision.capability.empty()) open.decisions.push_back(decision);
+    const bool met = decision.capability.empty() || decision.rule == "default-on";
+    const bool linked = decision.state == abi::LinkState::kLinked || decision.state == abi::LinkState::kLinkedEmpty;
+    if (!met || !linked) open.decisions.push_back(decision);
   }
   return ImportsText(open, terminal);
 }

@@ -73,11 +73,11 @@ Result<Parts> ConnectParts(Session& session, const manifest::Config& config, Use
 }
 
 // Before there is a session: an error in the words that choose the command.
-int Refuse(const std::vector<std::string>& words, const Error& error) {
+int Refuse(const std::vector<std::string>& words, const Error& error, std::string_view command = "error") {
   const bool json = std::find(words.begin(), words.end(), "--json") != words.end();
   const Terminal terminal = Terminal::Detect(FromEnvironment);
   if (json) {
-    const OrderedJson document = {{"schema", "cordon.error/1"}, {"ok", false}, {"error", ErrorJson(error)}};
+    const OrderedJson document = {{"schema", SchemaName(std::string(command))}, {"ok", false}, {"error", ErrorJson(error)}};
     (void)WriteAll(STDOUT_FILENO, SafeJson(document) + "\n");
   } else {
     (void)WriteAll(STDERR_FILENO, ErrorText(error, terminal));
@@ -110,7 +110,7 @@ int Main(std::vector<std::string> words) {
   if (*command == nullptr) return Overview(given);
   const Syntax& syntax = (*command)->syntax;
   auto arguments = ParseArguments(syntax, words);
-  if (!arguments) return Refuse(given, arguments.error());
+  if (!arguments) return Refuse(given, arguments.error(), syntax.command);
   if (arguments->Has("--help")) return Show(HelpText(syntax));
   Session session(std::string(syntax.command), std::move(*arguments), FromEnvironment, ConnectParts);
   return session.Finish((*command)->run(session));

@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kExcerptColumns = 100;
 
 // Details that the message or the remedy has said already are not said again.
-constexpr std::string_view kSaid[] = {"command", "file"};
+constexpr std::string_view kSaid[] = {"command"};
 
 bool IsStart(char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }
 

@@ -9,17 +9,12 @@
 #include "cli/report.h"
 
 namespace cordon::cli {
-namespace {
-
 namespace fs = std::filesystem;
 
-// "plugin grant" → "cordon.plugin.grant/1"
 std::string SchemaName(std::string command) {
   std::replace(command.begin(), command.end(), ' ', '.');
   return "cordon." + command + "/1";
 }
-
-}  // namespace
 
 Session::Session(std::string command, Arguments arguments, manifest::Environment environment, Connect connect)
     : command_(std::move(command)),

@@ -24,6 +24,9 @@ namespace cordon::cli {
 
 class Session;
 
+// "plugin grant" → "cordon.plugin.grant/1", the name of its documents.
+std::string SchemaName(std::string command);
+
 // The parts that main.cc puts together. `audit` is null for commands that only look.
 struct Parts {
   std::shared_ptr<audit::AuditLog> audit;
