@@ -36,6 +36,21 @@ Code CodeOf(cordon_status status, std::int64_t number) {
   return Code::kInternal;
 }
 
+// The limit that a code names, as config.yaml calls it; empty for other codes.
+std::string_view LimitOf(Code code) {
+  switch (code) {
+    case Code::kTimeout: return "timeout";
+    case Code::kCpu: return "cpu";
+    case Code::kFuel: return "fuel";
+    case Code::kMemory: return "memory";
+    case Code::kStackOverflow: return "stack";
+    case Code::kLiftLimit: return "output";
+    case Code::kTableFull: return "handles";
+    case Code::kInstances: return "instances";
+    default: return "";
+  }
+}
+
 // What the author or operator can do about a limit; the message says which it was.
 std::string_view RemedyOf(Code code) {
   switch (code) {
@@ -60,6 +75,7 @@ Error TakeError(cordon_status status, cordon_error* error) {
   result.remedy = RemedyOf(result.code);
   text = cordon_error_backtrace(error, &length);
   result.backtrace.assign(text, length);
+  if (const std::string_view limit = LimitOf(result.code); !limit.empty()) result.details.emplace_back("limit", limit);
   if (result.code == Code::kExit) {
     result.details.emplace_back("status", std::to_string(cordon_error_number(error)));
   }

@@ -175,7 +175,7 @@ std::optional<Error> Loader::WhyNot() const {
   return why;
 }
 
-Status Loader::AuditLoad(const std::optional<Error>& failure) const {
+Status Loader::AuditLoad(const std::optional<Error>& failure) {
   if (request_.purpose == LoadRequest::Purpose::kInspect) return {};
   audit::Observer& observer = *host_.options.observer;
   for (const policy::Ruling& ruling : plugin_->authority.rulings()) {
@@ -200,6 +200,7 @@ Status Loader::AuditLoad(const std::optional<Error>& failure) const {
   }
   audit::Record record = plugin_->NewRecord(audit::Event::kLoad);
   record.decision = failure ? policy::Verdict::kDeny : policy::Verdict::kAllow;
+  audited_ = true;
   if (failure) record.code = failure->code;
   return observer.On(record);
 }
@@ -290,8 +291,21 @@ Status Loader::BindActions() {
   return {};
 }
 
+// A binary or a grant that is refused before there is a plan leaves one record too.
 Result<std::unique_ptr<Plugin::State>> Loader::Run() {
   plugin_->host = &host_;
+  auto state = Prepare();
+  if (state || audited_ || request_.purpose == LoadRequest::Purpose::kInspect) return state;
+  if (state.error().code == Code::kNotFound) return state;
+  audit::Record record = plugin_->NewRecord(audit::Event::kLoad);
+  if (record.plugin.empty()) record.plugin = request_.source.filename().string();
+  record.decision = policy::Verdict::kDeny;
+  record.code = state.error().code;
+  CORDON_TRY(host_.options.observer->On(record));
+  return state;
+}
+
+Result<std::unique_ptr<Plugin::State>> Loader::Prepare() {
   CORDON_TRY(ReadAndDescribe());
   CORDON_TRY(ComputeAuthority());
   plugin_->not_runnable = WhyNot();

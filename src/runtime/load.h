@@ -16,6 +16,7 @@ class Loader {
   Result<std::unique_ptr<Plugin::State>> Run();
 
  private:
+  Result<std::unique_ptr<Plugin::State>> Prepare();
   void Stage(std::string_view name) const;
   Status ReadAndDescribe();
   Status ComputeLimits();
@@ -25,7 +26,7 @@ class Loader {
   Status ComputeAuthority();
   // Everything that stands between the plugin and a run, as one error; nothing when it may run.
   std::optional<Error> WhyNot() const;
-  Status AuditLoad(const std::optional<Error>& failure) const;
+  Status AuditLoad(const std::optional<Error>& failure);
   Status OpenMounts();
   Status Compile();
   void SetUpServices();
@@ -39,6 +40,7 @@ class Loader {
   std::vector<policy::Grant> grants_;
   std::vector<policy::Kind> withdrawn_;
   FolderMap folders_;
+  bool audited_ = false;  // the load has its record
 };
 
 }  // namespace cordon::runtime

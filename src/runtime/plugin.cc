@@ -83,7 +83,7 @@ audit::Record Plugin::State::NewRecord(audit::Event event) const {
   audit::Record record;
   record.event = event;
   record.plugin = source.name;
-  record.digest = source.digest.ToString();
+  if (!source.digest.IsZero()) record.digest = source.digest.ToString();
   return record;
 }
 

@@ -176,5 +176,7 @@ fn by_text(error: &Error, memory_denied: bool) -> Fault {
     };
     // The backtrace is told apart; the context chain without it is the message.
     let message = full.split("error while executing at wasm backtrace").next().unwrap_or(&full);
-    Fault::new(kind, message.trim_matches(|c: char| c == ':' || c.is_whitespace()).to_string())
+    let message = message.trim_matches(|c: char| c == ':' || c.is_whitespace());
+    // A host function's error has the backtrace around it, so that nothing stands before.
+    Fault::new(kind, if message.is_empty() { root.as_str() } else { message })
 }
