@@ -57,7 +57,8 @@ fn pool(options: &Options) -> PoolingAllocationConfig {
     pool
 }
 
-pub(crate) fn config(options: &Options) -> Config {
+/// Public for the bench, which gives a raw engine the same settings.
+pub fn config(options: &Options) -> Config {
     let mut c = Config::new();
     c.strategy(Strategy::Cranelift);
     c.cranelift_opt_level(OptLevel::Speed);
