@@ -7,9 +7,11 @@ function(cordon_embed target file symbol)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
   file(READ ${source} hex HEX)
   string(REGEX REPLACE "([0-9a-f][0-9a-f])" "\\\\x\\1" bytes "${hex}")
-  # A line of at most 24 bytes each: adjacent literals are joined by the compiler.
-  string(REGEX REPLACE "((\\\\x[0-9a-f][0-9a-f])(\\\\x[0-9a-f][0-9a-f])?(\\\\x[0-9a-f][0-9a-f])?(\\\\x[0-9a-f][0-9a-f])?(\\\\x[0-9a-f][0-9a-f])?(\\\\x[0-9a-f][0-9a-f])?(\\\\x[0-9a-f][0-9a-f])?(\\\\x[0-9a-f][0-9a-f])?)"
-         "  \"\\1\"\n" lines "${bytes}")
+  # Eight bytes a line, and the rest on one more: adjacent literals are joined by the compiler.
+  set(byte "\\\\x[0-9a-f][0-9a-f]")
+  string(REPEAT "${byte}" 8 eight)
+  string(REGEX REPLACE "(${eight})" "  \"\\1\"\n" lines "${bytes}")
+  string(REGEX REPLACE "((${byte})+)$" "  \"\\1\"\n" lines "${lines}")
   file(CONFIGURE OUTPUT ${output} CONTENT "#include <cstddef>
 namespace cordon::embedded {
 extern const char ${symbol}[];

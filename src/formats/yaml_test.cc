@@ -154,7 +154,7 @@ TEST(attack_31, SizeNodesAndScalarsAreLimited) {
 TEST(Yaml, ControlCharactersAndBadUtf8AreRefused) {
   for (std::string_view source :
        {std::string_view("a: x\0y\n", 7), std::string_view("a: \x1b[31m\n"), std::string_view("a: \x7f\n"),
-        std::string_view("a: \xc2\x85\n"), 
+        std::string_view("a: \xc2\x85\n"),
         std::string_view("\xef\xbb\xbf" "a: 1\n"), std::string_view("a: \xff\n"), std::string_view("a: \xed\xa0\x80\n"),
         std::string_view("a: \xc0\xaf\n"), std::string_view("a: 1\rb: 2\n"), std::string_view("a: \xf0\x9f\n")}) {
     EXPECT_EQ(Refused(source).code, Code::kSyntax) << source;

@@ -72,7 +72,7 @@ pub struct HostImport {
     pub blocking: bool,
 }
 
-/// Messages of denying stubs start with this. A stub without a function stands for an interface that has only resources.
+/// Messages of denying stubs start with this. One without a function stands for an interface of resources alone.
 const STUB: &str = "deny:";
 
 impl HostImport {
