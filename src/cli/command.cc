@@ -49,9 +49,18 @@ std::unexpected<Error> Unknown(const std::string& name, std::string_view group) 
 
 std::span<const Command> Commands() {
   static const auto kCommands = std::to_array<Command>({
-      RunCommand(), InspectCommand(), ExplainCommand(), PluginValidateCommand(), PluginGrantCommand(),
-      PluginRevokeCommand(), PluginGrantsCommand(), TrailVerifyCommand(), TrailShowCommand(), SchemaCommand(),
-      CompletionCommand(), VersionCommand(),
+      RunCommand(),
+      InspectCommand(),
+      ExplainCommand(),
+      PluginValidateCommand(),
+      PluginGrantCommand(),
+      PluginRevokeCommand(),
+      PluginGrantsCommand(),
+      TrailVerifyCommand(),
+      TrailShowCommand(),
+      SchemaCommand(),
+      CompletionCommand(),
+      VersionCommand(),
   });
   return kCommands;
 }

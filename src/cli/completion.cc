@@ -6,7 +6,8 @@
 namespace cordon::cli {
 namespace {
 
-constexpr Positional kWords[] = {{"SHELL", "bash, zsh or fish", Positional::Count::kOne, Offer::kWords, "bash zsh fish"}};
+constexpr Positional kWords[] = {
+    {"SHELL", "bash, zsh or fish", Positional::Count::kOne, Offer::kWords, "bash zsh fish"}};
 
 std::vector<Option> OptionsOf(const Syntax& syntax) {
   std::vector<Option> options(syntax.options.begin(), syntax.options.end());
@@ -78,8 +79,9 @@ std::string BashCommand(const Syntax& syntax) {
 std::string Bash() {
   std::string groups, commands;
   ForEachGroup([&](const std::string& group) {
-    groups += "  if [[ $command == " + group + " ]]; then\n    if (( COMP_CWORD == 2 )); then COMPREPLY=($(compgen -W " +
-              Quoted(Words(group)) + " -- \"$cur\")); return; fi\n    command=\"$command ${COMP_WORDS[2]}\"\n  fi\n";
+    groups += "  if [[ $command == " + group +
+              " ]]; then\n    if (( COMP_CWORD == 2 )); then COMPREPLY=($(compgen -W " + Quoted(Words(group)) +
+              " -- \"$cur\")); return; fi\n    command=\"$command ${COMP_WORDS[2]}\"\n  fi\n";
   });
   for (const Command& one : Commands()) commands += BashCommand(one.syntax);
   return "# bash completion for cordon: source <(cordon completion bash)\n_cordon() {\n"
@@ -119,7 +121,9 @@ std::string ZshCommand(const Syntax& syntax) {
   }
   for (const Positional& word : syntax.positionals) {
     const bool many = word.count == Positional::Count::kAny;
-    out += " \\\n      " + Quoted((many ? "*:" : word.count == Positional::Count::kOptional ? "::" : ":") +
+    out += " \\\n      " + Quoted((many                                         ? "*:"
+                                   : word.count == Positional::Count::kOptional ? "::"
+                                                                                : ":") +
                                   ZshText(word.name) + ":" + ZshOffer(word.offer, word.words));
   }
   return out + ";;\n";

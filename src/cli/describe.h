@@ -9,7 +9,8 @@
 
 namespace cordon::cli {
 
-// {"capability", "kind", "need", "reason", "state", "rule", "effective", "grant", "risk"} of each, the manifest's first.
+// {"capability", "kind", "need", "reason", "state", "rule", "effective", "grant", "risk"} of each, the manifest's
+// first.
 OrderedJson PermissionsJson(const policy::Authority& authority);
 std::string PermissionsText(const policy::Authority& authority, const Terminal& terminal);
 

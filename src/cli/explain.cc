@@ -38,8 +38,8 @@ std::string Text(const runtime::Plugin& plugin, const Terminal& terminal) {
   const Status runnable = plugin.Runnable();
   std::string out = terminal.Paint(Style::kStrong, Escape(plugin.name())) + " (" + plugin.digest().Short() + ") ";
   if (runnable) {
-    out += terminal.Paint(Style::kGood, "can run") + "; risk as granted: " +
-           std::string(policy::RiskName(plugin.risk())) + "\n";
+    out += terminal.Paint(Style::kGood, "can run") +
+           "; risk as granted: " + std::string(policy::RiskName(plugin.risk())) + "\n";
   } else {
     out += terminal.Paint(Style::kError, "cannot run") + ": " + EscapeShort(runnable.error().message, 400) + "\n";
     // The remedy of unlinked imports is to look at what follows.

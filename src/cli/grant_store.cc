@@ -57,7 +57,8 @@ Result<std::string> ReadAll(int fd, const fs::path& path) {
     if (n == 0) return text;
     text.append(buffer, static_cast<std::size_t>(n));
     if (text.size() > policy::kGrantsBytesMax) {
-      return Fail(Code::kLimit, path.string() + " is larger than " + std::to_string(policy::kGrantsBytesMax) + " bytes");
+      return Fail(Code::kLimit,
+                  path.string() + " is larger than " + std::to_string(policy::kGrantsBytesMax) + " bytes");
     }
   }
 }
@@ -97,7 +98,8 @@ Status GrantStore::Update(const std::function<Status(policy::GrantBook&)>& chang
   CORDON_TRY(change(book));
   const std::string text = book.ToYaml();
   if (text.size() > policy::kGrantsBytesMax) {
-    return Fail(Code::kLimit, file().string() + " would grow beyond " + std::to_string(policy::kGrantsBytesMax) + " bytes",
+    return Fail(Code::kLimit,
+                file().string() + " would grow beyond " + std::to_string(policy::kGrantsBytesMax) + " bytes",
                 "revoke what is no longer needed");
   }
   return WriteFileAtomically(file(), text, FileMode::kPrivate);

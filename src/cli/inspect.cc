@@ -10,7 +10,8 @@ namespace {
 constexpr std::size_t kSchemaBytesShown = 400;
 
 constexpr Positional kWords[] = {kPluginWord};
-constexpr Option kOptions[] = {kGrantOption, kGrantsOption, kMountOption, kEnvironmentOption, kRootOption, kLevelOption};
+constexpr Option kOptions[] = {kGrantOption,       kGrantsOption, kMountOption,
+                               kEnvironmentOption, kRootOption,   kLevelOption};
 
 OrderedJson ItemsJson(const wit::Contract& contract, const std::vector<wit::Item>& items) {
   OrderedJson list = OrderedJson::array();
@@ -115,8 +116,8 @@ std::string Text(const runtime::Plugin& plugin, std::uint64_t size_bytes, const 
   out += "  abi           " + AbiText(plugin) + "\n";
   out += "  risk          " + std::string(policy::RiskName(plugin.risk())) + ", as granted\n";
   const Status runnable = plugin.Runnable();
-  out += runnable ? "  runs          yes\n"
-                  : "  runs          no: " + EscapeShort(runnable.error().message, 400) + "\n";
+  out +=
+      runnable ? "  runs          yes\n" : "  runs          no: " + EscapeShort(runnable.error().message, 400) + "\n";
   out += heading("imports and exports");
   out += Escape(wit::ContractText(plugin.contract()), Lines::kKeep);
   if (!out.ends_with('\n')) out += '\n';

@@ -21,14 +21,14 @@ inline constexpr Option kEnvironmentOption = {"--env", "NAME=VALUE", "set a vari
                                               Option::Times::kMany};
 inline constexpr Option kRootOption = {"--root", "NAME=PATH", "the folder behind a root that the manifest names",
                                        Option::Times::kMany, Offer::kFolder};
-inline constexpr Option kLevelOption = {"--level",    "LEVEL", "security level", Option::Times::kOnce,
-                                        Offer::kWords, "relaxed default strict paranoid"};
+inline constexpr Option kLevelOption = {
+    "--level", "LEVEL", "security level", Option::Times::kOnce, Offer::kWords, "relaxed default strict paranoid"};
 inline constexpr Option kTimeoutOption = {"--timeout", "TIME", "wall time of the call, such as 5s or 500ms"};
 inline constexpr Option kMemoryOption = {"--memory", "SIZE", "all memories and tables together, such as 64MiB"};
 inline constexpr Option kFuelOption = {"--fuel", "N", "instructions that may be executed"};
 
-// The request, from PLUGIN and whichever of these options the command has. `grants_option`: the one that names a file of
-// grants. E_USAGE, and what the values themselves can be (E_TYPE, E_RANGE, E_GRANT_FORBIDDEN …).
+// The request, from PLUGIN and whichever of these options the command has. `grants_option`: the one that names a file
+// of grants. E_USAGE, and what the values themselves can be (E_TYPE, E_RANGE, E_GRANT_FORBIDDEN …).
 Result<runtime::LoadRequest> ReadLoadFlags(const Session& session, std::string_view grants_option = "--grants");
 
 // "NAME=PATH" → an absolute path.

@@ -31,8 +31,8 @@ class StderrSink final : public services::LogSink {
     const Style style = line.level >= services::LogLevel::kError  ? Style::kError
                         : line.level >= services::LogLevel::kWarn ? Style::kWarning
                                                                   : Style::kDim;
-    std::string text = terminal_.Paint(style, "[" + line.plugin + " " +
-                                                  std::string(services::LogLevelName(line.level)) + "]");
+    std::string text =
+        terminal_.Paint(style, "[" + line.plugin + " " + std::string(services::LogLevelName(line.level)) + "]");
     if (!line.source.empty()) text += " " + line.source + ":";
     text += " " + line.message;
     if (line.dropped_lines > 0) text += " (" + std::to_string(line.dropped_lines) + " lines before it were dropped)";
@@ -77,7 +77,8 @@ int Refuse(const std::vector<std::string>& words, const Error& error, std::strin
   const bool json = std::find(words.begin(), words.end(), "--json") != words.end();
   const Terminal terminal = Terminal::Detect(FromEnvironment);
   if (json) {
-    const OrderedJson document = {{"schema", SchemaName(std::string(command))}, {"ok", false}, {"error", ErrorJson(error)}};
+    const OrderedJson document = {
+        {"schema", SchemaName(std::string(command))}, {"ok", false}, {"error", ErrorJson(error)}};
     (void)WriteAll(STDOUT_FILENO, SafeJson(document) + "\n");
   } else {
     (void)WriteAll(STDERR_FILENO, ErrorText(error, terminal));
@@ -85,9 +86,7 @@ int Refuse(const std::vector<std::string>& words, const Error& error, std::strin
   return ExitCode(error.code);
 }
 
-int Show(std::string_view text) {
-  return WriteAll(STDOUT_FILENO, text) == Written::kFailed ? ExitCode(Code::kIo) : 0;
-}
+int Show(std::string_view text) { return WriteAll(STDOUT_FILENO, text) == Written::kFailed ? ExitCode(Code::kIo) : 0; }
 
 int Overview(const std::vector<std::string>& words) {
   const std::string group = words.empty() || words.front().starts_with('-') ? "" : words.front();

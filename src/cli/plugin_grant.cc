@@ -52,8 +52,8 @@ fs::path Home() {
 struct Plan {
   policy::GrantSet set;
   std::vector<policy::Grant> added;
-  std::map<std::string, fs::path> mapped;   // roots that are new, or map elsewhere
-  bool changed_since = false;               // the earlier grants were for other bytes
+  std::map<std::string, fs::path> mapped;  // roots that are new, or map elsewhere
+  bool changed_since = false;              // the earlier grants were for other bytes
 
   bool Empty() const { return added.empty() && mapped.empty() && !changed_since; }
 };
@@ -100,7 +100,8 @@ Result<std::map<std::string, fs::path>> Roots(const Session& session, const mani
     std::error_code error;
     const fs::path canonical = fs::canonical(root.second, error);
     if (error || !fs::is_directory(canonical, error)) {
-      return Fail(Code::kNotFound, "the root '" + root.first + "' is no folder: " + EscapeShort(root.second.string(), 200),
+      return Fail(Code::kNotFound,
+                  "the root '" + root.first + "' is no folder: " + EscapeShort(root.second.string(), 200),
                   "name a folder that exists: --root " + root.first + "=PATH");
     }
     CORDON_TRY(policy::CheckRoot(root.first, canonical, own, Home()));
@@ -160,7 +161,8 @@ void WarnOf(const Session& session, const Plan& plan, const manifest::Manifest& 
     if (!asked_for) session.Warn("the plugin does not ask for " + grant.ToString() + ", so it will get nothing of it");
     const policy::FilesScope* files = grant.capability.files();
     if (files != nullptr && !plan.set.roots.contains(files->root)) {
-      session.Warn("the root '" + files->root + "' is not mapped: add --root " + files->root + "=PATH, here or to the run");
+      session.Warn("the root '" + files->root + "' is not mapped: add --root " + files->root +
+                   "=PATH, here or to the run");
     }
   }
 }
@@ -192,7 +194,8 @@ Status Commit(Session& session, const GrantStore& store, audit::AuditLog& log, c
   std::unique_lock<std::mutex> lock;
   return store.Update([&](policy::GrantBook& book) -> Status {
     if (set_of(book) != set_of(shown)) {
-      return Fail(Code::kBusy, "the grants of " + plan.set.plugin + " were changed meanwhile", "look again, and try again");
+      return Fail(Code::kBusy, "the grants of " + plan.set.plugin + " were changed meanwhile",
+                  "look again, and try again");
     }
     lock = session.CatchSignals().Protect();
     CORDON_TRY(AuditGrants(log, audit::Event::kGrant, plan.set, plan.changed_since ? plan.set.granted : plan.added));

@@ -47,8 +47,8 @@ class Check {
   const std::vector<Error>& findings() const { return findings_; }
   const std::string& name() const { return manifest_.name; }
   std::string Summary() const {
-    return manifest_.name + " " + manifest_.version + ": " + std::to_string(manifest_.actions.size()) +
-           " actions, " + std::to_string(manifest_.permissions.size()) + " permissions";
+    return manifest_.name + " " + manifest_.version + ": " + std::to_string(manifest_.actions.size()) + " actions, " +
+           std::to_string(manifest_.permissions.size()) + " permissions";
   }
 
  private:
@@ -109,9 +109,9 @@ class Check {
   void CheckContract(const wit::Contract& contract) {
     const bool component = contract.kind == wit::Contract::Kind::kComponent;
     if (component != (manifest_.runtime.abi == manifest::Abi::kComponent)) {
-      AddAt("/runtime/abi", Error(Code::kInvalid,
-                                  std::string("the artifact is a ") + (component ? "component" : "core module"),
-                                  component ? "write abi: component" : "write abi: core"));
+      AddAt("/runtime/abi",
+            Error(Code::kInvalid, std::string("the artifact is a ") + (component ? "component" : "core module"),
+                  component ? "write abi: component" : "write abi: core"));
     }
     for (const auto& [name, action] : manifest_.actions) {
       const std::string pointer = "/actions/" + name + "/export";

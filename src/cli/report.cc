@@ -56,8 +56,8 @@ std::string Excerpt(const Place& place, const Terminal& terminal) {
   const std::string number = std::to_string(place.line);
   const std::string margin(number.size(), ' ');
   const std::string bar = terminal.Paint(Style::kDim, "|");
-  return margin + " " + bar + "\n" + terminal.Paint(Style::kDim, number) + " " + bar + " " + head + tail + "\n" + margin +
-         " " + bar + " " + std::string(Columns(head), ' ') + terminal.Paint(Style::kError, "^") + "\n";
+  return margin + " " + bar + "\n" + terminal.Paint(Style::kDim, number) + " " + bar + " " + head + tail + "\n" +
+         margin + " " + bar + " " + std::string(Columns(head), ' ') + terminal.Paint(Style::kError, "^") + "\n";
 }
 
 std::string PlaceText(const Place& place) {
@@ -89,7 +89,8 @@ void AppendRemedy(std::string& out, const Error& error, std::string_view indent,
 void AppendCauses(std::string& out, const std::vector<Error>& causes, const std::string& indent,
                   const Terminal& terminal) {
   for (const Error& cause : causes) {
-    out += indent + "- " + terminal.Paint(Style::kStrong, CodeName(cause.code)) + " " + Block(cause.message, indent) + "\n";
+    out += indent + "- " + terminal.Paint(Style::kStrong, CodeName(cause.code)) + " " + Block(cause.message, indent) +
+           "\n";
     const std::string inner = indent + "    ";
     AppendPlace(out, cause, inner, terminal);
     AppendDetails(out, cause, inner, terminal);
@@ -140,7 +141,8 @@ std::string ErrorText(const Error& error, const Terminal& terminal) {
   AppendDetails(out, error, "  ", terminal);
   AppendCauses(out, error.causes, "  ", terminal);
   if (!error.backtrace.empty()) {
-    out += "  " + terminal.Paint(Style::kDim, "backtrace of the plugin:") + "\n  | " + Block(error.backtrace, "  ") + "\n";
+    out +=
+        "  " + terminal.Paint(Style::kDim, "backtrace of the plugin:") + "\n  | " + Block(error.backtrace, "  ") + "\n";
   }
   AppendRemedy(out, error, "  ", terminal);
   return out;

@@ -25,9 +25,7 @@ Result<int> Schema(Session& session) {
 }  // namespace
 
 Command SchemaCommand() {
-  return {{.command = "schema",
-           .summary = "print the JSON Schema of a file that people write",
-           .positionals = kWords},
+  return {{.command = "schema", .summary = "print the JSON Schema of a file that people write", .positionals = kWords},
           Schema};
 }
 

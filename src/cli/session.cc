@@ -111,7 +111,7 @@ int Session::Finish(const Result<int>& outcome) {
   if (!outcome) ReportError(outcome.error());
   switch (WriteAll(STDOUT_FILENO, out_)) {
     case Written::kAll:
-    case Written::kGone: break;   // a reader that has enough, like head, is no failure
+    case Written::kGone: break;  // a reader that has enough, like head, is no failure
     case Written::kFailed: {
       const Error error(Code::kIo, "cannot write the result to standard output: " + ErrnoText(errno),
                         "make room, or send the output elsewhere");

@@ -91,10 +91,10 @@ class Session {
   Connect connect_;
   Terminal terminal_;
   std::string out_;
-  std::mutex mutex_;                         // guards audit_, reported_
+  std::mutex mutex_;  // guards audit_, reported_
   std::shared_ptr<audit::AuditLog> audit_;
   bool reported_ = false;
-  std::unique_ptr<Stop> stop_;               // last, so that its thread ends first
+  std::unique_ptr<Stop> stop_;  // last, so that its thread ends first
 };
 
 }  // namespace cordon::cli

@@ -33,16 +33,15 @@ sigset_t Wanted() {
 struct Stop::State {
   UniqueFd signals, end;
   std::function<void()> before_exit;
-  std::mutex exit_mutex;   // held while the process may not exit
-  std::mutex call_mutex;   // guards call
+  std::mutex exit_mutex;  // held while the process may not exit
+  std::mutex call_mutex;  // guards call
   std::shared_ptr<runtime::CallHandle> call;
   std::thread thread;
 
   // Whether a signal came within `timeout_ms` (-1: for ever); false also when there is nothing more to wait for.
   bool Wait(int timeout_ms) {
     pollfd fds[] = {{signals.get(), POLLIN, 0}, {end.get(), POLLIN, 0}};
-    while (::poll(fds, 2, timeout_ms) < 0) {
-    }
+    while (::poll(fds, 2, timeout_ms) < 0) {}
     if ((fds[0].revents & POLLIN) == 0) return false;
     signalfd_siginfo info{};
     return ::read(signals.get(), &info, sizeof info) == sizeof info;

@@ -56,8 +56,8 @@ class Arguments {
   // REQUIRES: a positional of Count::kOne.
   std::string Get(std::string_view name) const { return *One(name); }
 
-  std::vector<std::string> rest;                                // after `--`
-  std::vector<std::pair<std::string, std::string>> settings;    // "--plugins-limits-memory", "64MiB"
+  std::vector<std::string> rest;                              // after `--`
+  std::vector<std::pair<std::string, std::string>> settings;  // "--plugins-limits-memory", "64MiB"
 
  private:
   friend Result<Arguments> ParseArguments(const Syntax& syntax, std::span<const std::string> words);

@@ -30,7 +30,8 @@ Result<int> Verify(Session& session) {
   CORDON_ASSIGN(const audit::Verification verification, audit::Verify(folder));
   if (verification.bad) {
     const audit::BadRecord& bad = *verification.bad;
-    return Fail(Error(Code::kDigest, "the audit log is not as it was written: line " + std::to_string(bad.line) + ", " + bad.why,
+    return Fail(Error(Code::kDigest,
+                      "the audit log is not as it was written: line " + std::to_string(bad.line) + ", " + bad.why,
                       "keep the file as it is, and compare it with a copy")
                     .With("line", std::to_string(bad.line))
                     .With("sequence", std::to_string(bad.sequence))
@@ -80,7 +81,8 @@ Result<std::size_t> LineCount(const std::optional<std::string>& given) {
   std::size_t count = 0;
   const auto parsed = std::from_chars(given->data(), given->data() + given->size(), count);
   if (parsed.ec == std::errc() && parsed.ptr == given->data() + given->size() && count > 0) return count;
-  return Fail(Code::kUsage, "--lines cannot be '" + EscapeShort(*given, 40) + "'", "write --lines N, a positive number");
+  return Fail(Code::kUsage, "--lines cannot be '" + EscapeShort(*given, 40) + "'",
+              "write --lines N, a positive number");
 }
 
 Result<int> Show(Session& session) {
@@ -120,7 +122,8 @@ Command TrailVerifyCommand() {
 }
 
 Command TrailShowCommand() {
-  return {{.command = "trail show", .summary = "show the newest records of the audit log", .options = kShowOptions}, Show};
+  return {{.command = "trail show", .summary = "show the newest records of the audit log", .options = kShowOptions},
+          Show};
 }
 
 }  // namespace cordon::cli

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -97,8 +98,18 @@ class CordonTest(unittest.TestCase):
         env.update(changes)
         return {name: value for name, value in env.items() if value is not None}
 
+    def binary(self, options):
+        """Where another user can reach it, too."""
+        if "user" not in options:
+            return BIN
+        copy = self.tmp / "cordon"
+        if not copy.exists():
+            shutil.copyfile(BIN, copy)
+            copy.chmod(0o755)
+        return copy
+
     def cordon(self, *words, stdin="", env=None, **options):
-        done = subprocess.run([BIN, *map(str, words)], input=stdin.encode(), capture_output=True, cwd=self.tmp,
+        done = subprocess.run([self.binary(options), *map(str, words)], input=stdin.encode(), capture_output=True, cwd=self.tmp,
                               env=self.environment(**(env or {})), timeout=HANG_SECONDS, **options)
         self.assertGreaterEqual(done.returncode, 0, f"ended by a signal: {words}\n{done.stderr}")
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -145,7 +145,8 @@ class Tests(CordonTest):
         before = (self.state / "grants.yaml").read_bytes()
         for text, code, name in (("nonsense:x", 4, "E_SYNTAX"), ("fs:read:/data=/etc", 3, "E_GRANT_FORBIDDEN"),
                                  ("http:GET:https://*/", 3, "E_GRANT_TOO_WIDE"), ("env:X; session", 2, "E_USAGE"),
-                                 ("env:X; uses=3", 4, "E_UNENFORCEABLE"), ("net:tcp:a.example:1", 4, "E_UNENFORCEABLE")):
+                                 ("env:X; uses=3", 4, "E_UNENFORCEABLE"),
+                                 ("net:tcp:a.example:1", 4, "E_UNENFORCEABLE")):
             done = self.grant(text, "--yes")
             self.assertIn(f"error[{name}]", done.err, text)
             self.assertEqual((code, ""), (done.code, done.out), done.err)
@@ -202,7 +203,8 @@ class Tests(CordonTest):
         for path in ("/", "..", "~", "$HOME", "/proc", "/proc/self", "/sys", "/dev", self.state, self.tmp):
             for words in (["run", folder, "--mount", f"{path}:/data"],
                           ["run", folder, "--grant", "fs:read:/data=workspace", "--root", f"workspace={path}"],
-                          ["plugin", "grant", folder, "fs:read:/data=workspace", "--root", f"workspace={path}", "--yes"]):
+                          ["plugin", "grant", folder, "fs:read:/data=workspace", "--yes", "--root",
+                           f"workspace={path}"]):
                 done = self.cordon(*words, *(CALL if words[0] == "run" else []))
                 self.assertEqual((3, ""), (done.code, done.out), f"{words}\n{done.err}")
                 self.assertIn("error[E_GRANT_FORBIDDEN]", done.err)

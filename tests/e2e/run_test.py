@@ -106,7 +106,7 @@ class Tests(CordonTest):
         self.assertIn("backtrace of the plugin:", self.cordon("run", path).err)
         self.assertIsInstance(self.cordon("run", path, "--json").json["error"]["backtrace"], list)
 
-    def test_attack_01_unlinked_imports_are_all_named(self):
+    def test_attack_1_unlinked_imports_are_all_named(self):
         path = self.write("x.wasm", module([ADD], imports=[("env", "system"), ("env", "exec")]))
         causes = self.cordon("run", path, "--json").json["error"]["causes"]
         self.assertEqual(["env.system", "env.exec"], [cause["details"]["import"] for cause in causes])
