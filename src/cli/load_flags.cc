@@ -59,7 +59,11 @@ Status ReadEnvironment(const Session& session, runtime::LoadRequest& request) {
   for (const std::string& text : session.arguments().All("--env")) {
     const std::size_t equals = text.find('=');
     if (equals == std::string::npos || equals == 0) return Malformed("--env", text, "NAME=VALUE");
-    request.environment.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+    const std::string name = text.substr(0, equals);
+    if (std::ranges::any_of(request.environment, [&](const auto& other) { return other.first == name; })) {
+      return Fail(Code::kUsage, "--env sets '" + EscapeShort(name, 80) + "' twice", "set each variable once");
+    }
+    request.environment.emplace_back(name, text.substr(equals + 1));
   }
   return {};
 }
@@ -123,6 +127,10 @@ Result<runtime::LoadRequest> ReadLoadFlags(const Session& session, std::string_v
   }
   for (const std::string& text : arguments.All("--mount")) {
     CORDON_ASSIGN(runtime::MountFlag mount, ParseMount(text));
+    if (std::ranges::find(request.mounts, mount.guest_path, &runtime::MountFlag::guest_path) != request.mounts.end()) {
+      return Fail(Code::kUsage, "--mount names '" + EscapeShort(mount.guest_path, 80) + "' twice",
+                  "mount one folder in each place");
+    }
     request.mounts.push_back(std::move(mount));
   }
   CORDON_TRY(ReadEnvironment(session, request));

@@ -1,4 +1,5 @@
 // The command. The only place where the parts of Cordon are put together.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -97,6 +98,15 @@ int Overview(const std::vector<std::string>& words) {
   return ExitCode(Code::kUsage);
 }
 
+// A file that is opened later must never become one of the three streams.
+void FillStandardStreams() {
+  int fd = 0;
+  do {
+    fd = ::open("/dev/null", O_RDWR);
+  } while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd >= 0) ::close(fd);
+}
+
 int Main(std::vector<std::string> words) {
   if (!words.empty() && words.front() == "help") {
     words.erase(words.begin());
@@ -121,6 +131,7 @@ int main(int argc, char** argv) {
   // A reader that goes away and a file that may not grow are answers to write(2), not ends of ours.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
+  FillStandardStreams();
   try {
     return Main({argv + (argc > 0 ? 1 : 0), argv + argc});
   } catch (const std::bad_alloc&) {

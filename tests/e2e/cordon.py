@@ -109,8 +109,8 @@ class CordonTest(unittest.TestCase):
         return copy
 
     def cordon(self, *words, stdin="", env=None, **options):
-        done = subprocess.run([self.binary(options), *map(str, words)], input=stdin.encode(), capture_output=True, cwd=self.tmp,
-                              env=self.environment(**(env or {})), timeout=HANG_SECONDS, **options)
+        done = subprocess.run([self.binary(options), *map(str, words)], input=stdin.encode(), capture_output=True,
+                              cwd=self.tmp, env=self.environment(**(env or {})), timeout=HANG_SECONDS, **options)
         self.assertGreaterEqual(done.returncode, 0, f"ended by a signal: {words}\n{done.stderr}")
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 

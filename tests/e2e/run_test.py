@@ -179,12 +179,29 @@ class Tests(CordonTest):
         child.stderr.close()
         child.stdin.close()
 
+    def test_closed_streams_are_not_taken_by_files(self):
+        path = self.write("x.wasm", module([ADD]))
+        words = [BIN, "run", path, "--input", '{"p0": 1, "p1": 2}']
+        for closed in ("<&- >&- 2>&-", ">&- 2>&-", ">&-"):
+            done = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *words], env=self.environment(), cwd=self.tmp)
+            self.assertEqual(0, done.returncode, closed)
+        self.assertEqual(0, self.cordon("trail", "verify").code)
+        self.assertEqual(6, len(self.audit()))
+
     def test_full_output_device_is_a_failure(self):
         path = self.write("x.wasm", module([ADD]))
         with open("/dev/full", "wb") as full:
             done = subprocess.run([BIN, "inspect", path], stdout=full, stderr=subprocess.PIPE, env=self.environment())
         self.assertEqual(8, done.returncode)
         self.assertIn(b"error[E_IO]: cannot write the result to standard output: no space left on device", done.stderr)
+
+    def loaded(self, child, times):
+        """Waits until the plugin was found fit to run for the `times`th time."""
+        end = time.monotonic() + HANG_SECONDS
+        log = self.state / "audit.jsonl"
+        while time.monotonic() < end and not (log.exists() and log.read_text().count('"event":"load"') >= times):
+            time.sleep(0.02)
+        return child
 
     def interrupted(self, child, wait):
         time.sleep(wait)
@@ -201,15 +218,15 @@ class Tests(CordonTest):
 
     def test_interrupt_ends_a_call(self):
         path = self.write("x.wasm", module([SPIN]))
-        self.interrupted(self.start("run", path), 1.0)
+        self.interrupted(self.loaded(self.start("run", path), 1), 0.7)
         self.assertEqual("E_INTERRUPTED", self.audit()[-1]["code"])
-        out, err = self.interrupted(self.start("run", path, "--json"), 1.0)
+        out, err = self.interrupted(self.loaded(self.start("run", path, "--json"), 2), 0.7)
         self.assertEqual(b"", err)
         self.assertIn(b'"code":"E_INTERRUPTED"', out)
 
     def test_interrupt_ends_a_compile(self):
         path = self.write("big.wasm", big_module())
-        self.interrupted(self.start("run", path, "f0"), 0.3)
+        self.interrupted(self.loaded(self.start("run", path, "f0"), 1), 0.2)
 
     def test_interrupt_ends_a_wait_for_input(self):
         path = self.write("x.wasm", module([ADD]))

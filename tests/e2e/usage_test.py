@@ -50,6 +50,8 @@ class Tests(CordonTest):
     def test_usage_errors(self):
         for words in (["run"], ["run", "x", "y", "z"], ["run", "x", "--timeout", "1s", "--timeout", "2s"],
                       ["run", "x", "--fuel", "-1"], ["run", "x", "--fuel", "0"], ["run", "x", "--env", "NAME"],
+                      ["run", "x", "--env", "A=1", "--env", "A=2"], ["run", "x", "--root", "a=b", "--root", "a=c"],
+                      ["run", "x", "--mount", "/a:/d", "--mount", "/b:/d:rw"],
                       ["run", "x", "--mount", "here"], ["run", "x", "--root", "=x"], ["run", "x", "--input"],
                       ["schema", "nonsense"], ["completion", "tcsh"], ["trail", "show", "--lines", "no"],
                       ["inspect", "x", "--", "argument"]):  # fmt: skip
