@@ -1,17 +1,24 @@
 # cordon_bridge: the Rust static library. Built by tools/build_bridge.py, which keeps the result in
 # ${CORDON_BUILD_CACHE:-$XDG_CACHE_HOME/cordon-build}, keyed by everything that it is built from.
-set(CORDON_BRIDGE_A ${CMAKE_BINARY_DIR}/libcordon_bridge.a)
-file(GLOB_RECURSE CORDON_BRIDGE_SOURCES CONFIGURE_DEPENDS
-  ${CMAKE_SOURCE_DIR}/bridge/*.rs ${CMAKE_SOURCE_DIR}/bridge/*.toml ${CMAKE_SOURCE_DIR}/bridge/*.wit
-  ${CMAKE_SOURCE_DIR}/bridge/Cargo.lock)
+# A library that has the bridge and more in it (bench/run.py), used in place of building one.
+set(CORDON_BRIDGE_LIBRARY "" CACHE FILEPATH "a library to link in place of the bridge that this build would make")
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
-add_custom_command(
-  OUTPUT ${CORDON_BRIDGE_A}
-  COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/build_bridge.py --output ${CORDON_BRIDGE_A}
-  DEPENDS ${CORDON_BRIDGE_SOURCES} ${CMAKE_SOURCE_DIR}/tools/build_bridge.py
-  COMMENT "Building the engine bridge (Rust)"
-  USES_TERMINAL VERBATIM)
-add_custom_target(cordon_bridge_build DEPENDS ${CORDON_BRIDGE_A})
+if(CORDON_BRIDGE_LIBRARY)
+  set(CORDON_BRIDGE_A ${CORDON_BRIDGE_LIBRARY})
+  add_custom_target(cordon_bridge_build)
+else()
+  set(CORDON_BRIDGE_A ${CMAKE_BINARY_DIR}/libcordon_bridge.a)
+  file(GLOB_RECURSE CORDON_BRIDGE_SOURCES CONFIGURE_DEPENDS
+    ${CMAKE_SOURCE_DIR}/bridge/*.rs ${CMAKE_SOURCE_DIR}/bridge/*.toml ${CMAKE_SOURCE_DIR}/bridge/*.wit
+    ${CMAKE_SOURCE_DIR}/bridge/Cargo.lock)
+  add_custom_command(
+    OUTPUT ${CORDON_BRIDGE_A}
+    COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/build_bridge.py --output ${CORDON_BRIDGE_A}
+    DEPENDS ${CORDON_BRIDGE_SOURCES} ${CMAKE_SOURCE_DIR}/tools/build_bridge.py
+    COMMENT "Building the engine bridge (Rust)"
+    USES_TERMINAL VERBATIM)
+  add_custom_target(cordon_bridge_build DEPENDS ${CORDON_BRIDGE_A})
+endif()
 add_library(cordon_bridge STATIC IMPORTED GLOBAL)
 set_target_properties(cordon_bridge PROPERTIES
   IMPORTED_LOCATION ${CORDON_BRIDGE_A}

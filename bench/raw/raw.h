@@ -1,0 +1,36 @@
+// The C functions of bench/raw: Wasmtime as an embedder in Rust uses it. Kept by hand beside raw/src/lib.rs.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+extern "C" {
+
+struct raw_options {
+  std::uint64_t max_memory_bytes;
+  std::uint32_t max_instances;
+  std::uint32_t max_table_elements;
+  std::uint32_t stack_bytes;
+};
+
+enum raw_row : std::uint32_t {
+  RAW_FRESH = 0,
+  RAW_ADD = 1,
+  RAW_ECHO_1K = 2,
+  RAW_ECHO_64K = 3,
+  RAW_BYTES_64K = 4,
+  RAW_NESTED_64K = 5,
+  RAW_RECORD = 6,
+};
+
+enum raw_stop_row : std::uint32_t { RAW_SPIN = 0, RAW_FILL = 1, RAW_SLEEP = 2 };
+
+struct raw_bench;
+
+raw_bench* raw_new(const raw_options* options, const std::uint8_t* guest, std::size_t guest_len,
+                   const std::uint8_t* sleeper, std::size_t sleeper_len);
+bool raw_round(raw_bench* bench, std::uint32_t row, std::uint64_t iterations);
+bool raw_stop(raw_bench* bench, std::uint32_t row, std::uint64_t timeout_ns, std::uint32_t bytes);
+bool raw_hold(raw_bench* bench, std::uint32_t count);
+void raw_free(raw_bench* bench);
+}

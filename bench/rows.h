@@ -1,0 +1,42 @@
+// The rows of performance.md that this bench measures, and how.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "figures.h"
+#include "sides.h"
+#include "typed.h"
+
+namespace cordon::bench {
+
+struct Plan {
+  std::filesystem::path guests;
+  std::filesystem::path program;  // this one, for the rows that need a process of their own
+  std::size_t rounds = 100;       // of rows of microseconds
+  std::size_t slow_rounds = 30;   // of rows that wait for deadlines or make 10,000 instances
+  std::uint64_t seed = 1;         // of the order of the two sides within each round
+};
+
+// A row by its name, ready to be measured.
+struct NamedRow {
+  std::string name;
+  std::function<Result<Row>(const Plan&, CordonSide&, RawSide&)> measure;
+};
+std::vector<NamedRow> CallRows();  // calls that return
+std::vector<NamedRow> StopRows();  // calls that are stopped
+std::vector<NamedRow> IdleRows();  // instances that wait
+
+// The child's part of `idle-rss`: makes `count` instances and writes KiB for each to stdout. `side`: "cordon" or "raw".
+Status HoldInstances(const std::filesystem::path& guests, std::string_view side, std::uint32_t count);
+
+// Runs both sides of each round in random order, each side's `iterations` long enough to measure, and gives nanoseconds
+// for an iteration.
+using Side = std::function<Status(std::uint64_t iterations)>;
+Result<Rounds> Interleave(const Plan& plan, const Side& cordon, const Side& against);
+
+inline constexpr char kRawPeer[] = "wasmtime 48.0.8 (Rust, typed)";
+
+}  // namespace cordon::bench

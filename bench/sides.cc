@@ -1,0 +1,83 @@
+#include "sides.h"
+
+#include <cstdlib>
+
+#include "audit/audit_log.h"
+#include "base/file.h"
+
+namespace cordon::bench {
+namespace {
+
+constexpr std::size_t kGuestBytesMax = 8 << 20;
+
+class NoLines final : public services::LogSink {
+ public:
+  void Write(const services::LogLine&) override {}
+};
+
+const std::uint8_t* BytesOf(const std::string& text) { return reinterpret_cast<const std::uint8_t*>(text.data()); }
+
+Status RawFailed() { return Fail(Code::kInternal, "the raw side failed; its message is above"); }
+
+}  // namespace
+
+Result<Guests> ReadGuests(const std::filesystem::path& folder) {
+  Guests guests;
+  CORDON_ASSIGN(guests.bench, ReadFile(folder / "bench.wasm", kGuestBytesMax));
+  CORDON_ASSIGN(guests.sleeper, ReadFile(folder / "a20_sleep.wasm", kGuestBytesMax));
+  return guests;
+}
+
+Result<std::unique_ptr<CordonSide>> CordonSide::Open(const std::filesystem::path& guests, std::uint32_t max_instances) {
+  std::unique_ptr<CordonSide> side(new CordonSide);
+  std::string name = (std::filesystem::temp_directory_path() / "cordon-bench-XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr) return Fail(Code::kIo, "a temporary folder cannot be made");
+  side->state_folder_ = name;
+  CORDON_ASSIGN(std::shared_ptr<audit::AuditLog> log, audit::AuditLog::Open(name));
+  runtime::HostOptions options;
+  options.observer = std::move(log);
+  options.log_sink = std::make_shared<NoLines>();
+  options.max_instances = max_instances;
+  CORDON_ASSIGN(side->host_, runtime::Host::Create(std::move(options)));
+  runtime::LoadRequest request;
+  request.source = guests / "bench.wasm";
+  CORDON_ASSIGN(side->bench_, side->host_->Load(request));
+  request.source = guests / "a20_sleep.wasm";
+  CORDON_ASSIGN(side->sleeper_, side->host_->Load(request));
+  return side;
+}
+
+CordonSide::~CordonSide() {
+  bench_.reset();
+  sleeper_.reset();
+  host_.reset();
+  std::error_code ignored;
+  if (!state_folder_.empty()) std::filesystem::remove_all(state_folder_, ignored);
+}
+
+Result<RawSide> RawSide::Open(const Guests& guests, std::uint32_t max_instances) {
+  const manifest::CeilingLimits ceiling;  // what the host's engine has, too
+  const raw_options options = {
+      .max_memory_bytes = ceiling.memory.count,
+      .max_instances = max_instances,
+      .max_table_elements = ceiling.tables,
+      .stack_bytes = static_cast<std::uint32_t>(ceiling.stack.count),
+  };
+  RawSide side;
+  side.raw_.reset(
+      raw_new(&options, BytesOf(guests.bench), guests.bench.size(), BytesOf(guests.sleeper), guests.sleeper.size()));
+  if (side.raw_ == nullptr) return Fail(Code::kInternal, "the raw side failed; its message is above");
+  return side;
+}
+
+Status RawSide::Round(raw_row row, std::uint64_t iterations) {
+  return raw_round(raw_.get(), row, iterations) ? Status{} : RawFailed();
+}
+
+Status RawSide::Stop(raw_stop_row row, Duration timeout, std::uint32_t bytes) {
+  return raw_stop(raw_.get(), row, static_cast<std::uint64_t>(timeout.count()), bytes) ? Status{} : RawFailed();
+}
+
+Status RawSide::Hold(std::uint32_t count) { return raw_hold(raw_.get(), count) ? Status{} : RawFailed(); }
+
+}  // namespace cordon::bench

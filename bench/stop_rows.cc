@@ -1,0 +1,101 @@
+#include <chrono>
+#include <random>
+
+#include "base/wire.h"
+#include "rows.h"
+
+namespace cordon::bench {
+namespace {
+
+constexpr double kOvershootUsMax = 10'000;
+constexpr std::uint32_t kBulkBytes = 64 << 20;
+
+// A kind of call that never returns by itself.
+struct Runaway {
+  std::string name;
+  std::string peer;
+  raw_stop_row row;
+  std::string export_name;
+  std::size_t calls = 10;  // in each round
+  Duration timeout_min, timeout_max;
+};
+
+Duration Draw(const Runaway& runaway, std::mt19937_64& random) {
+  std::uniform_int_distribution<std::int64_t> draw(runaway.timeout_min.count(), runaway.timeout_max.count());
+  return Duration(draw(random));
+}
+
+// Microseconds from the deadline until the call has ended and all that it held is released.
+template <typename Stop>
+Result<double> OvershootUs(Duration timeout, Stop stop) {
+  const auto start = std::chrono::steady_clock::now();
+  CORDON_TRY(stop());
+  const std::chrono::duration<double, std::micro> over = std::chrono::steady_clock::now() - start - timeout;
+  return over.count();
+}
+
+std::vector<std::uint8_t> Payload(raw_stop_row row) {
+  std::vector<std::uint8_t> payload;
+  wire::Writer writer(payload);
+  if (row == RAW_FILL) writer.U32(kBulkBytes);
+  if (row == RAW_SLEEP) writer.U64(1ull << 62);
+  return payload;
+}
+
+Result<Row> Measure(const Runaway& runaway, const Plan& plan, CordonSide& cordon, RawSide& raw) {
+  const runtime::Plugin& plugin = runaway.row == RAW_SLEEP ? cordon.sleeper() : cordon.plugin();
+  CORDON_ASSIGN(const engine::Function function, plugin.Resolve(runaway.export_name));
+  const std::vector<std::uint8_t> input = Payload(runaway.row);
+  std::vector<std::uint8_t> output;
+  std::mt19937_64 random(plan.seed);
+  Rounds rounds, singles;
+  for (std::size_t round = 0; round < plan.slow_rounds; ++round) {
+    std::vector<double> ours, theirs;
+    for (std::size_t call = 0; call < 2 * runaway.calls; ++call) {
+      const Duration timeout = Draw(runaway, random);
+      if (call % 2 == round % 2) {
+        runtime::CallOptions options;
+        options.timeout = timeout;
+        CORDON_ASSIGN(const double over, OvershootUs(timeout, [&]() -> Status {
+                        const Status ended = plugin.CallRaw(function, input, output, options);
+                        if (ended) return Fail(Code::kInternal, "the guest returned");
+                        return ended.error().code == Code::kTimeout ? Status{} : ended;
+                      }));
+        ours.push_back(over);
+      } else {
+        CORDON_ASSIGN(const double over,
+                      OvershootUs(timeout, [&] { return raw.Stop(runaway.row, timeout, kBulkBytes); }));
+        theirs.push_back(over);
+      }
+    }
+    rounds.cordon.push_back(Median(ours));
+    rounds.against.push_back(Median(theirs));
+    singles.cordon.insert(singles.cordon.end(), ours.begin(), ours.end());
+    singles.against.insert(singles.against.end(), theirs.begin(), theirs.end());
+  }
+  return Summarise({runaway.name, runaway.peer, "us", Row::Judged::kTail, kOvershootUsMax}, rounds, singles);
+}
+
+NamedRow Named(Runaway runaway) {
+  std::string name = runaway.name;
+  return {std::move(name), [runaway = std::move(runaway)](const Plan& plan, CordonSide& cordon, RawSide& raw) {
+            return Measure(runaway, plan, cordon, raw);
+          }};
+}
+
+}  // namespace
+
+std::vector<NamedRow> StopRows() {
+  using std::chrono::milliseconds;
+  constexpr char kEpoch[] = "wasmtime 48.0.8 (Rust, epoch deadline)";
+  constexpr char kDropped[] = "wasmtime 48.0.8 (Rust, tokio timeout)";
+  // Deadlines are drawn at random, so that they fall anywhere between two ticks. Filling needs time to touch its
+  // memory.
+  return {
+      Named({"kill-spin", kEpoch, RAW_SPIN, "spin", 10, milliseconds(4), milliseconds(9)}),
+      Named({"kill-bulk", kEpoch, RAW_FILL, "fill", 4, milliseconds(120), milliseconds(140)}),
+      Named({"kill-blocked", kDropped, RAW_SLEEP, "sleep", 10, milliseconds(4), milliseconds(9)}),
+  };
+}
+
+}  // namespace cordon::bench
