@@ -128,7 +128,7 @@ fmt: setup-check ## format every C++ and Rust source
 docs: build ## the JSON Schemas into build/docs, and a check of links and of the list of codes
 	@python3 tools/tidy.py --only links,codes,map
 	@mkdir -p build/docs
-	@for name in manifest policy grants config; do build/bin/cordon schema $$name >build/docs/$$name.schema.json; done
+	@for name in manifest grants config; do build/bin/cordon schema $$name >build/docs/$$name.schema.json; done
 	@ls build/docs
 
 clean: ## remove build/ (the engine's build stays in the user's cache)

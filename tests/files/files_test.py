@@ -278,8 +278,8 @@ class attack_143(Case):
 class attack_144(Case):
     def test_descriptors_shuffled(self):
         for seed in range(3):
-            document, _ = self.run_guest("a144_descriptors", "shuffle",
-                                         {"p0": seed, "p1": 1_000_000 if SOAK else 50_000}, "--timeout", "30s")  # fmt: skip
+            given = {"p0": seed, "p1": 1_000_000 if SOAK else 50_000}
+            document, _ = self.run_guest("a144_descriptors", "shuffle", given, "--timeout", "30s")
             self.assertTrue(document["ok"], document)
 
     def test_files_for_a_preview_1_module_cannot_be_enforced_yet(self):
