@@ -116,10 +116,9 @@ soak: setup-guests build/build.ninja ## the attack cases at their full counts
 # --- tools ---
 
 .PHONY: bench fmt docs clean
-bench: setup-guests build/build.ninja ## measure against raw Wasmtime: a table and build/bench.json
+bench: setup-guests ## measure against raw Wasmtime: a table and build/bench.json
 	$(STEP) "benchmarks"
-	@$(ENV) cmake --build build -j$(JOBS) --target cordon
-	@$(ENV) python3 tools/bench.py --output build/bench.json
+	@$(ENV) python3 bench/run.py --build build
 
 fmt: setup-check ## format every C++ and Rust source
 	@git ls-files -- '*.cc' '*.h' ':!bridge/include/*' | xargs clang-format-19 -i
