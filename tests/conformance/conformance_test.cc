@@ -174,7 +174,8 @@ TEST_P(Conformance, EveryKindOfValueGoesInAndComesBack) {
       {"echo-tree",
        "{\"label\":\"l\",\"outcome\":{\"ok\":\"AQI=\"},\"shapes\":[{\"tag\":\"circle\",\"val\":1.5}],"
        "\"access\":[\"write\"],\"color\":\"red\",\"pairs\":[[\"k\",{\"id\":1,\"bytes\":[-1],"
-       "\"shorts\":[2],\"ints\":[3],\"longs\":[4],\"singles\":[0.5],\"doubles\":[0.25],\"rows\":[[1],[]],\"maybe\":[1.5],\"switches\":[true],"
+       "\"shorts\":[2],\"ints\":[3],\"longs\":[4],\"singles\":[0.5],"
+       "\"doubles\":[0.25],\"rows\":[[1],[]],\"maybe\":[1.5],\"switches\":[true],"
        "\"letters\":[\"x\"]}]]}"},
   };
   for (const auto& [action, value] : values) CheckEcho(action, value);
