@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <chrono>
 #include <random>
+#include <thread>
 
 #include "base/wire.h"
 #include "rows.h"
@@ -16,6 +17,12 @@ Result<double> TimeNs(const Side& side, std::uint64_t iterations) {
   CORDON_TRY(side(iterations));
   const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - start;
   return took.count();
+}
+
+// Stands in for a side that is left out.
+Status Nothing(std::uint64_t) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  return {};
 }
 
 // How many iterations make a round.
@@ -134,7 +141,9 @@ Result<Row> MeasureJson(const Plan& plan, CordonSide& cordon, RawSide&) {
 
 }  // namespace
 
-Result<Rounds> Interleave(const Plan& plan, const Side& cordon, const Side& against) {
+Result<Rounds> Interleave(const Plan& plan, const Side& cordon_side, const Side& peer_side) {
+  const Side cordon = plan.only == Plan::Only::kPeer ? Nothing : cordon_side;
+  const Side against = plan.only == Plan::Only::kCordon ? Nothing : peer_side;
   CORDON_ASSIGN(const std::uint64_t cordon_iterations, Calibrate(cordon));
   CORDON_ASSIGN(const std::uint64_t against_iterations, Calibrate(against));
   std::mt19937_64 random(plan.seed);

@@ -1,4 +1,4 @@
-// cordon_bench --guests FOLDER [--output FILE] [--row NAME]... [--rounds N]
+// cordon_bench --guests FOLDER [--output FILE] [--row NAME]... [--rounds N] [--only cordon|peer]
 // cordon_bench --guests FOLDER --hold cordon|raw --count N      (the child of idle-rss)
 #include <algorithm>
 #include <cstdio>
@@ -40,6 +40,8 @@ Result<Arguments> Parse(std::span<char*> words) {
       arguments.rows.push_back(value);
     } else if (flag == "--rounds") {
       arguments.plan.rounds = arguments.plan.slow_rounds = std::strtoul(value.c_str(), nullptr, 10);
+    } else if (flag == "--only" && (value == "cordon" || value == "peer")) {
+      arguments.plan.only = value == "peer" ? Plan::Only::kPeer : Plan::Only::kCordon;
     } else if (flag == "--hold") {
       arguments.hold = value;
     } else if (flag == "--count") {

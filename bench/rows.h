@@ -17,7 +17,9 @@ struct Plan {
   std::filesystem::path program;  // this one, for the rows that need a process of their own
   std::size_t rounds = 100;       // of rows of microseconds
   std::size_t slow_rounds = 30;   // of rows that wait for deadlines or make 10,000 instances
-  std::uint64_t seed = 1;         // of the order of the two sides within each round
+  // For profilers: kCordon and kPeer leave the other side of call rows out, whose figures then mean nothing.
+  enum class Only : std::uint8_t { kBoth, kCordon, kPeer } only = Only::kBoth;
+  std::uint64_t seed = 1;  // of the order of the two sides within each round
 };
 
 // A row by its name, ready to be measured.

@@ -1,5 +1,5 @@
 //! The other side of `make bench`: raw Wasmtime as an embedder in Rust uses it, with the same `Config` as Cordon's
-//! engine and typed functions, behind a few C functions. No limiter, no audit, no decisions: what Cordon is held against.
+//! engine and typed functions, behind a few C functions. No limiter, no audit, no decisions: what Cordon is held to.
 //! `../raw.h` is the header. Every function says what went wrong on stderr.
 #![allow(non_camel_case_types)]
 
@@ -165,7 +165,8 @@ pub extern "C" fn raw_round(bench: &mut raw_bench, row: u32, iterations: u64) ->
     said("a round failed", bench.round(row, iterations)).is_some()
 }
 
-/// One call that does not return, ended at its deadline: `row` 0 spins, 1 fills `bytes` of memory, 2 sleeps in the host.
+/// One call that does not return, ended at its deadline: `row` 0 spins, 1 fills `bytes` of memory, 2 sleeps in the
+/// host.
 #[unsafe(no_mangle)]
 pub extern "C" fn raw_stop(bench: &mut raw_bench, row: u32, timeout_ns: u64, bytes: u32) -> bool {
     let timeout = std::time::Duration::from_nanos(timeout_ns);

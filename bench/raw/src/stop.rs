@@ -1,5 +1,5 @@
-//! Calls that do not return, ended at a deadline in the ways that Wasmtime has: the epoch for running code, dropping the
-//! future for a call that waits in the host.
+//! Calls that do not return, ended at a deadline in the ways that Wasmtime has: the epoch for running code, dropping
+//! the future for a call that waits in the host.
 
 use crate::{Exports, NEVER_TICKS};
 use std::time::Duration;

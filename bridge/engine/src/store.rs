@@ -60,6 +60,17 @@ pub struct CallLimits {
     pub fuel: Option<u64>,
 }
 
+impl CallLimits {
+    /// What is left after `used`.
+    pub fn less(&self, wall: Duration, used: &Usage) -> CallLimits {
+        CallLimits {
+            wall: self.wall.saturating_sub(wall),
+            cpu: self.cpu.map(|cpu| cpu.saturating_sub(used.cpu)),
+            fuel: self.fuel.map(|fuel| fuel.saturating_sub(used.fuel)),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Usage {
     pub memory_peak_bytes: u64,
@@ -104,6 +115,13 @@ impl ResourceLimiter for Limiter {
             return Ok(false);
         }
         Ok(self.grow(current as u64, desired as u64))
+    }
+
+    // The charge stays: Wasmtime also calls this for growths that were never charged, which would let a guest pay back
+    // what it did not spend.
+    fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        self.denied = true;
+        Ok(())
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
@@ -157,7 +175,7 @@ impl Interrupter {
 
 /// When the running call must end, and why it did.
 pub struct Deadline {
-    pub start: Instant,
+    start: Option<Instant>,
     pub end: Option<Instant>,
     cpu_limit: Option<Duration>,
     cpu_first: Option<(Duration, Instant)>,
@@ -168,19 +186,29 @@ pub struct Deadline {
 /// A guest looks at the clock at least this often (in ticks), so that an interruption is prompt.
 const LOOK_TICKS: u64 = 4;
 
+fn ticks_in(left: Duration) -> u64 {
+    (left.as_millis() as u64).clamp(1, LOOK_TICKS)
+}
+
 impl Deadline {
     fn new() -> Deadline {
-        let now = Instant::now();
-        Deadline { start: now, end: None, cpu_limit: None, cpu_first: None, cpu_seen: Duration::ZERO, stopped: None }
+        Deadline { start: None, end: None, cpu_limit: None, cpu_first: None, cpu_seen: Duration::ZERO, stopped: None }
     }
 
-    pub fn begin(&mut self, limits: &CallLimits) {
-        self.start = Instant::now();
-        self.end = self.start.checked_add(limits.wall);
+    /// Gives the ticks until the guest should look. A clock read costs 25 ns, a tenth of a small call: one here.
+    pub fn begin(&mut self, limits: &CallLimits) -> u64 {
+        let now = Instant::now();
+        self.start = Some(now);
+        self.end = now.checked_add(limits.wall);
         self.cpu_limit = limits.cpu;
         self.cpu_first = None;
         self.cpu_seen = Duration::ZERO;
         self.stopped = None;
+        ticks_in(limits.wall)
+    }
+
+    pub fn elapsed(&self) -> Duration {
+        self.start.map_or(Duration::ZERO, |start| start.elapsed())
     }
 
     pub fn passed(&self, now: Instant) -> bool {
@@ -197,7 +225,7 @@ impl Deadline {
         let cpu = thread_cpu();
         let (first, at) = *self.cpu_first.get_or_insert((cpu, now));
         // Before the first look a call cannot have used more CPU than wall time.
-        self.cpu_seen = cpu.saturating_sub(first) + at.saturating_duration_since(self.start);
+        self.cpu_seen = cpu.saturating_sub(first) + at.saturating_duration_since(self.start.unwrap_or(at));
         if self.cpu_limit.is_some_and(|limit| cpu.saturating_sub(first) >= limit) {
             self.stopped = Some(Kind::Cpu);
             return true;
@@ -313,10 +341,9 @@ impl State {
     }
 
     /// Ticks until the guest should look again.
-    pub fn ticks(&self) -> u64 {
+    fn ticks(&self) -> u64 {
         let Some(end) = self.deadline.end else { return LOOK_TICKS };
-        let left = end.saturating_duration_since(Instant::now()).as_millis() as u64;
-        left.clamp(1, LOOK_TICKS)
+        ticks_in(end.saturating_duration_since(Instant::now()))
     }
 
     pub fn interrupter(&mut self) -> Arc<Interrupter> {
