@@ -77,8 +77,26 @@ std::string EscapeShort(std::string_view text, std::size_t max) {
   return Escape(text.substr(0, cut)) + "… (" + std::to_string(text.size() - cut) + " more bytes)";
 }
 
+namespace {
+
+// How many bytes at the front are ASCII, in whole blocks: most text is, and blocks of a fixed size become vector code.
+std::size_t AsciiPrefix(std::string_view text) {
+  constexpr std::size_t kBlock = 64;
+  std::size_t at = 0;
+  for (; at + kBlock <= text.size(); at += kBlock) {
+    unsigned char seen = 0;
+    for (std::size_t i = 0; i < kBlock; ++i) seen |= static_cast<unsigned char>(text[at + i]);
+    if (seen >= 0x80) break;
+  }
+  return at;
+}
+
+}  // namespace
+
 bool IsUtf8(std::string_view text) {
   while (!text.empty()) {
+    text.remove_prefix(AsciiPrefix(text));
+    if (text.empty()) break;
     const Scalar c = Decode(text);
     if (c.length == 0) return false;
     text.remove_prefix(c.length);
