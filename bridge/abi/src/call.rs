@@ -159,9 +159,8 @@ pub unsafe extern "C" fn cordon_call_once(
             let (options, host) = unsafe { (options(instance_options)?, port(host)) };
             let start = Instant::now();
             let mut instance = Instance::new(&linked.0, options, host, &limits, call_id)?;
-            // Making the instance and calling it share one deadline.
-            let mut limits = limits;
-            limits.wall = limits.wall.saturating_sub(start.elapsed());
+            // Making the instance and calling it share one deadline and one budget.
+            let limits = limits.less(start.elapsed(), &instance.usage());
             let result = instance.call(&function.0, unsafe { input.get() }, &limits, call_id);
             unsafe {
                 if let Some(usage) = usage.as_mut() {

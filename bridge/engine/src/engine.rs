@@ -71,7 +71,9 @@ pub fn config(options: &Options) -> Config {
     c.shared_memory(false);
     c.wasm_custom_page_sizes(false);
     c.wasm_memory64(false);
-    c.wasm_multi_memory(false);
+    // Wasmtime's own adapters between the components of a composition have two memories, and without this it panics on
+    // them. The pool still allows a module to define one only.
+    c.wasm_multi_memory(true);
     c.wasm_relaxed_simd(false);
     c.wasm_component_model(true);
     // Component-model async: 3.2 times dearer calls, and CVE-2026-115384.
@@ -120,24 +122,24 @@ impl Engine {
     }
 
     /// Our own runtime for timers and blocking file work: small, and joined when the engine goes.
-    pub(crate) fn runtime(&self) -> &tokio::runtime::Handle {
-        self.runtime
-            .get_or_init(|| {
-                tokio::runtime::Builder::new_multi_thread()
-                    .worker_threads(1)
-                    .max_blocking_threads(16)
-                    .thread_name("cordon-io")
-                    .enable_time()
-                    .build()
-                    .expect("the async runtime starts")
-            })
-            .handle()
+    pub(crate) fn runtime(&self) -> Outcome<&tokio::runtime::Handle> {
+        if let Some(runtime) = self.runtime.get() {
+            return Ok(runtime.handle());
+        }
+        let made = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .max_blocking_threads(16)
+            .thread_name("cordon-io")
+            .enable_time()
+            .build()
+            .map_err(|e| Fault::new(Kind::Internal, format!("cannot start the threads for blocking work: {e}")))?;
+        Ok(self.runtime.get_or_init(|| made).handle())
     }
 
-    /// Ticks while the guard lives.
-    pub(crate) fn running(&self) -> Running<'_> {
-        self.ticker.begin();
-        Running(&self.ticker)
+    /// Ticks while the guard lives. Fails when the ticker cannot start: without it no deadline would ever pass.
+    pub(crate) fn running(&self) -> Outcome<Running<'_>> {
+        self.ticker.begin()?;
+        Ok(Running(&self.ticker))
     }
 }
 
@@ -186,18 +188,30 @@ impl Ticker {
         Ticker { shared: Arc::new(shared), wasm, thread: OnceLock::new() }
     }
 
-    fn begin(&self) {
+    fn begin(&self) -> Outcome<()> {
+        if self.thread.get().is_none() {
+            self.start()?;
+        }
         self.shared.active.fetch_add(1, Ordering::SeqCst);
-        self.thread.get_or_init(|| {
-            let shared = self.shared.clone();
-            let wasm = self.wasm.clone();
-            let thread = std::thread::Builder::new().name("cordon-tick".into()).spawn(move || tick(&shared, &wasm));
-            Mutex::new(thread.ok())
-        });
         if self.shared.asleep.load(Ordering::SeqCst) {
             let _held = self.shared.lock.lock();
             self.shared.wake.notify_one();
         }
+        Ok(())
+    }
+
+    fn start(&self) -> Outcome<()> {
+        let _held = self.shared.lock.lock();
+        if self.thread.get().is_some() {
+            return Ok(());
+        }
+        let (shared, wasm) = (self.shared.clone(), self.wasm.clone());
+        let thread = std::thread::Builder::new()
+            .name("cordon-tick".into())
+            .spawn(move || tick(&shared, &wasm))
+            .map_err(|e| Fault::new(Kind::Internal, format!("cannot start the clock that ends calls: {e}")))?;
+        let _ = self.thread.set(Mutex::new(Some(thread)));
+        Ok(())
     }
 
     fn stop(&self) {

@@ -111,7 +111,6 @@ fn sort(error: &Error, stopped: Option<Kind>, memory_denied: bool) -> Fault {
             Trap::Interrupt => Kind::Timeout,
             Trap::InvalidDiscriminant | Trap::InvalidChar => Kind::LiftLimit,
             Trap::StringOutOfBounds | Trap::ListOutOfBounds | Trap::UnalignedPointer => Kind::BadPointer,
-            Trap::CannotEnterComponent => Kind::Poisoned,
             _ if memory_denied => Kind::Memory,
             _ => Kind::Trap,
         };
@@ -141,34 +140,21 @@ fn sort(error: &Error, stopped: Option<Kind>, memory_denied: bool) -> Fault {
 fn by_text(error: &Error, memory_denied: bool) -> Fault {
     let root = error.root_cause().to_string();
     let full = format!("{error:#}");
-    let kind = if root.contains("fuel allocated for hostcalls") {
+    let has = |patterns: &[&str]| patterns.iter().any(|pattern| root.contains(pattern));
+    let kind = if has(&["fuel allocated for hostcalls"]) {
         Kind::LiftLimit
-    } else if root.contains("table of handles")
-        || root.contains("too many handles")
-        || root.contains("handle limit")
-        || root.contains("resource table has no free keys")
-    {
+    } else if has(&["cannot allocate another handle", "handle limit exceeded", "too many active lends"]) {
         Kind::TableFull
-    } else if root.contains("handle") || root.contains("resource") {
-        Kind::Handle
-    } else if root.contains("memory minimum size")
-        || root.contains("forcing a memory")
-        || root.contains("table minimum size")
-        || root.contains("exceeds memory limits")
-        || root.contains("exceeds table limits")
-    {
-        Kind::Memory
-    } else if root.contains("resource limit exceeded")
-        || root.contains("too many core instances")
-        || root.contains("too high at")
-        || root.contains("per-component limit")
-        || root.contains("count of")
-    {
+    } else if has(&["resource limit exceeded"]) {
         Kind::Instances
-    } else if root.contains("out of bounds") || root.contains("not aligned") || root.contains("beyond end of memory") {
+    } else if has(&["exceeds memory limits", "exceeds table limits"]) {
+        Kind::Memory
+    } else if has(&["out of bounds", "not aligned", "beyond end of memory"]) {
         Kind::BadPointer
-    } else if root.contains("utf-8") || root.contains("UTF-8") || root.contains("utf-16") {
+    } else if has(&["utf8", "utf-8", "utf16", "surrogate"]) {
         Kind::BadString
+    } else if has(&["handle", "resource"]) {
+        Kind::Handle
     } else if memory_denied {
         Kind::Memory
     } else {

@@ -23,6 +23,8 @@ pub struct Instance {
     linked: Arc<Linked>,
     // None once the instance is poisoned: everything that the guest held is released at that moment.
     live: Option<(Store<State>, Inside)>,
+    // Set while the guest runs: a panic of the host leaves it, and the store's state is anybody's guess.
+    entered: bool,
     usage: Usage,
     interrupter: Option<Arc<Interrupter>>,
     stdout: Vec<u8>,
@@ -49,8 +51,8 @@ fn drive<F: Future>(
     future: F,
     end: Option<Instant>,
     interrupter: Option<&Interrupter>,
-) -> Result<F::Output, Kind> {
-    let _runtime = engine.runtime().enter();
+) -> Outcome<F::Output> {
+    let _runtime = engine.runtime()?.enter();
     if let Some(i) = interrupter {
         i.watch(Some(std::thread::current()));
     }
@@ -62,11 +64,11 @@ fn drive<F: Future>(
                 return Ok(value);
             }
             if interrupter.is_some_and(|i| i.is_set()) {
-                return Err(Kind::Interrupted);
+                return Err(Fault::new(Kind::Interrupted, "the call was interrupted"));
             }
             let now = Instant::now();
             match end {
-                Some(end) if now >= end => return Err(Kind::Timeout),
+                Some(end) if now >= end => return Err(Fault::new(Kind::Timeout, "the call ran past its deadline")),
                 Some(end) => std::thread::park_timeout(end - now),
                 None => std::thread::park(),
             }
@@ -79,7 +81,10 @@ fn drive<F: Future>(
 }
 
 fn prepare(store: &mut Store<State>, engine: &Engine, limits: &CallLimits) -> Outcome<()> {
-    let ticks = store.data_mut().deadline.begin(limits);
+    let state = store.data_mut();
+    // A growth that an earlier call was refused explains no trap of this one.
+    state.limiter.denied = false;
+    let ticks = state.deadline.begin(limits);
     store.set_epoch_deadline(ticks);
     match (engine.options.fuel, limits.fuel) {
         (true, fuel) => {
@@ -127,20 +132,23 @@ impl Instance {
         store.set_hostcall_fuel(usize::try_from(store_limits.host_call_bytes).unwrap_or(usize::MAX));
         store.set_max_component_handles(store_limits.handles as usize);
         store.epoch_deadline_callback(|mut cx| Ok(cx.data_mut().look()));
-        let _running = engine.running();
+        let _running = engine.running()?;
         prepare(&mut store, engine, limits)?;
-        let made = Self::instantiate(linked, &mut store);
-        match made {
-            Ok(inside) => Ok(Instance {
-                linked: linked.clone(),
-                live: Some((store, inside)),
-                usage: Usage::default(),
-                interrupter: None,
-                stdout: Vec::new(),
-                stderr: Vec::new(),
-            }),
-            Err(error) => Err(instantiation_fault(error, store.data())),
-        }
+        let inside = match Self::instantiate(linked, &mut store) {
+            Ok(inside) => inside,
+            Err(error) => return Err(instantiation_fault(error, store.data())),
+        };
+        let mut instance = Instance {
+            linked: linked.clone(),
+            live: Some((store, inside)),
+            entered: false,
+            usage: Usage::default(),
+            interrupter: None,
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+        };
+        instance.count(limits);
+        Ok(instance)
     }
 
     fn instantiate(linked: &Linked, store: &mut Store<State>) -> wasmtime::Result<Inside> {
@@ -160,13 +168,7 @@ impl Instance {
                 drive(&engine, pre.instantiate_async(&mut *store), end, None).map(|made| made.map(Inside::Module))
             }
         };
-        match made {
-            Ok(made) => made,
-            Err(kind) => {
-                store.data_mut().deadline.stopped = Some(kind);
-                Err(Fault::new(kind, "the guest's initialisation ran past its deadline").into())
-            }
-        }
+        made?
     }
 
     /// Calls an export. Payloads are in the wire format. Any failure poisons the instance.
@@ -177,11 +179,17 @@ impl Instance {
                 let text = "the instance trapped or was stopped before, and is never entered again";
                 return Err(Fault::new(Kind::Poisoned, text));
             };
-            let _running = engine.running();
+            if self.entered {
+                return Err(Fault::new(Kind::Poisoned, "the host panicked while the instance ran"));
+            }
+            let _running = engine.running()?;
             store.data_mut().call_id = call_id;
             prepare(store, engine, limits)?;
             self.usage.bytes_in += input.len() as u64;
-            enter(engine, &self.linked, store, inside, function, input)
+            self.entered = true;
+            let outcome = enter(engine, &self.linked, store, inside, function, input);
+            self.entered = false;
+            outcome
         };
         self.count(limits);
         match outcome {
@@ -225,7 +233,7 @@ impl Instance {
     }
 
     pub fn poisoned(&self) -> bool {
-        self.live.is_none()
+        self.live.is_none() || self.entered
     }
 
     pub fn usage(&self) -> Usage {
@@ -313,11 +321,7 @@ fn enter(
         }
         _ => return Err(foreign()),
     };
-    driven.unwrap_or_else(|kind| {
-        let text =
-            if kind == Kind::Interrupted { "the call was interrupted" } else { "the call ran past its deadline" };
-        Err(Fault::new(kind, text).into())
-    })
+    driven?
 }
 
 fn core_output(values: &[wasmtime::Val]) -> wasmtime::Result<Vec<u8>> {

@@ -38,7 +38,7 @@ impl Code {
             let text = format!("{e:#}");
             // What the binary declares can exceed what any instance may have; that is a limit, not a defect.
             let kind = match text.contains("pooling allocator") {
-                true if text.contains("memory") || text.contains("table") => Kind::Memory,
+                true if text.contains("minimum byte size") || text.contains("minimum element size") => Kind::Memory,
                 true => Kind::Instances,
                 false => Kind::Compile,
             };

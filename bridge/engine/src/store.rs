@@ -60,6 +60,17 @@ pub struct CallLimits {
     pub fuel: Option<u64>,
 }
 
+impl CallLimits {
+    /// What is left after `used`.
+    pub fn less(&self, wall: Duration, used: &Usage) -> CallLimits {
+        CallLimits {
+            wall: self.wall.saturating_sub(wall),
+            cpu: self.cpu.map(|cpu| cpu.saturating_sub(used.cpu)),
+            fuel: self.fuel.map(|fuel| fuel.saturating_sub(used.fuel)),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Usage {
     pub memory_peak_bytes: u64,
@@ -104,6 +115,13 @@ impl ResourceLimiter for Limiter {
             return Ok(false);
         }
         Ok(self.grow(current as u64, desired as u64))
+    }
+
+    // The charge stays: Wasmtime also calls this for growths that were never charged, which would let a guest pay back
+    // what it did not spend.
+    fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        self.denied = true;
+        Ok(())
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
