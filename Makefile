@@ -10,6 +10,10 @@ FUZZ_SECONDS ?= 60
 # The rooms whose tests run under ASan and UBSan in every `make test`; `make asan` runs all of them.
 QUICK_ROOMS := base formats policy manifest audit services abi
 
+# Clones in other folders share ccache's results.
+export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := 1
+
 ENV := . build/env.sh &&
 STEP = @printf '\n== %s\n'
 CTEST = ctest -j$(JOBS) --output-on-failure --no-tests=error
