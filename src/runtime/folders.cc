@@ -44,13 +44,11 @@ Result<fs::path> Mapped(const policy::FilesScope& scope, const FolderMap& map) {
                   .With("root", scope.root));
 }
 
-Result<UniqueFd> OpenBelow(int dir, const policy::FilesScope& scope, const fs::path& path) {
+UniqueFd OpenFolderAt(int dir, const char* path, std::uint64_t resolve) {
   open_how how{};
   how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS;
-  const long fd = ::syscall(SYS_openat2, dir, scope.below.c_str(), &how, sizeof how);
-  if (fd < 0) return FailOpen(scope, path / scope.below, errno);
-  return UniqueFd(static_cast<int>(fd));
+  how.resolve = RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | resolve;
+  return UniqueFd(static_cast<int>(::syscall(SYS_openat2, dir, path, &how, sizeof how)));
 }
 
 policy::FileId IdOf(const struct stat& st) { return {st.st_dev, st.st_ino}; }
@@ -75,11 +73,14 @@ Result<OpenFolder> Open(const policy::FilesScope& scope, const FolderMap& map, s
   const fs::path canonical = fs::canonical(mapped, error);
   if (error) return FailOpen(scope, mapped, error.value());
   CORDON_TRY(policy::CheckRoot(scope.root, canonical, forbidden, home));
-  UniqueFd fd(::open(canonical.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+  // A canonical path has no links; one that has them by now is another path than the one that was checked.
+  UniqueFd fd = OpenFolderAt(AT_FDCWD, canonical.c_str(), 0);
   if (!fd) return FailOpen(scope, canonical, errno);
   const bool direct = map.mounts.contains(scope.mount);
   if (!scope.below.empty() && !direct) {
-    CORDON_ASSIGN(fd, OpenBelow(fd.get(), scope, canonical));
+    UniqueFd below = OpenFolderAt(fd.get(), scope.below.c_str(), RESOLVE_BENEATH);
+    if (!below) return FailOpen(scope, canonical / scope.below, errno);
+    fd = std::move(below);
   }
   const fs::path host = direct || scope.below.empty() ? canonical : canonical / scope.below;
   return OpenFolder{std::move(fd), scope.mount, host, scope.access};

@@ -107,7 +107,11 @@ Status Loader::CollectGrantSet(const policy::Subject& subject) {
     CORDON_ASSIGN(set, host_.options.grants->Find(subject));
   }
   if (!set) return {};
-  for (const policy::Grant& grant : set->granted) grants_.push_back(grant);
+  for (const policy::Grant& grant : set->granted) {
+    // A folder of --mount has the access that its flag says; the set's grant was for another folder.
+    const policy::FilesScope* files = grant.capability.files();
+    if (files == nullptr || !folders_.mounts.contains(files->mount)) grants_.push_back(grant);
+  }
   for (const auto& [name, path] : set->roots) folders_.roots.emplace(name, path);
   withdrawn_.insert(withdrawn_.end(), set->denied.begin(), set->denied.end());
   return {};
@@ -200,7 +204,7 @@ Status Loader::AuditLoad(const std::optional<Error>& failure) {
   }
   audit::Record record = plugin_->NewRecord(audit::Event::kLoad);
   record.decision = failure ? policy::Verdict::kDeny : policy::Verdict::kAllow;
-  audited_ = true;
+  refusal_audited_ = failure.has_value();
   if (failure) record.code = failure->code;
   return observer.On(record);
 }
@@ -291,11 +295,12 @@ Status Loader::BindActions() {
   return {};
 }
 
-// A binary or a grant that is refused before there is a plan leaves one record too.
+// A binary or a grant that is refused before there is a plan leaves one record too, and so does a folder that is
+// refused after it.
 Result<std::unique_ptr<Plugin::State>> Loader::Run() {
   plugin_->host = &host_;
   auto state = Prepare();
-  if (state || audited_ || request_.purpose == LoadRequest::Purpose::kInspect) return state;
+  if (state || refusal_audited_ || request_.purpose == LoadRequest::Purpose::kInspect) return state;
   if (state.error().code == Code::kNotFound) return state;
   audit::Record record = plugin_->NewRecord(audit::Event::kLoad);
   if (record.plugin.empty()) record.plugin = request_.source.filename().string();

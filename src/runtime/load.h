@@ -40,7 +40,7 @@ class Loader {
   std::vector<policy::Grant> grants_;
   std::vector<policy::Kind> withdrawn_;
   FolderMap folders_;
-  bool audited_ = false;  // the load has its record
+  bool refusal_audited_ = false;
 };
 
 }  // namespace cordon::runtime

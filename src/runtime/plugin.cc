@@ -42,9 +42,11 @@ Error SizeError(Code code, std::string_view what, std::size_t size, Bytes limit)
       "pass less, or raise plugins.limits." + std::string(what) + " in config.yaml");
 }
 
-// What is left of a call's time after its instance was made: both share one deadline.
-Result<engine::CallLimits> Rest(const engine::CallLimits& limits, MonotonicTime start) {
+// What is left for a call after its instance was made: both share one deadline and one budget.
+Result<engine::CallLimits> Rest(const engine::CallLimits& limits, MonotonicTime start, const engine::Usage& used) {
   engine::CallLimits rest = limits;
+  if (rest.cpu) *rest.cpu -= std::min(*rest.cpu, used.cpu);
+  if (rest.fuel) *rest.fuel -= std::min(*rest.fuel, used.fuel);
   rest.wall -= std::chrono::steady_clock::now() - start;
   if (rest.wall.count() <= 0)
     return Fail(Code::kTimeout, "the call ran past its deadline", "raise the limit with --timeout");
@@ -191,7 +193,7 @@ Status RunOnce(const Plugin::State& state, const engine::InstanceOptions& instan
   if (!instance) return Fail(std::move(instance).error());
   watch(instance->interrupter());
   Status done;
-  if (auto rest = Rest(limits, start); !rest) {
+  if (auto rest = Rest(limits, start, instance->usage()); !rest) {
     done = Fail(std::move(rest).error());
   } else {
     done = instance->Call(action.binding.function, input, output, *rest, report.call_id);
@@ -289,6 +291,7 @@ Status Plugin::CallRaw(const engine::Function& function, std::span<const std::ui
   }
   if (state_->calls.Add(static_cast<std::uint64_t>(usage.wall.count()))) {
     const CallCounter::Group group = state_->calls.Take();
+    if (group.count == 0) return {};  // another thread took it first
     CORDON_TRY(state_->observer().OnCalls(
         {state_->source.name, state_->source.digest.ToString(), "", group.count, 0, Duration(group.total_ns)}));
   }

@@ -208,6 +208,21 @@ class Tests(CordonTest):
                 done = self.cordon(*words, *(CALL if words[0] == "run" else []))
                 self.assertEqual((3, ""), (done.code, done.out), f"{words}\n{done.err}")
                 self.assertIn("error[E_GRANT_FORBIDDEN]", done.err)
+                if words[0] == "run" and self.audit():
+                    self.assertEqual(("deny", "E_GRANT_FORBIDDEN"), (self.audit()[-1]["decision"],
+                                                                     self.audit()[-1]["code"]))
+
+    def test_a_mount_has_the_access_of_its_flag_whatever_was_granted_before(self):
+        wants = "files: { mount: /data, from: workspace, access: write }"
+        folder = self.plugin(f"permissions:\n  optional:\n    - {wants}\n")
+        (self.tmp / "work").mkdir()
+        (self.tmp / "other").mkdir()
+        done = self.grant("fs:write:/data=workspace", "--yes", "--root", f"workspace={self.tmp / 'work'}")
+        self.assertEqual(0, done.code, done.err)
+        self.assertIn("fs:write:/data", self.cordon("explain", folder, "--json").out)
+        self.cordon("run", folder, *CALL, "--mount", f"{self.tmp / 'other'}:/data:ro")
+        effective = [line["capability"] for line in self.audit() if line.get("capability", "").startswith("fs:")]
+        self.assertEqual("fs:read:/data=workspace", effective[-1])
 
     def test_unused_grants_are_named(self):
         folder = self.plugin()
