@@ -73,7 +73,8 @@ struct HostImport {
   std::string interface_name;  // as the guest imports it, version included; for a core import the module; "" for a bare
                                // function
   std::string function;
-  // kBlocking: the answer may take long, and is awaited off the guest's thread so that the deadline holds.
+  // kBlocking: the answer may take long, and is awaited off the guest's thread so that the deadline holds. A call that
+  // is stopped leaves the answer behind, still being made: the channel must then outlive the Send that makes it.
   enum class Kind : std::uint8_t { kQuick, kBlocking } kind = Kind::kQuick;
 };
 
@@ -180,9 +181,9 @@ class Interrupter {
 
 class Instance {
  public:
-  // Runs start functions and initialisers under `limits`. `channel` must outlive the instance; may be null
-  // when nothing in the LinkSpec needs one. E_BUSY when the engine's pool is full; E_MEMORY, E_INSTANCES, E_TIMEOUT,
-  // E_TRAP from initialisation.
+  // Runs start functions and initialisers under `limits`. `channel` must outlive the instance (see kBlocking); may be
+  // null when nothing in the LinkSpec needs one. E_BUSY when the engine's pool is full; E_MEMORY, E_INSTANCES,
+  // E_TIMEOUT, E_TRAP from initialisation.
   static Result<Instance> Create(std::shared_ptr<const Linked> linked, const InstanceOptions& options,
                                  HostChannel* channel, const CallLimits& limits, std::uint64_t call_id = 0);
   Instance(Instance&&) noexcept;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 
 #include "engine/engine.h"
@@ -44,7 +45,7 @@ cordon_call_limits LimitsOf(const CallLimits& limits) {
   return {
       .wall_ns = static_cast<std::uint64_t>(std::max<std::int64_t>(limits.wall.count(), 1)),
       .cpu_ns = limits.cpu ? static_cast<std::uint64_t>(std::max<std::int64_t>(limits.cpu->count(), 1)) : 0,
-      .fuel = limits.fuel.value_or(0),
+      .fuel = limits.fuel ? std::max<std::uint64_t>(*limits.fuel, 1) : 0,
   };
 }
 

@@ -69,7 +69,8 @@ pub struct cordon_message {
 
 /// The host's side. `send` returns 0 and writes the results in the wire format to `reply`, or returns a code of the
 /// host's own plus 1 and writes a sentence: then the guest's call ends. Called on the guest's thread or on one of the
-/// engine's; must be thread-safe, must not throw. `user` must outlive every instance that was given the port.
+/// engine's; must be thread-safe, must not throw. `user` must outlive every instance that was given the port, and every
+/// `send` of a blocking import: a call that is stopped does not wait for it.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct cordon_port {
