@@ -35,6 +35,7 @@ struct Pending {
 
 struct AuditLog::State {
   std::mutex mutex;
+  bool closed = false;  // nothing is written any more
   Seams seams;
   std::optional<ChainFile> file;
   ChainEnd end;                  // of the chain, as this process last saw it
@@ -138,6 +139,7 @@ AuditLog::~AuditLog() {
 
 Status AuditLog::On(const Record& record) {
   const std::lock_guard lock(state_->mutex);
+  if (state_->closed) return Fail(Code::kAuditUnavailable, "the audit log is closed: the process is ending");
   const bool full = state_->pending.size() >= kPendingRecordsMax || state_->pending_bytes >= kPendingBytesMax;
   if (full) {
     const Status made_room = state_->Write(Durability::kWritten);
@@ -154,7 +156,16 @@ Status AuditLog::On(const Record& record) {
 
 Status AuditLog::Flush() {
   const std::lock_guard lock(state_->mutex);
+  if (state_->closed) return {};
   return state_->Write(Durability::kSynced);
+}
+
+Status AuditLog::Close() {
+  const std::lock_guard lock(state_->mutex);
+  if (state_->closed) return {};
+  Status written = state_->Write(Durability::kSynced);
+  state_->closed = true;
+  return written;
 }
 
 }  // namespace cordon::audit

@@ -38,6 +38,8 @@ class AuditLog final : public Observer {
   Status On(const Record& record) override;
   // Writes and syncs everything that is buffered. On failure it stays buffered, and later calls try again.
   Status Flush();
+  // Flushes, and takes no more: whoever is about to end the process leaves no half-written file behind.
+  Status Close();
 
  private:
   struct State;

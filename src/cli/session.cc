@@ -131,7 +131,7 @@ void Session::Interrupted() {
     if (reported_) return;
     reported_ = true;
   }
-  if (audit != nullptr) (void)audit->Flush();
+  if (audit != nullptr) (void)audit->Close();
   if (terminal_.err_is_tty) (void)WriteAll(STDERR_FILENO, "\r\x1b[K");
   const Error error(Code::kInterrupted, "interrupted");
   if (!json()) {
