@@ -72,7 +72,8 @@ pub fn config(options: &Options) -> Config {
     c.wasm_custom_page_sizes(false);
     c.wasm_memory64(false);
     // Wasmtime's own adapters between the components of a composition have two memories, and without this it panics on
-    // them. The pool still allows a module to define one only.
+    // them. A guest's own modules never have two: they are validated without this feature before (formats, describe), and
+    // the pool allows a module to define one.
     c.wasm_multi_memory(true);
     c.wasm_relaxed_simd(false);
     c.wasm_component_model(true);
