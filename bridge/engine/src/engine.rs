@@ -72,7 +72,8 @@ pub fn config(options: &Options) -> Config {
     c.wasm_custom_page_sizes(false);
     c.wasm_memory64(false);
     // Wasmtime's own adapters between the parts of a composition have two memories; without this it panics on them.
-    // A guest's own modules never have two: they are validated without this feature first (formats, describe), and the
+    // A guest's own modules never have two: they are validated without this feature first (formats,
+    // describe), and the
     // pool allows a module to define one.
     c.wasm_multi_memory(true);
     c.wasm_relaxed_simd(false);

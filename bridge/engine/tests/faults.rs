@@ -264,7 +264,8 @@ fn failed_growths_pay_nothing_back() {
 fn making_an_instance_is_part_of_its_usage() {
     let wat = r#"(component
       (core module $m (func $start (local i32)
-          (loop (local.set 0 (i32.add (local.get 0) (i32.const 1))) (br_if 0 (i32.lt_u (local.get 0) (i32.const 10000)))))
+          (loop (local.set 0 (i32.add (local.get 0) (i32.const 1)))
+            (br_if 0 (i32.lt_u (local.get 0) (i32.const 10000)))))
         (start $start) (func (export "go")))
       (core instance $i (instantiate $m))
       (func (export "go") (canon lift (core func $i "go"))))"#;
