@@ -212,8 +212,12 @@ Status Loader::AuditLoad(const std::optional<Error>& failure) {
 Status Loader::OpenMounts() {
   const std::vector<policy::FilesScope> scopes = plugin_->authority.FilesGrants();
   CORDON_ASSIGN(plugin_->folders, OpenFolders(scopes, folders_, host_.options.forbidden_roots));
+  // Code that imports no file system has no use for a folder, granted or not.
+  const bool has_files =
+      std::ranges::find(plugin_->plan.spec.wasi, "wasi:filesystem/preopens") != plugin_->plan.spec.wasi.end();
   for (const OpenFolder& folder : plugin_->folders) {
     plugin_->mounts.push_back({folder.guest_path, folder.host_path, folder.access});
+    if (!has_files) continue;
     plugin_->instance.preopens.push_back({folder.fd.get(), folder.guest_path, folder.access == policy::Access::kWrite});
   }
   return {};
