@@ -44,6 +44,8 @@ function(cordon_room room)
     target_link_libraries(${room}_test PRIVATE cordon_${room} GTest::gtest_main)
     # Tests compile twice as fast without optimisation, and what they test has it.
     target_compile_options(${room}_test PRIVATE -Wall -Wextra -Werror -O0)
+    # Tests find their data by this and not by __FILE__, which ccache may make relative to the build folder.
+    target_compile_definitions(${room}_test PRIVATE CORDON_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     include(GoogleTest)
     gtest_discover_tests(${room}_test TEST_PREFIX ${room}. DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 120)
   endif()

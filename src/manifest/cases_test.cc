@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path CasesFolder() { return fs::path(__FILE__).parent_path() / "../../tests/cases/manifest"; }
+fs::path CasesFolder() { return fs::path(CORDON_SOURCE_DIR) / "tests/cases/manifest"; }
 
 std::string ReadText(const fs::path& path) {
   std::ostringstream out;

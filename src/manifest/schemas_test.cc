@@ -81,7 +81,7 @@ TEST(Schemas, AcceptTheExampleOfTheFormat) {
   const Result<Schema> schema = Schema::Compile(SchemaOf(ManifestSchemaText()));
   ASSERT_TRUE(schema) << schema.error().message;
   const std::filesystem::path example =
-      std::filesystem::path(__FILE__).parent_path() / "../../tests/cases/manifest/ok_full.yaml";
+      std::filesystem::path(CORDON_SOURCE_DIR) / "tests/cases/manifest/ok_full.yaml";
   std::ostringstream text;
   text << std::ifstream(example).rdbuf();
   const Result<yaml::Document> document = yaml::Parse(text.str(), "ok_full.yaml");
@@ -104,7 +104,7 @@ bool BeyondSchema(const std::string& name, Code code) {
 TEST(Schemas, AgreeWithTheParserOnEveryCase) {
   const Result<Schema> schema = Schema::Compile(SchemaOf(ManifestSchemaText()));
   ASSERT_TRUE(schema) << schema.error().message;
-  const std::filesystem::path folder = std::filesystem::path(__FILE__).parent_path() / "../../tests/cases/manifest";
+  const std::filesystem::path folder = std::filesystem::path(CORDON_SOURCE_DIR) / "tests/cases/manifest";
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     std::ostringstream text;
     text << std::ifstream(entry.path()).rdbuf();
