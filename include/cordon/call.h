@@ -1,0 +1,85 @@
+// What a call is given beside its input, how it is stopped, and what it used.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "cordon/result.h"
+
+namespace cordon {
+
+// What a call may use, as computed from the manifest, the operator's ceiling and the load's own options.
+struct Limits {
+  std::chrono::nanoseconds timeout{0};          // wall time, from the start of the call
+  std::optional<std::chrono::nanoseconds> cpu;  // of the calling thread
+  std::optional<std::uint64_t> fuel;
+  std::uint64_t memory_bytes = 0;  // linear memories and tables of an instance together
+  std::uint64_t input_bytes = 0, output_bytes = 0;
+  std::uint64_t stdout_bytes = 0;  // kept of stdout, and as much of stderr; the rest is counted
+};
+
+// What was used. Times are sampled each millisecond.
+struct Usage {
+  std::chrono::nanoseconds wall{0}, cpu{0};
+  std::uint64_t memory_peak_bytes = 0;
+  std::uint64_t fuel = 0;
+  std::uint64_t host_calls = 0;
+  std::uint64_t input_bytes = 0, output_bytes = 0;
+  std::uint64_t stdout_dropped_bytes = 0, stderr_dropped_bytes = 0;
+};
+
+// Stops calls. Copies share one state; thread-safe. A token that was cancelled stays so: calls that are given it later
+// end at once with E_INTERRUPTED.
+class CancelToken {
+ public:
+  // A token that can be cancelled.
+  static CancelToken Make();
+  // One that never is; costs nothing.
+  CancelToken() = default;
+
+  // Ends every running call that has the token, blocked in a host call or not, within about a millisecond.
+  void Cancel() const;
+  bool cancelled() const;
+  bool can_be_cancelled() const { return state_ != nullptr; }
+
+  struct State;
+  const std::shared_ptr<State>& state() const { return state_; }
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
+class ServiceCall;
+
+// A value; the default calls with the plugin's own limits.
+struct CallOptions {
+  // Both can only shorten the plugin's own timeout. A deadline that has passed is E_TIMEOUT, and nothing runs.
+  std::optional<std::chrono::nanoseconds> timeout;
+  std::optional<std::chrono::steady_clock::time_point> deadline;
+  CancelToken cancel;
+  std::string stdin_bytes;
+  // A call from inside a host service names the call that it serves: it inherits its deadline, and the audit shows the
+  // chain. Without it such a call is E_USAGE: a guest must not reach another by way of the host unseen.
+  const ServiceCall* parent = nullptr;
+};
+
+// What an action answered.
+struct Answer {
+  std::string json = "null";
+  // The action's own result was an error: the call worked, and this is what the plugin said.
+  bool is_plugin_error = false;
+  // Bytes of the guest: escape before display (EscapeForDisplay).
+  std::string stdout_text, stderr_text;
+  Usage usage;
+  std::uint64_t call_id = 0;
+};
+
+// Text from a plugin, made safe for a terminal, a log line or a page: control, bidirectional and invisible characters
+// and what is not UTF-8 become escapes. Thread-safe.
+std::string EscapeForDisplay(std::string_view text);
+
+}  // namespace cordon

@@ -1,0 +1,108 @@
+// Where an embedder starts.
+//
+//   auto host = cordon::Host::Create();
+//   auto plugin = host->Load("plugins/hello");
+//   auto answer = plugin->Call("greet", R"({"name": "Ada"})");
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cordon/audit.h"
+#include "cordon/authority.h"
+#include "cordon/plugin.h"
+#include "cordon/result.h"
+#include "cordon/service.h"
+
+namespace cordon {
+
+// Everything that a Host depends on: it reads no environment variable, no locale and no working directory. The default
+// is a host without an audit, without grants on disk and without a code cache.
+struct HostOptions {
+  // The operator's config.yaml (docs/formats/config.md): ceilings, level, disabled plugins. Empty: the defaults.
+  std::filesystem::path config_file;
+  // grants.yaml (docs/formats/grants.md) for plugins that have a manifest. Empty: none but those of LoadOptions.
+  std::filesystem::path grants_file;
+  // Null: decisions are made and not recorded.
+  std::shared_ptr<AuditSink> audit;
+  LogSink log;  // empty: lines are dropped
+  // Compiled code is kept here, authenticated (docs/formats/code-cache.md). Empty: every load compiles.
+  std::filesystem::path code_cache;
+  std::uint64_t code_cache_bytes_max = 1ull << 30;
+  // Compiling hostile code can cost more than running it: the process `cordon-compile` does it under limits. kInProcess
+  // trusts the code not to.
+  enum class Compiler : std::uint8_t { kProcess, kInProcess } compiler = Compiler::kProcess;
+  std::filesystem::path compiler_path;  // of cordon-compile; empty: found beside the library or the program
+  // Never mapped as a root or mount, nor anything that holds one: the program's own state.
+  std::vector<std::filesystem::path> forbidden_roots;
+  std::uint32_t max_instances = 64;  // live at once
+  std::uint32_t threads = 0;         // for asynchronous calls; 0: as many as processors
+  std::uint32_t queue_max = 1024;    // asynchronous calls that wait
+  // kSmall: bounds checks in place of terabytes of reserved addresses: for `ulimit -v` and sanitizers.
+  enum class AddressSpace : std::uint8_t { kLarge, kSmall } address_space = AddressSpace::kLarge;
+  // kSignals: faults of guests are caught by handlers of SIGSEGV, SIGILL and SIGFPE, which pass on what is not theirs.
+  // A handler installed later without passing on loses them: then choose kChecks, which is a little slower, or install
+  // it before the first Host.
+  enum class Traps : std::uint8_t { kSignals, kChecks } traps = Traps::kSignals;
+};
+
+// What an operator decides about one load.
+struct LoadOptions {
+  std::vector<std::string> grants;                     // compact: "env:TOKEN", "fs:read:/data=workspace", "host:prices"
+  std::map<std::string, std::filesystem::path> roots;  // name → folder, for grants of files
+  std::vector<Mount> mounts;                           // folder and grant in one
+  std::vector<std::pair<std::string, std::string>> environment;  // variables: named, granted and set in one
+  std::vector<std::string> arguments;
+  // Within the operator's ceiling, else E_RANGE.
+  std::optional<std::chrono::nanoseconds> timeout;
+  std::optional<std::uint64_t> memory_bytes;
+  std::optional<std::uint64_t> fuel;
+  CancelToken cancel;                                    // ends a compilation with E_INTERRUPTED
+  std::function<void(std::string_view stage)> progress;  // "reading", "compiling", "linking"
+};
+
+// Owns what plugins share: engines, cache, threads. Thread-safe. Many may live in one process. Plugins stay usable as
+// values after it is gone; their calls are then E_UNAVAILABLE.
+class Host {
+ public:
+  // E_NOT_FOUND, E_SYNTAX and others of the files that `options` names; starts no thread.
+  static Result<Host> Create(HostOptions options = {});
+  Host(Host&&) noexcept;
+  Host& operator=(Host&&) noexcept;
+  ~Host();  // Shutdown
+
+  // Offers a service to plugins that are loaded from now on. E_INVALID when a name is not one or stands twice.
+  Status Register(Service service);
+
+  // A folder with a plugin.yaml, that file, or a .wasm file. Reads, checks, plans, compiles, links; no guest code runs.
+  // E_DENIED or E_LINK with a cause for each thing that is missing, E_CHANGED, E_NOT_FOUND, E_NOT_WASM, E_PRECOMPILED,
+  // E_COMPILE, E_COMPILE_LIMIT, E_DIGEST, E_UNENFORCEABLE, E_GRANT_FORBIDDEN, E_OVERLAP, E_RANGE, E_AUDIT_UNAVAILABLE
+  // and the manifest's own errors, with file, line and column.
+  Result<Plugin> Load(const std::filesystem::path& source, const LoadOptions& options = {});
+  // The same from memory: a binary without a manifest, called `name` in errors and the audit.
+  Result<Plugin> LoadBytes(std::string_view name, ByteView wasm, const LoadOptions& options = {});
+  // As far as the plan: what Load would decide, without compiling, and for plugins that would be refused too. Calls of
+  // it are E_USAGE.
+  Result<Plugin> Inspect(const std::filesystem::path& source, const LoadOptions& options = {});
+
+  // Waiting asynchronous calls end with E_UNAVAILABLE and running ones are stopped; all threads are joined. Later calls
+  // are E_UNAVAILABLE. May be called again; not from inside a host service or a completion (E_USAGE).
+  Status Shutdown();
+
+  struct State;
+
+ private:
+  explicit Host(std::shared_ptr<State> state);
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace cordon

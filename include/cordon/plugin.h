@@ -1,0 +1,96 @@
+// A loaded plugin: compiled, linked, its authority computed. Host::Load makes it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cordon/async.h"
+#include "cordon/authority.h"
+#include "cordon/call.h"
+#include "cordon/function.h"
+#include "cordon/result.h"
+
+namespace cordon {
+
+// One action, as people and tools see it. Descriptions are the author's: escape before display.
+struct Action {
+  std::string name;  // what Plugin::Call takes
+  std::string description;
+  std::string export_name;   // "acme:linkcheck/checker#check"
+  std::string wit;           // "func(url: string) -> bool"
+  std::string input_schema;  // JSON Schema (draft 2020-12)
+  std::string output_schema;
+  RiskLevel risk = RiskLevel::kLow;
+};
+
+// An instance that stays: its memory lives from call to call. One thread at a time; a call while another runs, from
+// inside a host service too, is E_BUSY. After an error of the guest every later call is E_POISONED. Keeps its plugin's
+// code alive.
+class Instance {
+ public:
+  Instance(Instance&&) noexcept;
+  Instance& operator=(Instance&&) noexcept;
+  ~Instance();
+
+  // As Plugin::Call.
+  Result<Answer> Call(std::string_view action, std::string_view input_json, const CallOptions& options = {});
+  bool poisoned() const;
+  Usage usage() const;  // of all calls together
+
+ private:
+  friend class Plugin;
+  friend detail::InstanceState& detail::StateOf(Instance& instance);
+  explicit Instance(std::unique_ptr<detail::InstanceState> state);
+  std::unique_ptr<detail::InstanceState> state_;
+};
+
+// Immutable and thread-safe; copies are handles to one plugin, which lives as long as any of them, a TypedFunction or
+// an Instance does.
+class Plugin {
+ public:
+  const std::string& name() const;    // "acme/linkcheck", or the file's name for a bare .wasm
+  const std::string& digest() const;  // of the artifact: "sha256:…"
+  std::vector<Action> Actions() const;
+  Authority authority() const;
+  Limits limits() const;
+
+  // Calls an action with a JSON object of its parameters, in a fresh instance: nothing stays of the call before.
+  // Errors: E_NOT_FOUND, E_INPUT_SCHEMA, E_INPUT_SIZE and E_SYNTAX before anything runs; E_TIMEOUT, E_CPU, E_FUEL,
+  // E_MEMORY, E_STACK_OVERFLOW, E_TRAP, E_EXIT, E_LIFT_LIMIT, E_HANDLE, E_INTERRUPTED of the guest; E_OUTPUT_SCHEMA,
+  // E_OUTPUT_SIZE; E_BUSY when no instance is free; E_UNAVAILABLE after Unload or Shutdown; E_USAGE from inside a host
+  // service without CallOptions::parent; E_AUDIT_UNAVAILABLE.
+  Result<Answer> Call(std::string_view action, std::string_view input_json, const CallOptions& options = {}) const;
+  // The same, with what is known of a call that failed: its output so far and its usage.
+  Status Call(std::string_view action, std::string_view input_json, const CallOptions& options, Answer& answer) const;
+  // On the Host's threads: async.h.
+  Pending<Answer> CallAsync(std::string action, std::string input_json, Executor executor,
+                            CallOptions options = {}) const;
+
+  // An action, or an export as WIT names it, by its C++ types. E_NOT_FOUND; E_TYPE when they differ from the plugin's,
+  // naming both.
+  template <typename Signature>
+  Result<TypedFunction<Signature>> Function(std::string_view name) const {
+    auto bound = Bind(name, TypedFunction<Signature>::Shape());
+    if (!bound) return Fail(std::move(bound).error());
+    return TypedFunction<Signature>(std::move(*bound));
+  }
+  // A warm instance. E_BUSY when none is free, and what its initialisers may run into.
+  Result<Instance> NewInstance(const CallOptions& options = {}) const;
+
+  // From now on every call, through any handle, is E_UNAVAILABLE; running ones go on to their end.
+  void Unload() const;
+
+  struct State;
+  const State& state() const { return *state_; }
+
+ private:
+  friend class Host;
+  explicit Plugin(std::shared_ptr<const State> state) : state_(std::move(state)) {}
+  Result<std::shared_ptr<const detail::BoundFunction>> Bind(std::string_view name, std::string shape) const;
+  std::shared_ptr<const State> state_;
+};
+
+}  // namespace cordon
