@@ -141,13 +141,19 @@ typedef struct cordon_writer {
 
 // The host's side. `send` returns 0 and writes the results in the wire format to `reply`, or returns a code of the
 // host's own plus 1 and writes a sentence: then the guest's call ends. Called on the guest's thread or on one of the
-// engine's; must be thread-safe, must not throw. `user` must outlive every instance that was given the port, and every
-// `send` of a blocking import: a call that is stopped does not wait for it.
+// engine's; must be thread-safe, must not throw.
+//
+// `retain` makes a reference of the engine's own out of `user`: `send` gets what it returns, and `release` gets it
+// when neither the instance nor a `send` of a blocking import needs it any more. A call that is stopped does not wait
+// for such a `send`: `release` may come later than the end of the instance, on a thread of the engine. Without the two,
+// `user` must outlive everything.
 typedef struct cordon_port {
   void *user;
   uint32_t (*send)(void *user,
                    const struct cordon_message *message,
                    const struct cordon_writer *reply);
+  void *(*retain)(void *user);
+  void (*release)(void *held);
 } cordon_port;
 
 // Limits of one call. 0 in `cpu_ns` and `fuel` means that there is none; `wall_ns` must be positive.
@@ -156,6 +162,16 @@ typedef struct cordon_call_limits {
   uint64_t cpu_ns;
   uint64_t fuel;
 } cordon_call_limits;
+
+// Receives a call's results: called at most once, on the calling thread, before the function that takes it returns.
+// The pieces together are the wire bytes; they may lie in guest memory and are gone when `take` returns. Must not
+// throw, and must not use the instance. The call can still fail afterwards.
+typedef struct cordon_result_sink {
+  void *user;
+  void (*take)(void *user,
+               const struct cordon_bytes *pieces,
+               size_t len);
+} cordon_result_sink;
 
 typedef struct cordon_usage {
   uint64_t memory_peak_bytes;
@@ -221,13 +237,15 @@ cordon_status cordon_instance_new(const struct cordon_linked *linked,
 
 void cordon_instance_free(struct cordon_instance *instance);
 
-// Calls an export; `output` receives its results. After any failure the instance is poisoned.
+// Calls an export with the wire bytes that `pieces` are together; `output` receives its results. After any failure the
+// instance is poisoned.
 cordon_status cordon_instance_call(struct cordon_instance *instance,
                                    const struct cordon_function *function,
-                                   struct cordon_bytes input,
+                                   const struct cordon_bytes *pieces,
+                                   size_t pieces_len,
                                    const struct cordon_call_limits *limits,
                                    uint64_t call_id,
-                                   const struct cordon_writer *output,
+                                   const struct cordon_result_sink *output,
                                    struct cordon_error **error);
 
 // Makes an instance, calls one export and lets the instance go, in one crossing. `usage`, `stdout_bytes` and
@@ -236,10 +254,11 @@ cordon_status cordon_call_once(const struct cordon_linked *linked,
                                const struct cordon_instance_options *instance_options,
                                const struct cordon_port *host,
                                const struct cordon_function *function,
-                               struct cordon_bytes input,
+                               const struct cordon_bytes *pieces,
+                               size_t pieces_len,
                                const struct cordon_call_limits *limits,
                                uint64_t call_id,
-                               const struct cordon_writer *output,
+                               const struct cordon_result_sink *output,
                                struct cordon_usage *usage,
                                const struct cordon_writer *stdout_bytes,
                                const struct cordon_writer *stderr_bytes,
@@ -364,13 +383,15 @@ cordon_status cordon_instance_new(const struct cordon_linked *linked,
 
 void cordon_instance_free(struct cordon_instance *instance);
 
-// Calls an export; `output` receives its results. After any failure the instance is poisoned.
+// Calls an export with the wire bytes that `pieces` are together; `output` receives its results. After any failure the
+// instance is poisoned.
 cordon_status cordon_instance_call(struct cordon_instance *instance,
                                    const struct cordon_function *function,
-                                   struct cordon_bytes input,
+                                   const struct cordon_bytes *pieces,
+                                   size_t pieces_len,
                                    const struct cordon_call_limits *limits,
                                    uint64_t call_id,
-                                   const struct cordon_writer *output,
+                                   const struct cordon_result_sink *output,
                                    struct cordon_error **error);
 
 // Makes an instance, calls one export and lets the instance go, in one crossing. `usage`, `stdout_bytes` and
@@ -379,10 +400,11 @@ cordon_status cordon_call_once(const struct cordon_linked *linked,
                                const struct cordon_instance_options *instance_options,
                                const struct cordon_port *host,
                                const struct cordon_function *function,
-                               struct cordon_bytes input,
+                               const struct cordon_bytes *pieces,
+                               size_t pieces_len,
                                const struct cordon_call_limits *limits,
                                uint64_t call_id,
-                               const struct cordon_writer *output,
+                               const struct cordon_result_sink *output,
                                struct cordon_usage *usage,
                                const struct cordon_writer *stdout_bytes,
                                const struct cordon_writer *stderr_bytes,

@@ -1,7 +1,8 @@
 // The WebAssembly engine: compiled code, linked code, instances, calls. RAII over the bridge (cordon_bridge.h).
 //
 // Engine, Code and Linked are immutable and thread-safe; share them. An Instance belongs to one thread at a time;
-// only Interrupter may be used from another. Payloads are in the wire format (docs/formats/wire.md).
+// only Interrupter may be used from another. Payloads are in the wire format (docs/formats/wire.md), in one piece or
+// in several: pieces go from where they are straight into guest memory, and results come straight from there.
 #pragma once
 
 #include <atomic>
@@ -74,7 +75,7 @@ struct HostImport {
                                // function
   std::string function;
   // kBlocking: the answer may take long, and is awaited off the guest's thread so that the deadline holds. A call that
-  // is stopped leaves the answer behind, still being made: the channel must then outlive the Send that makes it.
+  // is stopped leaves the answer behind, still being made: the engine keeps the channel until that Send has returned.
   enum class Kind : std::uint8_t { kQuick, kBlocking } kind = Kind::kQuick;
 };
 
@@ -179,20 +180,39 @@ class Interrupter {
   std::shared_ptr<void> raw_;
 };
 
+// Bytes in several places that are one payload, in this order. They may be cut anywhere; a long string or block of
+// numbers that is a piece of its own is copied once, straight into guest memory.
+using Pieces = std::span<const std::span<const std::uint8_t>>;
+
+// Receives the result of a call.
+class ResultSink {
+ public:
+  // Called at most once, while the call is made and on its thread. The pieces are checked (lengths, UTF-8, cases); long
+  // strings and blocks of numbers lie in guest memory: copy what should stay, and do not use the instance here. The
+  // call may still fail afterwards, in the guest's own clean-up: then what was taken means nothing.
+  virtual void Take(Pieces pieces) noexcept = 0;
+
+ protected:
+  ~ResultSink() = default;
+};
+
 class Instance {
  public:
-  // Runs start functions and initialisers under `limits`. `channel` must outlive the instance (see kBlocking); may be
-  // null when nothing in the LinkSpec needs one. E_BUSY when the engine's pool is full; E_MEMORY, E_INSTANCES,
-  // E_TIMEOUT, E_TRAP from initialisation.
+  // Runs start functions and initialisers under `limits`. `channel` may be null when nothing in the LinkSpec needs one.
+  // E_BUSY when the engine's pool is full; E_MEMORY, E_INSTANCES, E_TIMEOUT, E_TRAP from initialisation.
   static Result<Instance> Create(std::shared_ptr<const Linked> linked, const InstanceOptions& options,
-                                 HostChannel* channel, const CallLimits& limits, std::uint64_t call_id = 0);
+                                 std::shared_ptr<HostChannel> channel, const CallLimits& limits,
+                                 std::uint64_t call_id = 0);
   Instance(Instance&&) noexcept;
   Instance& operator=(Instance&&) noexcept;
   ~Instance();
 
-  // Calls an export. `output` is replaced. After any error the instance is poisoned: every later call is E_POISONED.
+  // Calls an export. After any error the instance is poisoned: every later call is E_POISONED.
   // Errors: E_TIMEOUT, E_CPU, E_FUEL, E_MEMORY (a trap right after a denied growth), E_STACK_OVERFLOW, E_TRAP,
   // E_LIFT_LIMIT, E_HANDLE, E_EXIT (detail "status"), E_INTERRUPTED, E_INVALID (payload does not fit the type).
+  Status Call(const Function& function, Pieces input, ResultSink& sink, const CallLimits& limits,
+              std::uint64_t call_id = 0);
+  // The same with one buffer each way; `output` is replaced, and means nothing after an error.
   Status Call(const Function& function, std::span<const std::uint8_t> input, std::vector<std::uint8_t>& output,
               const CallLimits& limits, std::uint64_t call_id = 0);
 
@@ -209,11 +229,21 @@ class Instance {
   std::shared_ptr<const Linked> linked_;
 };
 
-// Create, Call, destroy in one crossing: the hot path of "a fresh sandbox per call". `usage`, `out`, `err` may be
-// null.
-Status CallOnce(const std::shared_ptr<const Linked>& linked, const InstanceOptions& options, HostChannel* channel,
-                const Function& function, std::span<const std::uint8_t> input, std::vector<std::uint8_t>& output,
-                const CallLimits& limits, std::uint64_t call_id, Usage* usage, std::string* out, std::string* err);
+// What a call in a fresh instance leaves behind, failed or not. Any may be null.
+struct CallTraces {
+  Usage* usage = nullptr;
+  std::string* out = nullptr;  // standard output and error, as TakeStdout gives them
+  std::string* err = nullptr;
+};
+
+// Create, Call, destroy in one crossing, under one deadline: the hot path of "a fresh sandbox per call".
+Status CallOnce(const std::shared_ptr<const Linked>& linked, const InstanceOptions& options,
+                const std::shared_ptr<HostChannel>& channel, const Function& function, Pieces input, ResultSink& sink,
+                const CallLimits& limits, std::uint64_t call_id, const CallTraces& traces);
+Status CallOnce(const std::shared_ptr<const Linked>& linked, const InstanceOptions& options,
+                const std::shared_ptr<HostChannel>& channel, const Function& function,
+                std::span<const std::uint8_t> input, std::vector<std::uint8_t>& output, const CallLimits& limits,
+                std::uint64_t call_id, const CallTraces& traces);
 
 // "wasmtime 48.0.8" and the features compiled in, for `cordon version`.
 std::string EngineVersion();

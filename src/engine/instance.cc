@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <cstring>
+#include <array>
 
 #include "engine/engine.h"
 #include "engine/raw.h"
@@ -7,15 +7,65 @@
 namespace cordon::engine {
 namespace {
 
-// Writers: the bridge's bytes into a vector or string. They run once, and must not throw across the bridge: running
-// out of memory here ends the process, as it would anywhere.
-void WriteVector(void* user, const std::uint8_t* data, std::size_t size) noexcept {
-  static_cast<std::vector<std::uint8_t>*>(user)->assign(data, data + size);
-}
-
+// Runs once, and must not throw across the bridge: running out of memory here ends the process, as it would anywhere.
 void WriteString(void* user, const std::uint8_t* data, std::size_t size) noexcept {
   static_cast<std::string*>(user)->assign(reinterpret_cast<const char*>(data), size);
 }
+
+// Pieces as the ABI's structures. Few are the rule: then nothing is allocated.
+class PiecesView {
+ public:
+  explicit PiecesView(Pieces pieces) : size_(pieces.size()) {
+    if (size_ > few_.size()) many_.resize(size_);
+    cordon_bytes* to = many_.empty() ? few_.data() : many_.data();
+    for (std::size_t i = 0; i < size_; ++i) to[i] = {pieces[i].data(), pieces[i].size()};
+  }
+  const cordon_bytes* data() const { return many_.empty() ? few_.data() : many_.data(); }
+  std::size_t size() const { return size_; }
+
+ private:
+  std::size_t size_;
+  std::array<cordon_bytes, 8> few_;
+  std::vector<cordon_bytes> many_;
+};
+
+// The bridge's pieces to a ResultSink.
+void Take(void* user, const cordon_bytes* pieces, std::size_t size) noexcept {
+  ResultSink& sink = *static_cast<ResultSink*>(user);
+  std::array<std::span<const std::uint8_t>, 8> few;
+  if (size <= few.size()) {
+    for (std::size_t i = 0; i < size; ++i) few[i] = {pieces[i].data, pieces[i].len};
+    sink.Take(Pieces(few.data(), size));
+    return;
+  }
+  std::vector<std::span<const std::uint8_t>> many;
+  many.reserve(size);
+  for (std::size_t i = 0; i < size; ++i) many.emplace_back(pieces[i].data, pieces[i].len);
+  sink.Take(many);
+}
+
+// Puts a result's pieces into one buffer.
+class VectorSink final : public ResultSink {
+ public:
+  explicit VectorSink(std::vector<std::uint8_t>& out) : out_(out) {}
+  void Take(Pieces pieces) noexcept override {
+    std::size_t size = 0;
+    for (const auto& piece : pieces) size += piece.size();
+    out_.clear();
+    out_.reserve(size);
+    for (const auto& piece : pieces) out_.insert(out_.end(), piece.begin(), piece.end());
+  }
+
+ private:
+  std::vector<std::uint8_t>& out_;
+};
+
+// A port's `user` is a pointer to one of these: the caller's own, or one that Retain made.
+using ChannelPointer = std::shared_ptr<HostChannel>;
+
+void* Retain(void* user) noexcept { return new ChannelPointer(*static_cast<const ChannelPointer*>(user)); }
+
+void Release(void* held) noexcept { delete static_cast<const ChannelPointer*>(held); }
 
 // The bridge's message to a HostChannel and its reply back. A code travels as its number plus 1.
 std::uint32_t Send(void* user, const cordon_message* message, const cordon_writer* reply) noexcept {
@@ -27,7 +77,7 @@ std::uint32_t Send(void* user, const cordon_message* message, const cordon_write
         .payload = {message->payload.data, message->payload.len},
         .deadline_ns = message->deadline_ns,
     };
-    const HostReply answer = static_cast<HostChannel*>(user)->Send(request);
+    const HostReply answer = (*static_cast<const ChannelPointer*>(user))->Send(request);
     if (answer.outcome == HostReply::Outcome::kDone) {
       reply->write(reply->user, answer.payload.data(), answer.payload.size());
       return 0;
@@ -39,6 +89,10 @@ std::uint32_t Send(void* user, const cordon_message* message, const cordon_write
     reply->write(reply->user, reinterpret_cast<const std::uint8_t*>(kText), sizeof kText - 1);
     return static_cast<std::uint32_t>(Code::kInternal) + 1;
   }
+}
+
+cordon_port PortOf(const ChannelPointer& channel) {
+  return {const_cast<ChannelPointer*>(&channel), Send, Retain, Release};
 }
 
 cordon_call_limits LimitsOf(const CallLimits& limits) {
@@ -103,9 +157,10 @@ struct Instance::Raw {
 };
 
 Result<Instance> Instance::Create(std::shared_ptr<const Linked> linked, const InstanceOptions& options,
-                                  HostChannel* channel, const CallLimits& limits, std::uint64_t call_id) {
+                                  std::shared_ptr<HostChannel> channel, const CallLimits& limits,
+                                  std::uint64_t call_id) {
   const OptionsView view(options);
-  const cordon_port port = {channel, Send};
+  const cordon_port port = PortOf(channel);
   const cordon_call_limits raw_limits = LimitsOf(limits);
   cordon_instance* made = nullptr;
   cordon_error* error = nullptr;
@@ -133,16 +188,23 @@ Instance::~Instance() {
   delete raw_;
 }
 
-Status Instance::Call(const Function& function, std::span<const std::uint8_t> input, std::vector<std::uint8_t>& output,
-                      const CallLimits& limits, std::uint64_t call_id) {
+Status Instance::Call(const Function& function, Pieces input, ResultSink& sink, const CallLimits& limits,
+                      std::uint64_t call_id) {
   if (raw_ == nullptr || function.raw() == nullptr) return Fail(Code::kInvalid, "the instance or function is empty");
+  const PiecesView pieces(input);
   const cordon_call_limits raw_limits = LimitsOf(limits);
-  const cordon_writer writer = {&output, WriteVector};
+  const cordon_result_sink raw_sink = {&sink, Take};
   cordon_error* error = nullptr;
-  const cordon_status status = cordon_instance_call(
-      raw_->instance, function.raw()->function, {input.data(), input.size()}, &raw_limits, call_id, &writer, &error);
+  const cordon_status status = cordon_instance_call(raw_->instance, function.raw()->function, pieces.data(),
+                                                    pieces.size(), &raw_limits, call_id, &raw_sink, &error);
   if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));
   return {};
+}
+
+Status Instance::Call(const Function& function, std::span<const std::uint8_t> input, std::vector<std::uint8_t>& output,
+                      const CallLimits& limits, std::uint64_t call_id) {
+  VectorSink sink(output);
+  return Call(function, Pieces(&input, 1), sink, limits, call_id);
 }
 
 bool Instance::poisoned() const { return raw_ == nullptr || cordon_instance_poisoned(raw_->instance); }
@@ -180,25 +242,34 @@ void Interrupter::Interrupt() const {
   if (raw_) cordon_interrupter_interrupt(static_cast<cordon_interrupter*>(raw_.get()));
 }
 
-Status CallOnce(const std::shared_ptr<const Linked>& linked, const InstanceOptions& options, HostChannel* channel,
-                const Function& function, std::span<const std::uint8_t> input, std::vector<std::uint8_t>& output,
-                const CallLimits& limits, std::uint64_t call_id, Usage* usage, std::string* out, std::string* err) {
+Status CallOnce(const std::shared_ptr<const Linked>& linked, const InstanceOptions& options,
+                const std::shared_ptr<HostChannel>& channel, const Function& function, Pieces input, ResultSink& sink,
+                const CallLimits& limits, std::uint64_t call_id, const CallTraces& traces) {
   if (linked == nullptr || function.raw() == nullptr) return Fail(Code::kInvalid, "the code or function is empty");
   const OptionsView view(options);
-  const cordon_port port = {channel, Send};
+  const cordon_port port = PortOf(channel);
+  const PiecesView pieces(input);
   const cordon_call_limits raw_limits = LimitsOf(limits);
-  const cordon_writer writer = {&output, WriteVector};
-  const cordon_writer out_writer = {out, WriteString};
-  const cordon_writer err_writer = {err, WriteString};
+  const cordon_result_sink raw_sink = {&sink, Take};
+  const cordon_writer out_writer = {traces.out, WriteString};
+  const cordon_writer err_writer = {traces.err, WriteString};
   cordon_usage raw_usage{};
   cordon_error* error = nullptr;
-  const cordon_status status =
-      cordon_call_once(linked->raw()->linked, view.get(), channel ? &port : nullptr, function.raw()->function,
-                       {input.data(), input.size()}, &raw_limits, call_id, &writer, usage ? &raw_usage : nullptr,
-                       out ? &out_writer : nullptr, err ? &err_writer : nullptr, &error);
-  if (usage != nullptr) *usage = UsageOf(raw_usage);
+  const cordon_status status = cordon_call_once(
+      linked->raw()->linked, view.get(), channel ? &port : nullptr, function.raw()->function, pieces.data(),
+      pieces.size(), &raw_limits, call_id, &raw_sink, traces.usage ? &raw_usage : nullptr,
+      traces.out ? &out_writer : nullptr, traces.err ? &err_writer : nullptr, &error);
+  if (traces.usage != nullptr) *traces.usage = UsageOf(raw_usage);
   if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));
   return {};
+}
+
+Status CallOnce(const std::shared_ptr<const Linked>& linked, const InstanceOptions& options,
+                const std::shared_ptr<HostChannel>& channel, const Function& function,
+                std::span<const std::uint8_t> input, std::vector<std::uint8_t>& output, const CallLimits& limits,
+                std::uint64_t call_id, const CallTraces& traces) {
+  VectorSink sink(output);
+  return CallOnce(linked, options, channel, function, Pieces(&input, 1), sink, limits, call_id, traces);
 }
 
 }  // namespace cordon::engine

@@ -234,20 +234,25 @@ Status Loader::Compile() {
 
 void Loader::SetUpServices() {
   const std::string& name = plugin_->source.name;
-  plugin_->guard = std::make_unique<services::Guard>(plugin_->authority, *host_.options.observer, name,
-                                                     plugin_->source.digest.ToString());
-  plugin_->router = std::make_unique<services::ServiceRouter>(*plugin_->guard);
-  plugin_->router->Add(std::make_unique<services::FilesService>(*plugin_->guard));
-  plugin_->router->Add(std::make_unique<services::LogService>(name, *host_.options.log_sink));
+  auto services = std::make_shared<PluginServices>();
+  services->authority = plugin_->authority;
+  services->observer = host_.options.observer;
+  services->log_sink = host_.options.log_sink;
+  services->guard = std::make_unique<services::Guard>(services->authority, *services->observer, name,
+                                                      plugin_->source.digest.ToString());
+  services->router = std::make_unique<services::ServiceRouter>(*services->guard);
+  services->router->Add(std::make_unique<services::FilesService>(*services->guard));
+  services->router->Add(std::make_unique<services::LogService>(name, *services->log_sink));
   for (const abi::Stub& stub : plugin_->plan.stubs) {
     if (stub.reply == abi::Stub::Reply::kTrap) continue;
-    plugin_->router->SetStub(stub.import.interface_name, stub.import.function, stub.answer);
+    services->router->SetStub(stub.import.interface_name, stub.import.function, stub.answer);
   }
-  plugin_->channel = plugin_->router.get();
+  HostChannel* channel = services->router.get();
   if (host_.options.channel == HostOptions::Channel::kCodec) {
-    plugin_->codec = std::make_unique<services::CodecChannel>(*plugin_->router);
-    plugin_->channel = plugin_->codec.get();
+    services->codec = std::make_unique<services::CodecChannel>(*services->router);
+    channel = services->codec.get();
   }
+  plugin_->channel = std::shared_ptr<HostChannel>(services, channel);
   engine::InstanceOptions& instance = plugin_->instance;
   const std::vector<std::string> granted = plugin_->authority.EnvironmentNames();
   for (const auto& [variable, value] : request_.environment) {

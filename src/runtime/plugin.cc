@@ -186,7 +186,7 @@ Status RunOnce(const Plugin::State& state, const engine::InstanceOptions& instan
                const CallOptions& options, CallReport& report, const std::function<void(engine::Interrupter)>& watch) {
   if (!options.handle) {
     return engine::CallOnce(state.linked, instance_options, state.channel, action.binding.function, input, output,
-                            limits, report.call_id, &report.usage, &report.stdout_text, &report.stderr_text);
+                            limits, report.call_id, {&report.usage, &report.stdout_text, &report.stderr_text});
   }
   const MonotonicTime start = std::chrono::steady_clock::now();
   auto instance = engine::Instance::Create(state.linked, instance_options, state.channel, limits, report.call_id);
@@ -282,7 +282,7 @@ Status Plugin::CallRaw(const engine::Function& function, std::span<const std::ui
       options.call_id != 0 ? options.call_id : state_->host->next_call.fetch_add(1, std::memory_order_relaxed);
   engine::Usage usage;
   Status outcome = engine::CallOnce(state_->linked, state_->instance, state_->channel, function, input, output, limits,
-                                    id, &usage, nullptr, nullptr);
+                                    id, {.usage = &usage, .out = nullptr, .err = nullptr});
   if (!outcome) {
     CallReport report;
     report.usage = usage;

@@ -52,6 +52,16 @@ class CallCounter {
   std::atomic<std::int64_t> since_ns_{0};  // CLOCK_MONOTONIC_COARSE of the group's first call; 0: empty
 };
 
+// What answers a plugin's guests. It owns what it refers to: a message that blocks may outlive its call and the plugin.
+struct PluginServices {
+  policy::Authority authority;
+  std::shared_ptr<audit::Observer> observer;
+  std::shared_ptr<services::LogSink> log_sink;
+  std::unique_ptr<services::Guard> guard;
+  std::unique_ptr<services::ServiceRouter> router;
+  std::unique_ptr<services::CodecChannel> codec;
+};
+
 struct Plugin::State {
   Host::State* host = nullptr;
   Source source;
@@ -66,10 +76,7 @@ struct Plugin::State {
   std::vector<OpenFolder> folders;
   std::shared_ptr<const engine::Linked> linked;
   std::unique_ptr<abi::GuestAbi> abi;
-  std::unique_ptr<services::Guard> guard;
-  std::unique_ptr<services::ServiceRouter> router;
-  std::unique_ptr<services::CodecChannel> codec;
-  HostChannel* channel = nullptr;                           // the router, or the codec before it
+  std::shared_ptr<HostChannel> channel;                     // to the services, with all that they need
   engine::InstanceOptions instance;                         // what every instance is given
   std::map<std::string, BoundAction, std::less<>> actions;  // the manifest's
   mutable CallCounter calls;

@@ -3,11 +3,13 @@
 use crate::boundary::{boundary, cordon_error, cordon_status, null, quiet};
 use crate::code::{borrow, cordon_function, cordon_linked, free, give, out};
 use crate::types::{
-    cordon_bytes, cordon_call_limits, cordon_instance_options, cordon_port, cordon_usage, cordon_writer, list,
+    HeldPort, cordon_bytes, cordon_call_limits, cordon_instance_options, cordon_port, cordon_result_sink, cordon_usage,
+    cordon_writer, list,
 };
 use ::cordon_engine::files::Mount;
 use ::cordon_engine::store::{Clock, InstanceOptions, Interrupter, Limits, Port};
 use ::cordon_engine::{Fault, Instance, Kind, Outcome, recycle};
+use std::borrow::Cow;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Instant;
@@ -71,7 +73,18 @@ fn mount(fd: i32, guest_path: &str, writable: bool) -> Outcome<Mount> {
 
 unsafe fn port(port: *const cordon_port) -> Option<Arc<dyn Port>> {
     // Safety: the caller's structure, or NULL.
-    unsafe { port.as_ref() }.map(|p| Arc::new(*p) as Arc<dyn Port>)
+    unsafe { port.as_ref().map(|p| Arc::new(HeldPort::new(p)) as Arc<dyn Port>) }
+}
+
+unsafe fn gather<'a>(pieces: *const cordon_bytes, len: usize) -> Outcome<Cow<'a, [u8]>> {
+    // Safety: the caller's views, valid for the call.
+    unsafe {
+        let pieces = list(pieces, len, "pieces")?;
+        match pieces {
+            [one] => Ok(Cow::Borrowed(one.get())),
+            _ => Ok(Cow::Owned(pieces.iter().flat_map(|p| p.get()).copied().collect())),
+        }
+    }
 }
 
 /// Makes an instance and runs its initialisers under `limits`. `port` may be NULL when nothing needs the host.
@@ -98,15 +111,17 @@ pub unsafe extern "C" fn cordon_instance_free(instance: *mut cordon_instance) {
     unsafe { free(instance) }
 }
 
-/// Calls an export; `output` receives its results. After any failure the instance is poisoned.
+/// Calls an export with the wire bytes that `pieces` are together; `output` receives its results. After any failure the
+/// instance is poisoned.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cordon_instance_call(
     instance: *mut cordon_instance,
     function: *const cordon_function,
-    input: cordon_bytes,
+    pieces: *const cordon_bytes,
+    pieces_len: usize,
     limits: *const cordon_call_limits,
     call_id: u64,
-    output: *const cordon_writer,
+    output: *const cordon_result_sink,
     error: *mut *mut cordon_error,
 ) -> cordon_status {
     boundary(
@@ -118,7 +133,8 @@ pub unsafe extern "C" fn cordon_instance_call(
                 let instance = instance.as_mut().ok_or_else(|| null("instance"))?;
                 (instance, borrow(function, "function")?, borrow(limits, "limits")?.get()?, borrow(output, "output")?)
             };
-            let result = instance.0.call(&function.0, unsafe { input.get() }, &limits, call_id)?;
+            let input = unsafe { gather(pieces, pieces_len)? };
+            let result = instance.0.call(&function.0, &input, &limits, call_id)?;
             output.put(&result);
             recycle(result);
             Ok(())
@@ -134,10 +150,11 @@ pub unsafe extern "C" fn cordon_call_once(
     instance_options: *const cordon_instance_options,
     host: *const cordon_port,
     function: *const cordon_function,
-    input: cordon_bytes,
+    pieces: *const cordon_bytes,
+    pieces_len: usize,
     limits: *const cordon_call_limits,
     call_id: u64,
-    output: *const cordon_writer,
+    output: *const cordon_result_sink,
     usage: *mut cordon_usage,
     stdout_bytes: *const cordon_writer,
     stderr_bytes: *const cordon_writer,
@@ -156,12 +173,13 @@ pub unsafe extern "C" fn cordon_call_once(
                     borrow(output, "output")?,
                 )
             };
+            let input = unsafe { gather(pieces, pieces_len)? };
             let (options, host) = unsafe { (options(instance_options)?, port(host)) };
             let start = Instant::now();
             let mut instance = Instance::new(&linked.0, options, host, &limits, call_id)?;
             // Making the instance and calling it share one deadline and one budget.
             let limits = limits.less(start.elapsed(), &instance.usage());
-            let result = instance.call(&function.0, unsafe { input.get() }, &limits, call_id);
+            let result = instance.call(&function.0, &input, &limits, call_id);
             unsafe {
                 if let Some(usage) = usage.as_mut() {
                     *usage = instance.usage().into();

@@ -56,6 +56,26 @@ impl cordon_writer {
     }
 }
 
+/// Receives a call's results: called at most once, on the calling thread, before the function that takes it returns.
+/// The pieces together are the wire bytes; they may lie in guest memory and are gone when `take` returns. Must not
+/// throw, and must not use the instance. The call can still fail afterwards.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct cordon_result_sink {
+    pub user: *mut c_void,
+    pub take: Option<unsafe extern "C" fn(user: *mut c_void, pieces: *const cordon_bytes, len: usize)>,
+}
+
+impl cordon_result_sink {
+    pub(crate) fn put(&self, bytes: &[u8]) {
+        let piece = cordon_bytes { data: bytes.as_ptr(), len: bytes.len() };
+        if let Some(take) = self.take {
+            // Safety: the caller's own function and pointer.
+            unsafe { take(self.user, &piece, 1) }
+        }
+    }
+}
+
 /// A message of a guest to the host. Everything is valid for the duration of the callback only.
 #[repr(C)]
 pub struct cordon_message {
@@ -69,8 +89,12 @@ pub struct cordon_message {
 
 /// The host's side. `send` returns 0 and writes the results in the wire format to `reply`, or returns a code of the
 /// host's own plus 1 and writes a sentence: then the guest's call ends. Called on the guest's thread or on one of the
-/// engine's; must be thread-safe, must not throw. `user` must outlive every instance that was given the port, and every
-/// `send` of a blocking import: a call that is stopped does not wait for it.
+/// engine's; must be thread-safe, must not throw.
+///
+/// `retain` makes a reference of the engine's own out of `user`: `send` gets what it returns, and `release` gets it
+/// when neither the instance nor a `send` of a blocking import needs it any more. A call that is stopped does not wait
+/// for such a `send`: `release` may come later than the end of the instance, on a thread of the engine. Without the two,
+/// `user` must outlive everything.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct cordon_port {
@@ -78,14 +102,40 @@ pub struct cordon_port {
     pub send: Option<
         unsafe extern "C" fn(user: *mut c_void, message: *const cordon_message, reply: *const cordon_writer) -> u32,
     >,
+    pub retain: Option<unsafe extern "C" fn(user: *mut c_void) -> *mut c_void>,
+    pub release: Option<unsafe extern "C" fn(held: *mut c_void)>,
+}
+
+/// A port with the engine's own reference in it.
+pub(crate) struct HeldPort(cordon_port);
+
+impl HeldPort {
+    /// Safety: the caller's port, valid for the call.
+    pub(crate) unsafe fn new(port: &cordon_port) -> HeldPort {
+        let user = match (port.retain, port.release) {
+            // Safety: the host's function, under the contract above.
+            (Some(retain), Some(_)) => unsafe { retain(port.user) },
+            _ => port.user,
+        };
+        HeldPort(cordon_port { user, ..*port })
+    }
+}
+
+impl Drop for HeldPort {
+    fn drop(&mut self) {
+        if let (Some(_), Some(release)) = (self.0.retain, self.0.release) {
+            // Safety: what `retain` returned, given back once.
+            unsafe { release(self.0.user) }
+        }
+    }
 }
 
 // Safety: the contract above demands thread-safety of the host's side.
-unsafe impl Send for cordon_port {}
-unsafe impl Sync for cordon_port {}
+unsafe impl Send for HeldPort {}
+unsafe impl Sync for HeldPort {}
 
 unsafe extern "C" fn append(user: *mut c_void, data: *const u8, len: usize) {
-    // Safety: `user` is the Vec in `CPort::send` below; the bytes are the callback's.
+    // Safety: `user` is the Vec in `HeldPort::send` below; the bytes are the callback's.
     let (out, bytes) = unsafe { (&mut *user.cast::<Vec<u8>>(), cordon_bytes { data, len }.get()) };
     out.extend_from_slice(bytes);
 }
@@ -101,9 +151,9 @@ fn view(text: &str) -> cordon_str {
     cordon_str { data: text.as_ptr().cast(), len: text.len() }
 }
 
-impl Port for cordon_port {
+impl Port for HeldPort {
     fn send(&self, call_id: u64, interface: &str, function: &str, payload: &[u8], deadline: Option<Instant>) -> Reply {
-        let Some(send) = self.send else { return Reply::Trap(0, "the host answers nothing".into()) };
+        let Some(send) = self.0.send else { return Reply::Trap(0, "the host answers nothing".into()) };
         let message = cordon_message {
             call_id,
             interface_name: view(interface),
@@ -114,7 +164,7 @@ impl Port for cordon_port {
         let mut out: Vec<u8> = Vec::new();
         let writer = cordon_writer { user: (&raw mut out).cast(), write: Some(append) };
         // Safety: the host's function, under the contract above.
-        match unsafe { send(self.user, &message, &writer) } {
+        match unsafe { send(self.0.user, &message, &writer) } {
             0 => Reply::Done(out),
             code => Reply::Trap(code - 1, String::from_utf8_lossy(&out).into_owned()),
         }
