@@ -1,7 +1,7 @@
 // What a plugin asked for, what it was granted, and what became of each: values to show and to log.
 //
-// effective = requested (plugin.yaml) ∩ granted (operator) ∩ ceiling (level, config.yaml). Computed once, when a plugin
-// is loaded; what is not effective is not linked (docs/guide/authority.md).
+// effective = requested (plugin.yaml) ∩ granted (operator) ∩ ceiling (level, config.yaml). Computed once, when a
+// plugin is loaded; what is not effective is not linked (docs/guide/authority.md).
 #pragma once
 
 #include <cstdint>

@@ -68,10 +68,10 @@ enum class Runs : std::uint8_t {
 namespace detail {
 
 // A handler's reply: wire bytes, or the error that ends the guest's call.
-using RawHandler = std::function<Status(const ServiceCall& call, ByteView payload, Encoder& reply)>;
+using RawFunction = std::function<Status(const ServiceCall& call, ByteView payload, Encoder& reply)>;
 
 template <typename F>
-struct Handler;  // of `R(const ServiceCall&, Args...)`
+struct SignatureOf;  // of `R(const ServiceCall&, Args...)`
 
 template <typename T>
 struct ReplyType {
@@ -83,7 +83,7 @@ struct ReplyType<std::expected<T, Error>> {  // an Error ends the guest's call
 };
 
 template <typename R, typename... Args>
-struct HandlerShape {
+struct ServedSignature {
   using Reply = typename ReplyType<R>::Value;
   using Arguments = std::tuple<std::remove_cvref_t<Args>...>;
   static_assert((CrossingBack<std::remove_cvref_t<Args>> && ...),
@@ -103,7 +103,7 @@ struct HandlerShape {
   }
 
   template <typename F>
-  static RawHandler Wrap(F function) {
+  static RawFunction Wrap(F function) {
     return [function = std::move(function)](const ServiceCall& call, ByteView payload, Encoder& reply) -> Status {
       Decoder in(std::span<const ByteView>(&payload, 1));
       Arguments arguments;
@@ -142,12 +142,12 @@ struct HandlerShape {
 };
 
 template <typename R, typename C, typename... Args>
-struct Handler<R (C::*)(const ServiceCall&, Args...) const> : HandlerShape<R, Args...> {};
+struct SignatureOf<R (C::*)(const ServiceCall&, Args...) const> : ServedSignature<R, Args...> {};
 
 template <typename F>
-struct HandlerOf : Handler<decltype(&F::operator())> {};
+struct Served : SignatureOf<decltype(&F::operator())> {};
 template <typename R, typename... Args>
-struct HandlerOf<R (*)(const ServiceCall&, Args...)> : HandlerShape<R, Args...> {};
+struct Served<R (*)(const ServiceCall&, Args...)> : ServedSignature<R, Args...> {};
 
 }  // namespace detail
 
@@ -161,7 +161,7 @@ class Service {
   // gives its result: T, or Result<T> when it may end the guest's call with an error of its own.
   template <typename F>
   Service& Function(std::string name, Needs capability, F function, Runs runs = Runs::kAside) {
-    using H = detail::HandlerOf<std::decay_t<F>>;
+    using H = detail::Served<std::decay_t<F>>;
     functions_.push_back(
         {std::move(name), H::Shape(), std::move(capability), runs, H::Wrap(std::decay_t<F>(std::move(function)))});
     return *this;
@@ -172,7 +172,7 @@ class Service {
     std::string shape;  // "(string)->option<u32>"
     Needs capability;
     Runs runs;
-    detail::RawHandler handler;
+    detail::RawFunction handler;
   };
   const std::string& interface_name() const { return interface_name_; }
   const std::vector<Entry>& functions() const { return functions_; }

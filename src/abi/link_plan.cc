@@ -7,6 +7,7 @@
 #include "abi/denial.h"
 #include "abi/type_shape.h"
 #include "abi/wasi_table.h"
+#include "policy/capability.h"
 
 namespace cordon::abi {
 namespace {
@@ -105,6 +106,9 @@ class Planner {
   void DecideLogging();
   void DecideService(const Need& need);
   void DecideUnknown(const InterfaceName& name);
+  bool DecideOffered();
+  std::string MisfitOfOffer(const OfferedInterface& offer) const;
+  bool MayUse(const OfferedFunction& function) const;
   void DecideCore();
   void DecidePreview1(const Preview1Function& function);
   std::string Misfit(std::string_view interface_name) const;
@@ -115,9 +119,10 @@ class Planner {
   void GateFiles(const Need& need);
   void GateEnvironment(const Need& need);
   void LinkWasi(std::string_view name);
-  bool WantsStub(Kind kind) const;
+  bool WantsStub(const policy::Ruling* ruling) const;
   std::string StubObstacle() const;
-  bool Stubbed(Kind kind);
+  bool Stubbed(Kind kind) { return Stubbed(kind, authority_.RulingFor(kind)); }
+  bool Stubbed(Kind kind, const policy::Ruling* ruling);
 
   const wit::Contract& contract_;
   const policy::Authority& authority_;
@@ -158,8 +163,7 @@ std::string Planner::WithdrawnCommand(Kind kind) const {
 }
 
 // Whether the manifest asked for this kind as optional, did not get it, and would take a stub.
-bool Planner::WantsStub(Kind kind) const {
-  const policy::Ruling* ruling = authority_.RulingFor(kind);
+bool Planner::WantsStub(const policy::Ruling* ruling) const {
   return ruling != nullptr && ruling->source == policy::Ruling::Source::kManifest &&
          ruling->request.need == policy::Need::kOptional && contract_.kind == wit::Contract::Kind::kComponent;
 }
@@ -171,9 +175,8 @@ std::string Planner::StubObstacle() const {
 }
 
 // A stub in place of what an optional permission asked for and did not get.
-bool Planner::Stubbed(Kind kind) {
-  if (!WantsStub(kind) || !StubObstacle().empty()) return false;
-  const policy::Ruling* ruling = authority_.RulingFor(kind);
+bool Planner::Stubbed(Kind kind, const policy::Ruling* ruling) {
+  if (!WantsStub(ruling) || !StubObstacle().empty()) return false;
   // An interface of resources alone is named to the linker too, by a stub without a function.
   if (item_->functions.empty()) plan_.spec.stubs.push_back({item_->name, ""});
   for (const wit::Function& function : item_->functions) {
@@ -323,7 +326,7 @@ void Planner::DecideService(const Need& need) {
     message += ", and this build has no service that could hold a plugin to such a grant";
     command = "name it under `permissions.optional` in plugin.yaml, without `link: strict`, to link a stub that denies";
   }
-  if (WantsStub(kind)) {
+  if (WantsStub(ruling)) {
     const std::string obstacle = StubObstacle();
     message += "; " + obstacle;
     command = authority_.link() == policy::LinkMode::kStrict
@@ -332,6 +335,71 @@ void Planner::DecideService(const Need& need) {
                         std::string(policy::KindName(kind));
   }
   Refuse(ruling != nullptr ? ruling->rule : "no-grant", std::move(message), std::move(command));
+}
+
+bool Planner::MayUse(const OfferedFunction& function) const {
+  for (const policy::Ruling& ruling : authority_.rulings()) {
+    if (!ruling.effective || ruling.effective->kind() != Kind::kHost) continue;
+    const policy::NameScope& scope = *ruling.effective->named();
+    if (scope.action != function.capability) continue;
+    if (scope.name.empty() || function.scope == OfferedFunction::Scope::kPerTarget) return true;
+  }
+  return false;
+}
+
+// What the binary expects of an offered interface and does not get; empty when all fits.
+std::string Planner::MisfitOfOffer(const OfferedInterface& offer) const {
+  for (const wit::Function& function : item_->functions) {
+    const auto it = std::ranges::find(offer.functions, function.name, &OfferedFunction::name);
+    if (it == offer.functions.end()) return "unknown-function: the host offers no " + function.name;
+    const std::string shape = FunctionShape(contract_, function);
+    if (shape != it->shape) {
+      return "wrong-type: the binary declares " + function.name + " as " + shape + ", the host offers " + it->shape;
+    }
+  }
+  if (!item_->resources.empty()) return "unknown-function: the host offers no resource " + item_->resources.front();
+  return {};
+}
+
+// Whether the embedding program offers this interface or function; then it is decided.
+bool Planner::DecideOffered() {
+  const bool at_root = item_->kind == Item::Kind::kFunction;
+  const OfferedInterface* offer = nullptr;
+  for (const OfferedInterface& one : options_.offered) {
+    const bool has =
+        !at_root || std::ranges::find(one.functions, item_->name, &OfferedFunction::name) != one.functions.end();
+    if (one.name == (at_root ? "" : item_->name) && has) offer = &one;
+  }
+  if (offer == nullptr) return false;
+  decision_.capability = policy::KindName(Kind::kHost);
+  if (const std::string misfit = MisfitOfOffer(*offer); !misfit.empty()) {
+    const std::size_t colon = misfit.find(": ");
+    Refuse(misfit.substr(0, colon), misfit.substr(colon + 2),
+           "build the plugin against the WIT of the embedding program");
+    return true;
+  }
+  for (const wit::Function& function : item_->functions) {
+    const auto it = std::ranges::find(offer->functions, function.name, &OfferedFunction::name);
+    if (MayUse(*it)) continue;
+    const auto wanted = policy::MakeHost(it->capability);
+    decision_.grant = "host:" + it->capability;
+    const auto asked = std::ranges::find_if(authority_.rulings(), [&](const policy::Ruling& ruling) {
+      const policy::Capability& capability = ruling.request.capability;
+      return capability.kind() == Kind::kHost && capability.named()->action == it->capability;
+    });
+    if (Stubbed(Kind::kHost, asked == authority_.rulings().end() ? nullptr : &*asked)) return true;
+    const policy::Decision denial = wanted ? authority_.Decide(*wanted) : policy::Decision{};
+    Refuse(denial.rule, "nothing grants host:" + it->capability + ", which " + function.name + " needs",
+           "grant host:" + it->capability + " to " + Quoted(options_.plugin));
+    return true;
+  }
+  for (const wit::Function& function : item_->functions) {
+    const auto it = std::ranges::find(offer->functions, function.name, &OfferedFunction::name);
+    plan_.spec.host.push_back({offer->name, function.name, it->kind});
+  }
+  const policy::Ruling* ruling = authority_.RulingFor(Kind::kHost);
+  Set(LinkState::kLinked, ruling != nullptr ? ruling->rule : "no-grant", "the embedding program answers it");
+  return true;
 }
 
 void Planner::DecideUnknown(const InterfaceName& name) {
@@ -350,6 +418,7 @@ void Planner::DecideComponent() {
   if (only_types || (item_->kind == Item::Kind::kOther && item_->type_text == "type")) {
     return Set(LinkState::kLinked, "types-only", "only names types, so there is nothing to link");
   }
+  if (DecideOffered()) return;
   if (item_->kind != Item::Kind::kInterface) return DecideUnknown(name);
   const Need* need = NeedOf(name.name);
   if (!WasiFunctions(name.name).empty() && need != nullptr) return DecideWasi(name, *need);

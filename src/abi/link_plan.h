@@ -55,8 +55,23 @@ struct LinkPlan {
   bool complete() const;  // nothing is kNotLinked
 };
 
+// A function that the embedding program answers, of the kind `host`.
+struct OfferedFunction {
+  std::string name;
+  std::string shape;       // as FunctionShape gives it
+  std::string capability;  // "prices"
+  // kWhole: needs host:prices. kPerTarget: any target of it will do, and the service asks for each.
+  enum class Scope : std::uint8_t { kWhole, kPerTarget } scope = Scope::kWhole;
+  engine::HostImport::Kind kind = engine::HostImport::Kind::kBlocking;
+};
+struct OfferedInterface {
+  std::string name;  // as guests import it, version included; "" for functions at the root of a world
+  std::vector<OfferedFunction> functions;
+};
+
 struct LinkOptions {
   std::string plugin = "PLUGIN";  // as the operator would type it
+  std::vector<OfferedInterface> offered{};
 };
 
 // Decides over every import. Errors: E_UNENFORCEABLE for file grants to a preview 1 module. An incomplete plan is not

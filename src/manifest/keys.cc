@@ -15,9 +15,9 @@ constexpr Names kRequires[] = {"cordon"};
 constexpr Names kRuntime[] = {"abi", "artifact", "digest", "world", "instance"};
 constexpr Names kAction[] = {"description", "export", "input", "output", "timeout", "idempotent", "risk"};
 constexpr Names kPermissions[] = {"required", "optional"};
-constexpr Names kPermission[] = {"files",  "http",    "sockets", "environment", "secrets",   "config",
-                                 "exec",   "storage", "memory",  "messaging",   "call",      "context",
-                                 "clocks", "random",  "stdio",   "log",         "arguments", "reason"};
+constexpr Names kPermission[] = {"files",   "http",   "sockets",   "environment", "secrets", "config", "exec",
+                                 "storage", "memory", "messaging", "call",        "context", "clocks", "random",
+                                 "stdio",   "log",    "arguments", "host",        "reason"};
 constexpr Names kFiles[] = {"mount", "from", "access"};
 constexpr Names kHttp[] = {"url", "methods"};
 constexpr Names kSockets[] = {"connect", "listen"};

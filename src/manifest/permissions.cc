@@ -71,6 +71,7 @@ class PermissionReader {
       return Each(value, [](const std::string& name) { return policy::MakeEnvironment(name); });
     if (kind == "secrets") return Each(value, [](const std::string& name) { return policy::MakeSecret(name); });
     if (kind == "context") return Each(value, [](const std::string& what) { return policy::MakeCaller(what); });
+    if (kind == "host") return Each(value, [](const std::string& name) { return policy::MakeHost(name); });
     if (kind == "call") {
       if (value.kind == Node::Kind::kSequence)
         return Each(value, [](const std::string& target) { return policy::MakeCall(target); });

@@ -52,7 +52,7 @@ Ruling Rule(const Request& request, std::span<const Grant> grants, const Ceiling
             std::span<const Kind> withdrawn) {
   Ruling ruling{request, Ruling::Source::kManifest, Ruling::State::kDenied, {}, {}, {}};
   const Kind kind = request.capability.kind();
-  if (!EnforceableNow(kind)) {
+  if (!EnforceableNow(kind) || !ceiling.Holds(request.capability)) {
     Deny(ruling, "unenforceable", Ruling::State::kUnenforceable);
   } else if (Has(withdrawn, kind)) {
     Deny(ruling, "withdrawn");
@@ -140,6 +140,7 @@ RiskLevel RiskOf(const Capability& capability) {
     case Kind::kCall:
     case Kind::kMessaging: return RiskLevel::kHigh;
     case Kind::kEnvironment:
+    case Kind::kHost:
     case Kind::kMemory:
     case Kind::kContext:
     case Kind::kStorage: return RiskLevel::kMedium;

@@ -1,5 +1,6 @@
 #include "policy/capability.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/text.h"
@@ -7,6 +8,8 @@
 
 namespace cordon::policy {
 namespace {
+
+constexpr std::size_t kTargetBytesMax = 512;
 
 struct KindRow {
   Kind kind;
@@ -33,6 +36,7 @@ constexpr std::array<KindRow, kKindCount> kKinds = {{
     {Kind::kStdio, "stdio", "stdio", true},
     {Kind::kLog, "log", "log", true},
     {Kind::kArguments, "arguments", "args", true},
+    {Kind::kHost, "host", "host", true},
 }};
 
 const KindRow& RowOf(Kind kind) { return kKinds[static_cast<std::size_t>(kind)]; }
@@ -97,6 +101,7 @@ Result<Capability> ParseRest(Kind kind, std::string_view rest) {
     case Kind::kSecrets: return MakeSecret(rest);
     case Kind::kCall: return MakeCall(rest);
     case Kind::kContext: return MakeCaller(rest);
+    case Kind::kHost: return MakeHost(rest);
     case Kind::kMemory: return MakeMemory(parts.word, parts.rest);
     case Kind::kMessaging: return MakeMessaging(parts.word, parts.rest);
     case Kind::kStorage: {
@@ -275,6 +280,31 @@ Result<Capability> MakeCaller(std::string_view what) {
     return WrongName("a part of the context", what, "session, user or agent");
   }
   return MakeNamed(Kind::kContext, "", what);
+}
+
+Result<Capability> MakeHostTarget(std::string_view name, std::string_view target) {
+  if (name.empty() || !IsLower(name.front()) || !IsSlug(name, "-")) {
+    return WrongName("the name of something that a host offers", name, "a name such as prices ([a-z][a-z0-9-]*)");
+  }
+  const std::size_t star = target.find('*');
+  if (star != std::string_view::npos && star + 1 != target.size()) {
+    return Fail(Code::kGrantTooWide, "'host:" + Excerpt(name) + ":" + Excerpt(target) + "' has a * before its end",
+                "write one target, or a prefix such as host:prices:eu/*");
+  }
+  const bool printable = target.size() <= kTargetBytesMax &&
+                         std::ranges::none_of(target, [](unsigned char c) { return c <= ' ' || c >= 0x7f; });
+  if (!printable) {
+    return WrongName("a target", target, "printable ASCII without spaces, at most 512 characters");
+  }
+  return MakeNamed(Kind::kHost, name, target);
+}
+
+Result<Capability> MakeHost(std::string_view text) {
+  const Split parts = SplitAtColon(text);
+  if (parts.colon && parts.rest.empty()) {
+    return Fail(Code::kSyntax, "'host:" + Excerpt(text) + "' names no target", "leave the last colon out");
+  }
+  return MakeHostTarget(parts.word, parts.rest);
 }
 
 Capability MakeClock(ClockPrecision precision) { return CapabilityMaker::Make(Kind::kClock, ClockScope{precision}); }

@@ -36,11 +36,12 @@ enum class Kind : std::uint8_t {
   kStdio,
   kLog,
   kArguments,
+  kHost,  // what the embedding program offers
 };
-inline constexpr std::size_t kKindCount = 17;
+inline constexpr std::size_t kKindCount = 18;
 
 // "files", "http", "sockets", "environment", "secrets", "config", "exec", "storage", "memory", "messaging", "call",
-// "context", "clock", "random", "stdio", "log", "arguments": the word in YAML, in errors and in `deny`.
+// "context", "clock", "random", "stdio", "log", "arguments", "host": the word in YAML, in errors and in `deny`.
 std::string_view KindName(Kind kind);
 std::optional<Kind> KindNamed(std::string_view name);
 
@@ -102,7 +103,7 @@ struct ClockScope {
 
 // Kinds that are a name with, for some, a word: `kv:write:cache`, `memory:recall:session`, `msg:send:alerts`,
 // `env:GITHUB_TOKEN`, `secret:api-key`, `call:acme/geocode#lookup`, `ctx:user`, `config`, `random`, `stdio`, `log`,
-// `args`.
+// `args`, `host:prices`, `host:prices:eu/*` (the action is the name of what the host offers, the name a target).
 struct NameScope {
   std::string action;  // "read", "write", "recall", "send" …, or ""
   std::string name;    // or ""
@@ -167,5 +168,9 @@ Capability MakeRandom();
 Capability MakeStdio();
 Capability MakeLog();
 Capability MakeArguments();
+// "prices", or "prices:eu/*": what the embedding program offers, all of it or some targets.
+Result<Capability> MakeHost(std::string_view text);
+// One target of it, as a service asks.
+Result<Capability> MakeHostTarget(std::string_view name, std::string_view target);
 
 }  // namespace cordon::policy

@@ -84,6 +84,14 @@ std::optional<Scope> CommonNames(Kind kind, const NameScope& a, const NameScope&
     if (covers(a.name, b.name)) return b;
     if (covers(b.name, a.name)) return a;
   }
+  if (kind == Kind::kHost && a.action == b.action) {
+    const auto covers = [](const std::string& wide, const std::string& one) {
+      return wide.empty() ||
+             (wide.ends_with('*') && one.starts_with(std::string_view(wide).substr(0, wide.size() - 1)));
+    };
+    if (covers(a.name, b.name)) return b;
+    if (covers(b.name, a.name)) return a;
+  }
   return std::nullopt;
 }
 

@@ -68,7 +68,10 @@ const char* const kForms[] = {"fs:read:/data=workspace",
                               "random",
                               "stdio",
                               "log",
-                              "args"};
+                              "args",
+                              "host:prices",
+                              "host:prices:eu/shoes",
+                              "host:prices:eu/*"};
 
 TEST(Capability, EachFormRoundTrips) {
   for (const char* text : kForms) {

@@ -1,5 +1,6 @@
 #include "policy/ceiling.h"
 
+#include <algorithm>
 #include <array>
 
 #include "policy/capability_grammar.h"
@@ -39,6 +40,11 @@ Result<Ceiling> Ceiling::For(Level level) {
   if (level == Level::kDefault) return Ceiling(level);
   return Fail(Code::kUnenforceable, "this build cannot enforce level '" + std::string(LevelName(level)) + "' yet",
               "use level default");
+}
+
+bool Ceiling::Holds(const Capability& capability) const {
+  if (capability.kind() != Kind::kHost) return true;
+  return std::ranges::find(offered_, capability.named()->action) != offered_.end();
 }
 
 std::string Ceiling::rule() const { return "ceiling:level-" + std::string(LevelName(level_)); }

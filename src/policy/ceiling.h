@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "policy/capability.h"
 
@@ -22,6 +24,10 @@ class Ceiling {
   static Ceiling Default() { return Ceiling(Level::kDefault); }
 
   Level level() const { return level_; }
+  // What the embedding program offers, by name: a request for anything else of the kind `host` is unenforceable.
+  void Offer(std::vector<std::string> host_names) { offered_ = std::move(host_names); }
+  // Whether somebody holds a plugin to this capability.
+  bool Holds(const Capability& capability) const;
   // "ceiling:level-default": the rule that decides where this ceiling does.
   std::string rule() const;
   // E_GRANT_TOO_WIDE for what no grant may say at this level: any host, a wildcard over a public suffix, an address
@@ -31,6 +37,7 @@ class Ceiling {
  private:
   explicit Ceiling(Level level) : level_(level) {}
   Level level_;
+  std::vector<std::string> offered_;
 };
 
 }  // namespace cordon::policy

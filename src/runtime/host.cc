@@ -9,12 +9,12 @@ Result<std::unique_ptr<Host>> Host::Create(HostOptions options) {
   if (options.observer == nullptr || options.log_sink == nullptr) {
     return Fail(Code::kUsage, "a host needs an audit observer and a log sink");
   }
-  auto state = std::make_unique<State>();
+  auto state = std::make_shared<State>();
   state->options = std::move(options);
   return std::unique_ptr<Host>(new Host(std::move(state)));
 }
 
-Host::Host(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Host::Host(std::shared_ptr<State> state) : state_(std::move(state)) {}
 Host::~Host() = default;
 
 Result<std::shared_ptr<const engine::Engine>> Host::State::EngineFor(const LoadRequest& request,
@@ -39,7 +39,7 @@ Result<std::shared_ptr<const engine::Engine>> Host::State::EngineFor(const LoadR
 }
 
 Result<std::shared_ptr<const Plugin>> Host::Load(const LoadRequest& request) {
-  Loader loader(*state_, request);
+  Loader loader(state_, request);
   CORDON_ASSIGN(std::unique_ptr<Plugin::State> state, loader.Run());
   return std::shared_ptr<const Plugin>(new Plugin(std::move(state)));
 }

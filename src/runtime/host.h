@@ -37,8 +37,17 @@ struct MountFlag {
   policy::Access access = policy::Access::kRead;
 };
 
+// An interface that the embedding program answers.
+struct HostedInterface {
+  abi::OfferedInterface offer;
+  // Makes what answers for one plugin; the guard outlives it.
+  std::function<std::unique_ptr<services::HostService>(const services::Guard& guard)> serve;
+};
+
 struct LoadRequest {
-  std::filesystem::path source;                        // folder with a plugin.yaml, the file itself, or a .wasm file
+  std::filesystem::path source;      // folder with a plugin.yaml, the file itself, or a .wasm file
+  std::optional<std::string> bytes;  // a binary without a manifest; `source` is then only its name
+  std::vector<HostedInterface> hosted;
   std::vector<std::string> grants;                     // compact text, as --grant gives them
   std::optional<policy::GrantSet> grant_set;           // of a --grants file; its digests must match (E_CHANGED)
   std::map<std::string, std::filesystem::path> roots;  // --root NAME=PATH
@@ -55,7 +64,7 @@ struct LoadRequest {
   std::function<void(std::string_view stage)> progress;  // "reading", "compiling", "linking"; may be empty
 };
 
-// Thread-safe. Plugins must not outlive their Host.
+// Thread-safe. Plugins keep alive what they need of it.
 class Host {
  public:
   static Result<std::unique_ptr<Host>> Create(HostOptions options);
@@ -69,8 +78,8 @@ class Host {
   struct State;
 
  private:
-  explicit Host(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  explicit Host(std::shared_ptr<State> state);
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace cordon::runtime

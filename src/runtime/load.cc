@@ -35,7 +35,8 @@ void Loader::Stage(std::string_view name) const {
 
 Status Loader::ReadAndDescribe() {
   Stage("reading");
-  CORDON_ASSIGN(plugin_->source, ReadSource(request_.source));
+  CORDON_ASSIGN(plugin_->source, request_.bytes ? SourceOfBytes(request_.source.string(), *request_.bytes)
+                                                : ReadSource(request_.source));
   CORDON_TRY(ComputeLimits());
   auto contract = wit::Describe(plugin_->source.wasm(),
                                 {.max_functions = plugin_->limits.functions, .wit_folder = plugin_->source.wit_folder});
@@ -154,13 +155,19 @@ Status Loader::ComputeAuthority() {
   policy::Level level = config.level;
   if (entry != config.entries.end() && entry->second.level) level = *entry->second.level;
   if (request_.level) level = *request_.level;
-  CORDON_ASSIGN(const policy::Ceiling ceiling, policy::Ceiling::For(level));
+  CORDON_ASSIGN(policy::Ceiling ceiling, policy::Ceiling::For(level));
+  abi::LinkOptions link_options{.plugin = request_.source.string()};
+  std::vector<std::string> host_names;
+  for (const HostedInterface& hosted : request_.hosted) {
+    link_options.offered.push_back(hosted.offer);
+    for (const abi::OfferedFunction& function : hosted.offer.functions) host_names.push_back(function.capability);
+  }
+  ceiling.Offer(std::move(host_names));
   CORDON_TRY(CollectGrants());
   const auto& manifest = plugin_->source.manifest;
   const policy::LinkMode link = manifest ? manifest->link : policy::LinkMode::kLenient;
   CORDON_ASSIGN(plugin_->authority, policy::Authority::Evaluate(requests_, grants_, ceiling, link, withdrawn_));
-  CORDON_ASSIGN(plugin_->plan,
-                abi::PlanLink(*plugin_->contract, plugin_->authority, {.plugin = request_.source.string()}));
+  CORDON_ASSIGN(plugin_->plan, abi::PlanLink(*plugin_->contract, plugin_->authority, link_options));
   return {};
 }
 
@@ -238,11 +245,13 @@ void Loader::SetUpServices() {
   services->authority = plugin_->authority;
   services->observer = host_.options.observer;
   services->log_sink = host_.options.log_sink;
+  services->chains = host_.chains;
   services->guard = std::make_unique<services::Guard>(services->authority, *services->observer, name,
                                                       plugin_->source.digest.ToString());
-  services->router = std::make_unique<services::ServiceRouter>(*services->guard);
+  services->router = std::make_unique<services::ServiceRouter>(*services->guard, services->chains.get());
   services->router->Add(std::make_unique<services::FilesService>(*services->guard));
   services->router->Add(std::make_unique<services::LogService>(name, *services->log_sink));
+  for (const HostedInterface& hosted : request_.hosted) services->router->Add(hosted.serve(*services->guard));
   for (const abi::Stub& stub : plugin_->plan.stubs) {
     if (stub.reply == abi::Stub::Reply::kTrap) continue;
     services->router->SetStub(stub.import.interface_name, stub.import.function, stub.answer);
@@ -307,7 +316,6 @@ Status Loader::BindActions() {
 // A binary or a grant that is refused before there is a plan leaves one record too, and so does a folder that is
 // refused after it.
 Result<std::unique_ptr<Plugin::State>> Loader::Run() {
-  plugin_->host = &host_;
   auto state = Prepare();
   if (state || refusal_audited_ || request_.purpose == LoadRequest::Purpose::kInspect) return state;
   if (state.error().code == Code::kNotFound) return state;

@@ -12,7 +12,9 @@ namespace cordon::runtime {
 // One load. Not thread-safe; several may run at once.
 class Loader {
  public:
-  Loader(Host::State& host, const LoadRequest& request) : host_(host), request_(request) {}
+  Loader(const std::shared_ptr<Host::State>& host, const LoadRequest& request) : host_(*host), request_(request) {
+    plugin_->host = host;
+  }
   Result<std::unique_ptr<Plugin::State>> Run();
 
  private:

@@ -20,6 +20,19 @@ Status ReadArtifact(Source& source) {
 
 }  // namespace
 
+Result<Source> SourceOfBytes(std::string name, std::string bytes) {
+  if (bytes.size() > kArtifactBytesMax) {
+    return Fail(Code::kLimit, "a plugin of " + std::to_string(bytes.size()) + " bytes is larger than " +
+                                  std::to_string(kArtifactBytesMax));
+  }
+  Source source;
+  source.name = std::move(name);
+  source.artifact = source.name;
+  source.bytes = std::move(bytes);
+  source.digest = Digest::Of(source.wasm());
+  return source;
+}
+
 Result<Source> ReadSource(const fs::path& path) {
   Source source;
   std::error_code error;

@@ -32,5 +32,7 @@ struct Source {
 // `path`: a folder with a plugin.yaml, that file, or a .wasm file. E_NOT_FOUND, E_IO, E_LIMIT, E_DIGEST, and the
 // manifest's own errors.
 Result<Source> ReadSource(const std::filesystem::path& path);
+// A binary without a manifest, from memory. E_LIMIT.
+Result<Source> SourceOfBytes(std::string name, std::string bytes);
 
 }  // namespace cordon::runtime

@@ -25,6 +25,7 @@ struct Host::State {
   std::mutex mutex;                                                                // guards engines
   std::map<std::pair<bool, bool>, std::shared_ptr<const engine::Engine>> engines;  // by fuel, debug
   std::atomic<std::uint64_t> next_call{1};
+  std::shared_ptr<services::CallChains> chains = std::make_shared<services::CallChains>();
 
   // The engine of a class of tunables, made when it is first needed.
   Result<std::shared_ptr<const engine::Engine>> EngineFor(const LoadRequest& request, const manifest::Limits& limits);
@@ -57,13 +58,14 @@ struct PluginServices {
   policy::Authority authority;
   std::shared_ptr<audit::Observer> observer;
   std::shared_ptr<services::LogSink> log_sink;
+  std::shared_ptr<services::CallChains> chains;
   std::unique_ptr<services::Guard> guard;
   std::unique_ptr<services::ServiceRouter> router;
   std::unique_ptr<services::CodecChannel> codec;
 };
 
 struct Plugin::State {
-  Host::State* host = nullptr;
+  std::shared_ptr<Host::State> host;
   Source source;
   std::shared_ptr<const wit::Contract> contract;
   policy::Authority authority;

@@ -15,6 +15,7 @@ namespace cordon::services {
 struct Caller {
   std::uint64_t call_id = 0;
   std::vector<std::string> chain;  // outermost first; empty for the operator's own call
+  std::int64_t deadline_ns = 0;    // of the call, CLOCK_MONOTONIC; 0: none
 };
 
 // Holds the authority of one plugin. Thread-safe; the authority and the observer must outlive it.

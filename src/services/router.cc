@@ -32,8 +32,26 @@ HostReply StubAnswers::Call(const Guard& guard, const Caller& caller, std::strin
   return reply;
 }
 
-ServiceRouter::ServiceRouter(const Guard& guard, std::vector<std::string> chain)
-    : guard_(guard), chain_(std::move(chain)) {}
+void CallChains::Put(std::uint64_t call_id, std::vector<std::string> chain) {
+  const std::lock_guard lock(mutex_);
+  chains_.insert_or_assign(call_id, std::move(chain));
+  count_.store(chains_.size());
+}
+
+void CallChains::Remove(std::uint64_t call_id) {
+  const std::lock_guard lock(mutex_);
+  chains_.erase(call_id);
+  count_.store(chains_.size());
+}
+
+std::vector<std::string> CallChains::Find(std::uint64_t call_id) const {
+  if (count_.load() == 0) return {};
+  const std::lock_guard lock(mutex_);
+  const auto found = chains_.find(call_id);
+  return found == chains_.end() ? std::vector<std::string>() : found->second;
+}
+
+ServiceRouter::ServiceRouter(const Guard& guard, const CallChains* chains) : guard_(guard), chains_(chains) {}
 
 void ServiceRouter::Add(std::unique_ptr<HostService> service) {
   std::string name(service->interface_name());
@@ -52,7 +70,9 @@ HostService* ServiceRouter::Find(std::string_view interface_name) const {
 
 HostReply ServiceRouter::Send(const HostRequest& request) {
   try {
-    const Caller caller{request.call_id, chain_};
+    const Caller caller{request.call_id,
+                        chains_ == nullptr ? std::vector<std::string>() : chains_->Find(request.call_id),
+                        request.deadline_ns};
     if (request.function.starts_with(kStubPrefix)) {
       return stubs_.Call(guard_, caller, request.interface_name, request.function.substr(kStubPrefix.size()));
     }

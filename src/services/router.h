@@ -1,8 +1,10 @@
 // Takes a guest's messages to the services that answer them.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -46,11 +48,25 @@ class StubAnswers {
   std::map<std::pair<std::string, std::string>, Answer, std::less<>> answers_;
 };
 
+// Who called the calls that run now, of those that another plugin made. Thread-safe; free of cost when there are none.
+class CallChains {
+ public:
+  // `chain`: outermost first.
+  void Put(std::uint64_t call_id, std::vector<std::string> chain);
+  void Remove(std::uint64_t call_id);
+  std::vector<std::string> Find(std::uint64_t call_id) const;
+
+ private:
+  std::atomic<std::size_t> count_{0};
+  mutable std::mutex mutex_;
+  std::map<std::uint64_t, std::vector<std::string>> chains_;
+};
+
 // The channel of one plugin. Set it up first, then share it: Send is thread-safe, the setters are not.
 class ServiceRouter final : public HostChannel {
  public:
-  // `guard` must outlive the router. `chain`: who called the plugin.
-  explicit ServiceRouter(const Guard& guard, std::vector<std::string> chain = {});
+  // `guard` and `chains` must outlive the router; `chains` may be null.
+  explicit ServiceRouter(const Guard& guard, const CallChains* chains = nullptr);
 
   void Add(std::unique_ptr<HostService> service);
   // What a stub of `interface_name` (as the guest imports it) answers; `payload` comes from the ABI, which knows the
@@ -64,7 +80,7 @@ class ServiceRouter final : public HostChannel {
   HostService* Find(std::string_view interface_name) const;
 
   const Guard& guard_;
-  std::vector<std::string> chain_;
+  const CallChains* chains_;
   std::map<std::string, std::unique_ptr<HostService>, std::less<>> services_;
   StubAnswers stubs_;
 };
