@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "abi/json_schema.h"
+#include "abi/type_shape.h"
 #include "base/text.h"
 #include "runtime/state.h"
 
@@ -204,6 +205,19 @@ Status RunOnce(const Plugin::State& state, const engine::InstanceOptions& instan
   return done;
 }
 
+// What one call of an instance added to its account.
+engine::Usage Since(const engine::Usage& before, engine::Usage usage) {
+  usage.fuel -= before.fuel;
+  usage.host_calls -= before.host_calls;
+  usage.bytes_in -= before.bytes_in;
+  usage.bytes_out -= before.bytes_out;
+  usage.stdout_dropped_bytes -= before.stdout_dropped_bytes;
+  usage.stderr_dropped_bytes -= before.stderr_dropped_bytes;
+  usage.wall -= before.wall;
+  usage.cpu -= before.cpu;
+  return usage;
+}
+
 Status AuditCall(const Plugin::State& state, std::string_view action, const CallReport& report,
                  const CallOptions& options, const Status& outcome) {
   audit::Record record = state.NewRecord(audit::Event::kCall);
@@ -230,12 +244,40 @@ Status CheckSchema(const std::optional<Schema>& schema, std::string_view json, C
   return Fail(SchemaError(code, what, violations));
 }
 
+// Registers who called, for the audit of what the guest asks for, while the call lasts.
+class ChainScope {
+ public:
+  ChainScope(services::CallChains& chains, std::uint64_t call_id, const std::vector<std::string>& chain)
+      : chains_(chain.empty() ? nullptr : &chains), call_id_(call_id) {
+    if (chains_ != nullptr) chains_->Put(call_id, chain);
+  }
+  ~ChainScope() {
+    if (chains_ != nullptr) chains_->Remove(call_id_);
+  }
+  ChainScope(const ChainScope&) = delete;
+  ChainScope& operator=(const ChainScope&) = delete;
+
+ private:
+  services::CallChains* chains_;
+  std::uint64_t call_id_;
+};
+
+engine::CallLimits LimitsFor(const engine::CallLimits& limits, const CallOptions& options) {
+  engine::CallLimits narrowed = limits;
+  if (options.timeout) narrowed.wall = std::min(narrowed.wall, *options.timeout);
+  return narrowed;
+}
+
+Error NotToRun() { return Error(Code::kUsage, "the plugin was loaded to be looked at, not to run"); }
+
 }  // namespace
 
-Status Plugin::Call(std::string_view action_name, std::string_view input_json, const CallOptions& options,
-                    CallReport& report) const {
+std::uint64_t Plugin::NextCallId() const { return state_->host->next_call.fetch_add(1, std::memory_order_relaxed); }
+
+Status Plugin::CallIn(std::string_view action_name, std::string_view input_json, const CallOptions& options,
+                      CallReport& report, const RunGuest& run) const {
   report = CallReport{};
-  report.call_id = options.call_id != 0 ? options.call_id : state_->host->next_call.fetch_add(1);
+  report.call_id = options.call_id != 0 ? options.call_id : NextCallId();
   BoundAction local;
   CORDON_ASSIGN(const BoundAction* action, FindAction(*state_, action_name, local));
   if (input_json.size() > state_->limits.input.count) {
@@ -244,17 +286,8 @@ Status Plugin::Call(std::string_view action_name, std::string_view input_json, c
   CORDON_TRY(CheckSchema(action->input, input_json, Code::kInputSchema, "input"));
   std::vector<std::uint8_t> input, output;
   CORDON_TRY(state_->abi->Lower(action->binding, input_json, input));
-  engine::CallLimits limits = action->limits;
-  if (options.timeout) limits.wall = std::min(limits.wall, *options.timeout);
-  engine::InstanceOptions with_stdin;
-  const engine::InstanceOptions* instance_options = &state_->instance;
-  if (!options.stdin_bytes.empty()) {
-    with_stdin = state_->instance;
-    with_stdin.stdin_bytes = options.stdin_bytes;
-    instance_options = &with_stdin;
-  }
-  const auto watch = [&](engine::Interrupter interrupter) { options.handle->Watch(std::move(interrupter)); };
-  Status outcome = RunOnce(*state_, *instance_options, *action, input, output, limits, options, report, watch);
+  const ChainScope chain(*state_->host->chains, report.call_id, options.callers);
+  const Status outcome = run(*action, input, output, LimitsFor(action->limits, options));
   CORDON_TRY(AuditCall(*state_, action_name, report, options, outcome));
   CORDON_TRY(outcome);
   CORDON_ASSIGN(abi::Outcome answer, state_->abi->Lift(action->binding, output));
@@ -265,6 +298,112 @@ Status Plugin::Call(std::string_view action_name, std::string_view input_json, c
   report.output = std::move(answer.json);
   report.answered_with_error = answer.answer == abi::Outcome::Answer::kPluginError;
   return {};
+}
+
+Status Plugin::Call(std::string_view action_name, std::string_view input_json, const CallOptions& options,
+                    CallReport& report) const {
+  engine::InstanceOptions with_stdin;
+  const engine::InstanceOptions* instance_options = &state_->instance;
+  if (!options.stdin_bytes.empty()) {
+    with_stdin = state_->instance;
+    with_stdin.stdin_bytes = options.stdin_bytes;
+    instance_options = &with_stdin;
+  }
+  const auto watch = [&](engine::Interrupter interrupter) { options.handle->Watch(std::move(interrupter)); };
+  const auto run = [&](const BoundAction& action, std::span<const std::uint8_t> input,
+                       std::vector<std::uint8_t>& output, const engine::CallLimits& limits) {
+    return RunOnce(*state_, *instance_options, action, input, output, limits, options, report, watch);
+  };
+  return CallIn(action_name, input_json, options, report, run);
+}
+
+Status Plugin::CallIn(engine::Instance& instance, std::string_view action_name, std::string_view input_json,
+                      const CallOptions& options, CallReport& report) const {
+  const engine::Usage before = instance.usage();
+  const auto run = [&](const BoundAction& action, std::span<const std::uint8_t> input,
+                       std::vector<std::uint8_t>& output, const engine::CallLimits& limits) {
+    if (options.handle) options.handle->Watch(instance.interrupter());
+    Status done = instance.Call(action.binding.function, input, output, limits, report.call_id);
+    report.usage = Since(before, instance.usage());
+    report.stdout_text = instance.TakeStdout();
+    report.stderr_text = instance.TakeStderr();
+    return done;
+  };
+  return CallIn(action_name, input_json, options, report, run);
+}
+
+Result<Plugin::Target> Plugin::FindTarget(std::string_view name) const {
+  if (state_->linked == nullptr) return Fail(NotToRun());
+  Target target;
+  target.limits = {.wall = state_->limits.timeout, .cpu = state_->limits.cpu, .fuel = state_->limits.fuel};
+  abi::Binding binding;
+  if (const auto found = state_->actions.find(name); found != state_->actions.end()) {
+    binding = found->second.binding;
+    target.limits = found->second.limits;
+  } else {
+    CORDON_ASSIGN(binding, state_->abi->Bind(*state_->linked, name));
+  }
+  target.function = binding.function;
+  target.shape = abi::FunctionShape(*state_->contract, *binding.target.function);
+  target.export_name = binding.target.ToString();
+  return target;
+}
+
+Status Plugin::CheckInput(engine::Pieces input) const {
+  std::size_t size = 0;
+  for (const std::span<const std::uint8_t> piece : input) size += piece.size();
+  if (size > state_->limits.input.count) {
+    return Fail(SizeError(Code::kInputSize, "input", size, state_->limits.input));
+  }
+  return {};
+}
+
+// Counts a call that went well, records one that did not.
+Status Plugin::Settle(const Status& outcome, const Target& target, const engine::Usage& usage,
+                      const CallOptions& options) const {
+  if (!outcome) {
+    CallReport report;
+    report.usage = usage;
+    CORDON_TRY(AuditCall(*state_, target.export_name, report, options, outcome));
+    return outcome;
+  }
+  if (!state_->calls.Add(static_cast<std::uint64_t>(usage.wall.count()))) return {};
+  const CallCounter::Group group = state_->calls.Take();
+  if (group.count == 0) return {};  // another thread took it first
+  return state_->observer().OnCalls(
+      {state_->source.name, state_->source.digest.ToString(), "", group.count, 0, Duration(group.total_ns)});
+}
+
+Status Plugin::CallTarget(const Target& target, engine::Pieces input, engine::ResultSink& sink,
+                          const CallOptions& options) const {
+  if (state_->linked == nullptr) return Fail(NotToRun());
+  CORDON_TRY(CheckInput(input));
+  const std::uint64_t id = options.call_id != 0 ? options.call_id : NextCallId();
+  const ChainScope chain(*state_->host->chains, id, options.callers);
+  engine::Usage usage;
+  const engine::CallLimits limits = LimitsFor(target.limits, options);
+  if (!options.handle) {
+    const Status outcome = engine::CallOnce(state_->linked, state_->instance, state_->channel, target.function, input,
+                                            sink, limits, id, {.usage = &usage, .out = nullptr, .err = nullptr});
+    return Settle(outcome, target, usage, options);
+  }
+  const MonotonicTime start = std::chrono::steady_clock::now();
+  CORDON_ASSIGN(engine::Instance instance,
+                engine::Instance::Create(state_->linked, state_->instance, state_->channel, limits, id));
+  options.handle->Watch(instance.interrupter());
+  const auto rest = Rest(limits, start, instance.usage());
+  const Status outcome = rest ? instance.Call(target.function, input, sink, *rest, id) : Fail(rest.error());
+  return Settle(outcome, target, instance.usage(), options);
+}
+
+Status Plugin::CallTargetIn(engine::Instance& instance, const Target& target, engine::Pieces input,
+                            engine::ResultSink& sink, const CallOptions& options) const {
+  CORDON_TRY(CheckInput(input));
+  const std::uint64_t id = options.call_id != 0 ? options.call_id : NextCallId();
+  const ChainScope chain(*state_->host->chains, id, options.callers);
+  if (options.handle) options.handle->Watch(instance.interrupter());
+  const Status outcome = instance.Call(target.function, input, sink, LimitsFor(target.limits, options), id);
+  return Settle(outcome, target, engine::Usage{}, options);
 }
 
 Result<engine::Function> Plugin::Resolve(std::string_view action) const {

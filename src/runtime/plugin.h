@@ -104,7 +104,27 @@ class Plugin {
   Status Call(std::string_view action, std::string_view input_json, const CallOptions& options,
               CallReport& report) const;
 
-  // The hot path for embedders and the bench: no JSON, no schema; payloads in the wire format. `function` from Resolve.
+  // An action, or an export as WIT names it, for callers that bring their own types.
+  struct Target {
+    engine::Function function;
+    engine::CallLimits limits;
+    std::string shape;        // "(s32,s32)->s32"
+    std::string export_name;  // resolved
+  };
+  Result<Target> FindTarget(std::string_view name) const;
+  // The hot path: no JSON, no schema; payloads in the wire format. Successful calls are counted for the audit, others
+  // have a record. E_INPUT_SIZE.
+  Status CallTarget(const Target& target, engine::Pieces input, engine::ResultSink& sink,
+                    const CallOptions& options = {}) const;
+  // The same in an instance of NewInstance.
+  Status CallTargetIn(engine::Instance& instance, const Target& target, engine::Pieces input, engine::ResultSink& sink,
+                      const CallOptions& options = {}) const;
+  // An action with JSON in an instance of NewInstance; errors as Call.
+  Status CallIn(engine::Instance& instance, std::string_view action, std::string_view input_json,
+                const CallOptions& options, CallReport& report) const;
+  std::uint64_t NextCallId() const;
+
+  // As FindTarget and CallTarget, without limits of the action. `function` from Resolve.
   Result<engine::Function> Resolve(std::string_view action) const;
   Status CallRaw(const engine::Function& function, std::span<const std::uint8_t> input,
                  std::vector<std::uint8_t>& output, const CallOptions& options = {}) const;
@@ -115,6 +135,13 @@ class Plugin {
 
  private:
   friend class Host;
+  using RunGuest = std::function<Status(const struct BoundAction& action, std::span<const std::uint8_t> input,
+                                        std::vector<std::uint8_t>& output, const engine::CallLimits& limits)>;
+  Status CallIn(std::string_view action_name, std::string_view input_json, const CallOptions& options,
+                CallReport& report, const RunGuest& run) const;
+  Status CheckInput(engine::Pieces input) const;
+  Status Settle(const Status& outcome, const Target& target, const engine::Usage& usage,
+                const CallOptions& options) const;
   explicit Plugin(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
