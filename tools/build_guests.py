@@ -144,8 +144,8 @@ class Builder:
         self.cargo_build(TESTS, "--release", "--target", WASI, "-p", "conformance", "-p", "files")
         for name in ("conformance", "files"):
             shutil.copyfile(self.target_dir / WASI / "release" / f"{name}.wasm", self.into / f"{name}.wasm")
-        self.cargo_build(TESTS, "--release", "--target", BARE, "-p", "bench", "-p", "logging")
-        for name in ("bench", "logging"):
+        self.cargo_build(TESTS, "--release", "--target", BARE, "-p", "bench", "-p", "logging", "-p", "shop")
+        for name in ("bench", "logging", "shop"):
             self.encode(name, self.into / f"{name}.wasm")
 
     def encode(self, name: str, out: pathlib.Path) -> None:

@@ -57,11 +57,13 @@ class ServiceCall;
 
 // A value; the default calls with the plugin's own limits.
 struct CallOptions {
+  // Not an aggregate: GCC 12 destroys temporaries of aggregates twice in an expression with co_await.
+  CallOptions() {}
   // Both can only shorten the plugin's own timeout. A deadline that has passed is E_TIMEOUT, and nothing runs.
-  std::optional<std::chrono::nanoseconds> timeout;
-  std::optional<std::chrono::steady_clock::time_point> deadline;
-  CancelToken cancel;
-  std::string stdin_bytes;
+  std::optional<std::chrono::nanoseconds> timeout{};
+  std::optional<std::chrono::steady_clock::time_point> deadline{};
+  CancelToken cancel{};
+  std::string stdin_bytes{};
   // A call from inside a host service names the call that it serves: it inherits its deadline, and the audit shows the
   // chain. Without it such a call is E_USAGE: a guest must not reach another by way of the host unseen.
   const ServiceCall* parent = nullptr;

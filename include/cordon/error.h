@@ -65,6 +65,7 @@ enum class Code : std::uint16_t {
   kAuditUnavailable,  // the audit log cannot be written
   kUnavailable,       // a part that is needed is not there
   kInterrupted,       // cancelled by the caller
+  kService,           // a service of the embedding program failed
   kPoisoned,          // an instance that trapped or was stopped is never entered again
   kPanic,             // a fault of ours, caught at the bridge
   kInternal,          // a fault of ours

@@ -29,21 +29,21 @@ namespace cordon {
 // is a host without an audit, without grants on disk and without a code cache.
 struct HostOptions {
   // The operator's config.yaml (docs/formats/config.md): ceilings, level, disabled plugins. Empty: the defaults.
-  std::filesystem::path config_file;
+  std::filesystem::path config_file{};
   // grants.yaml (docs/formats/grants.md) for plugins that have a manifest. Empty: none but those of LoadOptions.
-  std::filesystem::path grants_file;
+  std::filesystem::path grants_file{};
   // Null: decisions are made and not recorded.
-  std::shared_ptr<AuditSink> audit;
-  LogSink log;  // empty: lines are dropped
+  std::shared_ptr<AuditSink> audit{};
+  LogSink log{};  // empty: lines are dropped
   // Compiled code is kept here, authenticated (docs/formats/code-cache.md). Empty: every load compiles.
-  std::filesystem::path code_cache;
+  std::filesystem::path code_cache{};
   std::uint64_t code_cache_bytes_max = 1ull << 30;
   // Compiling hostile code can cost more than running it: the process `cordon-compile` does it under limits. kInProcess
   // trusts the code not to.
   enum class Compiler : std::uint8_t { kProcess, kInProcess } compiler = Compiler::kProcess;
-  std::filesystem::path compiler_path;  // of cordon-compile; empty: found beside the library or the program
+  std::filesystem::path compiler_path{};  // of cordon-compile; empty: found beside the library or the program
   // Never mapped as a root or mount, nor anything that holds one: the program's own state.
-  std::vector<std::filesystem::path> forbidden_roots;
+  std::vector<std::filesystem::path> forbidden_roots{};
   std::uint32_t max_instances = 64;  // live at once
   std::uint32_t threads = 0;         // for asynchronous calls; 0: as many as processors
   std::uint32_t queue_max = 1024;    // asynchronous calls that wait
@@ -57,17 +57,17 @@ struct HostOptions {
 
 // What an operator decides about one load.
 struct LoadOptions {
-  std::vector<std::string> grants;                     // compact: "env:TOKEN", "fs:read:/data=workspace", "host:prices"
-  std::map<std::string, std::filesystem::path> roots;  // name → folder, for grants of files
-  std::vector<Mount> mounts;                           // folder and grant in one
-  std::vector<std::pair<std::string, std::string>> environment;  // variables: named, granted and set in one
-  std::vector<std::string> arguments;
+  std::vector<std::string> grants{};  // compact: "env:TOKEN", "fs:read:/data=workspace", "host:prices"
+  std::map<std::string, std::filesystem::path> roots{};            // name → folder, for grants of files
+  std::vector<Mount> mounts{};                                     // folder and grant in one
+  std::vector<std::pair<std::string, std::string>> environment{};  // variables: named, granted and set in one
+  std::vector<std::string> arguments{};
   // Within the operator's ceiling, else E_RANGE.
-  std::optional<std::chrono::nanoseconds> timeout;
-  std::optional<std::uint64_t> memory_bytes;
-  std::optional<std::uint64_t> fuel;
-  CancelToken cancel;                                    // ends a compilation with E_INTERRUPTED
-  std::function<void(std::string_view stage)> progress;  // "reading", "compiling", "linking"
+  std::optional<std::chrono::nanoseconds> timeout{};
+  std::optional<std::uint64_t> memory_bytes{};
+  std::optional<std::uint64_t> fuel{};
+  CancelToken cancel{};                                    // ends a compilation with E_INTERRUPTED
+  std::function<void(std::string_view stage)> progress{};  // "reading", "compiling", "linking"
 };
 
 // Owns what plugins share: engines, cache, threads. Thread-safe. Many may live in one process. Plugins stay usable as

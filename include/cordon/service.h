@@ -52,10 +52,18 @@ class ServiceCall {
 class Needs {
  public:
   explicit Needs(std::string name) : name_(std::move(name)) {}
+  // The function asks for each thing by ServiceCall::Allow, so that a plugin may be granted some: `host:prices:eu/*`.
+  // An answer that was given without asking is withheld (E_DENIED).
+  Needs PerTarget() && {
+    per_target_ = true;
+    return std::move(*this);
+  }
   const std::string& name() const { return name_; }
+  bool is_per_target() const { return per_target_; }
 
  private:
   std::string name_;
+  bool per_target_ = false;
 };
 
 // Where a function runs. Both end with the guest's deadline: a function that is late goes on by itself, its answer is
@@ -172,7 +180,7 @@ class Service {
     std::string shape;  // "(string)->option<u32>"
     Needs capability;
     Runs runs;
-    detail::RawFunction handler;
+    detail::RawFunction function;
   };
   const std::string& interface_name() const { return interface_name_; }
   const std::vector<Entry>& functions() const { return functions_; }

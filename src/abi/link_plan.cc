@@ -385,7 +385,7 @@ bool Planner::DecideOffered() {
     decision_.grant = "host:" + it->capability;
     const auto asked = std::ranges::find_if(authority_.rulings(), [&](const policy::Ruling& ruling) {
       const policy::Capability& capability = ruling.request.capability;
-      return capability.kind() == Kind::kHost && capability.named()->action == it->capability;
+      return !ruling.effective && capability.kind() == Kind::kHost && capability.named()->action == it->capability;
     });
     if (Stubbed(Kind::kHost, asked == authority_.rulings().end() ? nullptr : &*asked)) return true;
     const policy::Decision denial = wanted ? authority_.Decide(*wanted) : policy::Decision{};

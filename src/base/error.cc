@@ -59,6 +59,7 @@ constexpr auto kRows = std::to_array<Row>({
     {"E_AUDIT_UNAVAILABLE", 8},
     {"E_UNAVAILABLE", 8},
     {"E_INTERRUPTED", 130},
+    {"E_SERVICE", 1},
     {"E_POISONED", 1},
     {"E_PANIC", 70},
     {"E_INTERNAL", 70},

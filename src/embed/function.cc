@@ -1,0 +1,118 @@
+#include "cordon/function.h"
+
+#include "embed/state.h"
+
+namespace cordon {
+namespace {
+
+class SinkOf final : public engine::ResultSink {
+ public:
+  explicit SinkOf(detail::ResultSink sink) : sink_(sink) {}
+  void Take(engine::Pieces pieces) noexcept override { sink_.take(sink_.user, pieces); }
+
+ private:
+  detail::ResultSink sink_;
+};
+
+Status CallFresh(const detail::BoundFunction& function, const CallOptions* options, std::span<const ByteView> input,
+                 detail::ResultSink sink, const std::shared_ptr<runtime::CallHandle>& handle) {
+  const Plugin::State& state = *function.plugin;
+  CORDON_TRY(embed::CheckUsable(state));
+  SinkOf out(sink);
+  if (options == nullptr && handle == nullptr) {
+    CORDON_TRY(embed::CheckPlace(nullptr));
+    return state.plugin->CallTarget(function.target, input, out, function.plain);
+  }
+  CORDON_ASSIGN(runtime::CallOptions call, embed::OptionsOf(state, options != nullptr ? *options : CallOptions{}));
+  if (handle != nullptr) call.handle = handle;
+  if (call.handle == nullptr) return state.plugin->CallTarget(function.target, input, out, call);
+  const embed::CancelWatch watch(options != nullptr ? options->cancel : CancelToken{}, *call.handle);
+  return state.plugin->CallTarget(function.target, input, out, call);
+}
+
+Status CallWarm(detail::InstanceState& instance, const detail::BoundFunction& function, const CallOptions* options,
+                std::span<const ByteView> input, detail::ResultSink sink) {
+  const Plugin::State& state = *function.plugin;
+  CORDON_TRY(embed::CheckUsable(state));
+  if (instance.plugin.get() != &state) {
+    return Fail(Code::kUsage, "the function belongs to another plugin than the instance",
+                "look it up in the plugin that made the instance");
+  }
+  // Not an exchange: this is the hot path, and what it is for is a call from inside a service of the same call.
+  if (instance.busy.load(std::memory_order_relaxed)) {
+    return Fail(Code::kBusy, "the instance is in a call already", "use one instance for each thread");
+  }
+  SinkOf out(sink);
+  Status outcome;
+  if (options == nullptr) {
+    CORDON_TRY(embed::CheckPlace(nullptr));
+    instance.busy.store(true, std::memory_order_relaxed);
+    outcome = state.plugin->CallTargetIn(instance.instance, function.target, input, out, function.plain);
+  } else {
+    CORDON_ASSIGN(runtime::CallOptions call, embed::OptionsOf(state, *options));
+    instance.busy.store(true, std::memory_order_relaxed);
+    if (call.handle == nullptr) {
+      outcome = state.plugin->CallTargetIn(instance.instance, function.target, input, out, call);
+    } else {
+      const embed::CancelWatch watch(options->cancel, *call.handle);
+      outcome = state.plugin->CallTargetIn(instance.instance, function.target, input, out, call);
+    }
+  }
+  instance.busy.store(false, std::memory_order_relaxed);
+  return outcome;
+}
+
+}  // namespace
+
+namespace detail {
+
+Error TooLargeToCross() {
+  return Error(Code::kInputSize, "a string or list has more than 4 GiB", "pass less at once").With("limit", "input");
+}
+
+Error ResultMisfit() { return Error(Code::kInternal, "a result does not have the type that the plugin declares"); }
+
+Error NoMemory() { return embed::NoMemory(); }
+
+Status CallBound(const BoundFunction& function, const CallOptions* options, std::span<const ByteView> input,
+                 ResultSink sink) noexcept {
+  return embed::Guarded([&] { return CallFresh(function, options, input, sink, nullptr); });
+}
+
+Status CallBoundOn(InstanceState& instance, const BoundFunction& function, const CallOptions* options,
+                   std::span<const ByteView> input, ResultSink sink) noexcept {
+  return embed::Guarded([&] { return CallWarm(instance, function, options, input, sink); });
+}
+
+void CallBoundAsync(std::shared_ptr<const BoundFunction> function, CallOptions options, std::string input,
+                    ResultSink sink, Executor executor, std::move_only_function<void(Status)> done) {
+  const Plugin::State& state = *function->plugin;
+  auto body = [function, input = std::move(input), sink](const CallOptions& call,
+                                                         const std::shared_ptr<runtime::CallHandle>& handle) -> Status {
+    const ByteView bytes(reinterpret_cast<const std::uint8_t*>(input.data()), input.size());
+    return embed::Guarded([&] { return CallFresh(*function, &call, {&bytes, 1}, sink, handle); });
+  };
+  embed::Start(state, std::move(options), std::move(executor), std::move(body), std::move(done));
+}
+
+}  // namespace detail
+
+Result<std::shared_ptr<const detail::BoundFunction>> Plugin::Bind(std::string_view name, std::string shape) const {
+  return embed::Guarded([&]() -> Result<std::shared_ptr<const detail::BoundFunction>> {
+    CORDON_TRY(embed::CheckUsable(*state_));
+    auto bound = std::make_shared<detail::BoundFunction>();
+    bound->plugin = state_;
+    CORDON_ASSIGN(bound->target, state_->plugin->FindTarget(name));
+    if (bound->target.shape != shape) {
+      return Fail(Error(Code::kType,
+                        bound->target.export_name + " is " + bound->target.shape + " in the plugin, and " + shape +
+                            " in the host",
+                        "write the C++ types of the first, or generate them with: cordon bindgen --host cpp")
+                      .With("plugin", bound->target.shape)
+                      .With("host", shape));
+    }
+    return std::shared_ptr<const detail::BoundFunction>(std::move(bound));
+  });
+}
+
+}  // namespace cordon

@@ -1,0 +1,210 @@
+#include "cordon/host.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "base/file.h"
+#include "embed/state.h"
+#include "manifest/config.h"
+#include "policy/grants_file.h"
+
+namespace cordon {
+namespace {
+
+Result<runtime::HostOptions> RuntimeOptions(const HostOptions& options) {
+  runtime::HostOptions out;
+  if (!options.config_file.empty()) {
+    const auto nothing = [](std::string_view) -> std::optional<std::string> { return std::nullopt; };
+    CORDON_ASSIGN(out.config, manifest::LoadConfig(nothing, options.config_file));
+    out.forbidden_roots.push_back(options.config_file);
+  }
+  if (!options.grants_file.empty()) {
+    CORDON_ASSIGN(const std::string text, ReadFile(options.grants_file, policy::kGrantsBytesMax));
+    CORDON_ASSIGN(policy::GrantBook book, policy::GrantBook::Parse(text, options.grants_file.string()));
+    out.grants = std::make_shared<const policy::GrantBook>(std::move(book));
+    out.forbidden_roots.push_back(options.grants_file);
+  }
+  out.observer = embed::ObserverOf(options.audit);
+  out.log_sink = embed::LogSinkOf(options.log);
+  for (const std::filesystem::path& root : options.forbidden_roots) out.forbidden_roots.push_back(root);
+  out.max_instances = std::max<std::uint32_t>(options.max_instances, 1);
+  if (options.address_space == HostOptions::AddressSpace::kSmall) {
+    out.address_space = engine::EngineOptions::AddressSpace::kSmall;
+  }
+  return out;
+}
+
+runtime::LoadRequest RequestOf(const LoadOptions& options) {
+  runtime::LoadRequest request;
+  request.grants = options.grants;
+  request.roots = options.roots;
+  for (const Mount& mount : options.mounts) {
+    request.mounts.push_back({mount.host_path, mount.guest_path, static_cast<policy::Access>(mount.access)});
+  }
+  request.environment = options.environment;
+  request.arguments = options.arguments;
+  if (options.timeout) request.timeout = Duration(*options.timeout);
+  if (options.memory_bytes) request.memory = Bytes{*options.memory_bytes};
+  request.fuel = options.fuel;
+  request.progress = options.progress;
+  return request;
+}
+
+Status CheckLoadOptions(const LoadOptions& options) {
+  const auto refuse = [](std::string_view what) {
+    return Fail(Code::kRange, std::string(what) + " must be more than nothing", "leave it out for the plugin's own");
+  };
+  if (options.timeout && options.timeout->count() <= 0) return refuse("LoadOptions::timeout");
+  if (options.memory_bytes && *options.memory_bytes == 0) return refuse("LoadOptions::memory_bytes");
+  if (options.fuel && *options.fuel == 0) return refuse("LoadOptions::fuel");
+  return {};
+}
+
+}  // namespace
+
+namespace embed {
+
+void Start(const Plugin::State& plugin, CallOptions options, Executor executor, CallBody body,
+           std::move_only_function<void(Status)> done) {
+  // What may run out of memory is made before the job is handed over; from then on `done` is called.
+  auto finish = [executor = std::move(executor), done = std::move(done)](Status status) mutable {
+    auto work = std::make_shared<std::move_only_function<void()>>(
+        [done = std::move(done), status = std::move(status)]() mutable { done(std::move(status)); });
+    try {
+      if (executor) return executor([work] { (*work)(); });
+    } catch (...) {  // an executor that takes no more work: the completion still has to run
+    }
+    (*work)();
+  };
+  if (Status place = CheckPlace(&options); !place) return finish(std::move(place));
+  if (options.timeout) {
+    const MonotonicTime end = std::chrono::steady_clock::now() + *options.timeout;
+    options.deadline = options.deadline ? std::min(*options.deadline, end) : end;
+    options.timeout.reset();
+  } else if (!options.deadline) {
+    options.deadline = std::chrono::steady_clock::now() + plugin.plugin->limits().timeout;
+  }
+  auto handle = std::make_shared<runtime::CallHandle>();
+  auto job = [options = std::move(options), body = std::move(body), handle,
+              finish = std::move(finish)](const Error* refusal) mutable {
+    Status status = refusal != nullptr ? Status(Fail(*refusal)) : body(options, handle);
+    body = nullptr;  // what it holds goes before the completion can see that it is still there
+    finish(std::move(status));
+  };
+  CallQueue::Submit(plugin.host->queue, handle, std::move(job));
+}
+
+}  // namespace embed
+
+Host::Host(std::shared_ptr<State> state) : state_(std::move(state)) {}
+Host::Host(Host&&) noexcept = default;
+
+Host& Host::operator=(Host&& other) noexcept {
+  if (this != &other) {
+    if (state_) (void)Shutdown();
+    state_ = std::move(other.state_);
+  }
+  return *this;
+}
+
+Host::~Host() {
+  if (!state_) return;
+  state_->down.store(true);
+  state_->queue->Stop();
+}
+
+Result<Host> Host::Create(HostOptions options) {
+  return embed::Guarded([&]() -> Result<Host> {
+    CORDON_ASSIGN(runtime::HostOptions runtime_options, RuntimeOptions(options));
+    auto state = std::make_shared<State>();
+    CORDON_ASSIGN(state->host, runtime::Host::Create(std::move(runtime_options)));
+    std::uint32_t threads = options.threads != 0 ? options.threads : std::thread::hardware_concurrency();
+    threads = std::clamp<std::uint32_t>(threads, 1, 1024);
+    state->queue = std::make_shared<embed::CallQueue>(threads, std::max<std::uint32_t>(options.queue_max, 1));
+    state->options = std::move(options);
+    return Host(std::move(state));
+  });
+}
+
+Status Host::Register(Service service) {
+  return embed::Guarded([&]() -> Status {
+    CORDON_ASSIGN(runtime::HostedInterface hosted, embed::HostedOf(std::move(service)));
+    const std::lock_guard lock(state_->mutex);
+    for (const runtime::HostedInterface& one : state_->hosted) {
+      if (one.offer.name != hosted.offer.name) continue;
+      return Fail(Code::kInvalid, "a service '" + hosted.offer.name + "' is registered already",
+                  "put its functions into one Service");
+    }
+    state_->hosted.push_back(std::move(hosted));
+    return {};
+  });
+}
+
+namespace {
+
+Result<runtime::LoadRequest> Prepare(Host::State& state, const LoadOptions& options) {
+  if (state.down.load()) return Fail(Code::kUnavailable, "the host was shut down", "make a new Host");
+  if (embed::InsideService()) {
+    return Fail(Code::kUsage, "a plugin was loaded from inside a host service", "load it before, or on another thread");
+  }
+  CORDON_TRY(CheckLoadOptions(options));
+  runtime::LoadRequest request = RequestOf(options);
+  const std::lock_guard lock(state.mutex);
+  request.hosted = state.hosted;
+  return request;
+}
+
+Result<std::shared_ptr<const Plugin::State>> Finish(const std::shared_ptr<Host::State>& host,
+                                                    const runtime::LoadRequest& request) {
+  CORDON_ASSIGN(std::shared_ptr<const runtime::Plugin> loaded, host->host->Load(request));
+  auto state = std::make_shared<Plugin::State>();
+  state->host = host;
+  state->digest = loaded->digest().ToString();
+  state->plugin = std::move(loaded);
+  return std::shared_ptr<const Plugin::State>(std::move(state));
+}
+
+}  // namespace
+
+Result<Plugin> Host::Load(const std::filesystem::path& source, const LoadOptions& options) {
+  return embed::Guarded([&]() -> Result<Plugin> {
+    CORDON_ASSIGN(runtime::LoadRequest request, Prepare(*state_, options));
+    request.source = source;
+    CORDON_ASSIGN(auto state, Finish(state_, request));
+    return Plugin(std::move(state));
+  });
+}
+
+Result<Plugin> Host::LoadBytes(std::string_view name, ByteView wasm, const LoadOptions& options) {
+  return embed::Guarded([&]() -> Result<Plugin> {
+    CORDON_ASSIGN(runtime::LoadRequest request, Prepare(*state_, options));
+    request.source = std::filesystem::path(name);
+    request.bytes.emplace(reinterpret_cast<const char*>(wasm.data()), wasm.size());
+    CORDON_ASSIGN(auto state, Finish(state_, request));
+    return Plugin(std::move(state));
+  });
+}
+
+Result<Plugin> Host::Inspect(const std::filesystem::path& source, const LoadOptions& options) {
+  return embed::Guarded([&]() -> Result<Plugin> {
+    CORDON_ASSIGN(runtime::LoadRequest request, Prepare(*state_, options));
+    request.source = source;
+    request.purpose = runtime::LoadRequest::Purpose::kInspect;
+    CORDON_ASSIGN(auto state, Finish(state_, request));
+    return Plugin(std::move(state));
+  });
+}
+
+Status Host::Shutdown() {
+  return embed::Guarded([&]() -> Status {
+    if (embed::InsideService() || state_->queue->IsOwn()) {
+      return Fail(Code::kUsage, "the host was shut down from inside a service or a completion on its own thread",
+                  "shut it down from a thread of the program");
+    }
+    state_->down.store(true);
+    state_->queue->Stop();
+    return {};
+  });
+}
+
+}  // namespace cordon

@@ -1,0 +1,211 @@
+#include "cordon/plugin.h"
+
+#include <algorithm>
+
+#include "embed/state.h"
+
+namespace cordon {
+namespace {
+
+constexpr std::size_t kChainMax = 8;
+
+Answer AnswerOf(runtime::CallReport&& report) {
+  Answer answer;
+  answer.json = std::move(report.output);
+  answer.is_plugin_error = report.answered_with_error;
+  answer.stdout_text = std::move(report.stdout_text);
+  answer.stderr_text = std::move(report.stderr_text);
+  answer.usage = embed::UsageOf(report.usage);
+  answer.call_id = report.call_id;
+  return answer;
+}
+
+// Holds an instance for one call.
+class BusyScope {
+ public:
+  explicit BusyScope(std::atomic<bool>& busy) : busy_(busy), mine_(!busy.exchange(true, std::memory_order_acquire)) {}
+  ~BusyScope() {
+    if (mine_) busy_.store(false, std::memory_order_release);
+  }
+  BusyScope(const BusyScope&) = delete;
+  BusyScope& operator=(const BusyScope&) = delete;
+  bool mine() const { return mine_; }
+
+ private:
+  std::atomic<bool>& busy_;
+  bool mine_;
+};
+
+Status CallPlugin(const Plugin::State& state, std::string_view action, std::string_view input_json,
+                  const CallOptions& options, const std::shared_ptr<runtime::CallHandle>& handle, Answer& answer) {
+  CORDON_TRY(embed::CheckUsable(state));
+  CORDON_ASSIGN(runtime::CallOptions call, embed::OptionsOf(state, options));
+  if (handle != nullptr) call.handle = handle;
+  runtime::CallReport report;
+  Status outcome;
+  if (call.handle != nullptr) {
+    const embed::CancelWatch watch(options.cancel, *call.handle);
+    outcome = state.plugin->Call(action, input_json, call, report);
+  } else {
+    outcome = state.plugin->Call(action, input_json, call, report);
+  }
+  answer = AnswerOf(std::move(report));
+  return outcome;
+}
+
+}  // namespace
+
+namespace embed {
+
+Status CheckUsable(const Plugin::State& plugin) {
+  if (plugin.unloaded.load(std::memory_order_relaxed)) [[unlikely]] {
+    return Fail(Code::kUnavailable, plugin.plugin->name() + " was unloaded", "load it again");
+  }
+  if (plugin.host->down.load(std::memory_order_relaxed)) [[unlikely]] {
+    return Fail(Code::kUnavailable, "the host of " + plugin.plugin->name() + " was shut down", "make a new Host");
+  }
+  return {};
+}
+
+Status CheckPlace(const CallOptions* options) {
+  if (!InsideService() || (options != nullptr && options->parent != nullptr)) [[likely]]
+    return {};
+  return Fail(Code::kUsage, "a plugin was called from inside a host service, in nobody's name",
+              "pass the ServiceCall as CallOptions::parent");
+}
+
+namespace {
+
+Status AddCallers(const Plugin::State& plugin, const ServiceCall& parent, runtime::CallOptions& call) {
+  call.callers = parent.callers();
+  call.callers.emplace_back(parent.plugin());
+  if (call.callers.size() > kChainMax) {
+    return Fail(Code::kLimit, "calls of plugins by plugins are " + std::to_string(call.callers.size()) + " deep",
+                "at most " + std::to_string(kChainMax) + " call each other");
+  }
+  if (std::ranges::find(call.callers, plugin.plugin->name()) != call.callers.end()) {
+    return Fail(Code::kUsage, plugin.plugin->name() + " would be called in the service of itself",
+                "break the cycle: a plugin is not entered again by what it asked for");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<runtime::CallOptions> OptionsOf(const Plugin::State& plugin, const CallOptions& options) {
+  CORDON_TRY(CheckPlace(&options));
+  runtime::CallOptions call;
+  call.timeout = options.timeout;
+  std::optional<MonotonicTime> deadline = options.deadline;
+  if (options.parent != nullptr) {
+    CORDON_TRY(AddCallers(plugin, *options.parent, call));
+    const MonotonicTime inherited = options.parent->deadline();
+    deadline = deadline ? std::min(*deadline, inherited) : inherited;
+  }
+  if (deadline && *deadline != MonotonicTime::max()) {
+    const Duration left = *deadline - std::chrono::steady_clock::now();
+    call.timeout = call.timeout ? std::min(*call.timeout, left) : left;
+  }
+  if (call.timeout && call.timeout->count() <= 0) {
+    return Fail(Error(Code::kTimeout, "the deadline of the call has passed; nothing ran", "give it more time")
+                    .With("limit", "timeout"));
+  }
+  if (options.cancel.can_be_cancelled()) {
+    if (options.cancel.cancelled()) return Fail(Code::kInterrupted, "the call was cancelled before it began");
+    call.handle = std::make_shared<runtime::CallHandle>();
+  }
+  call.stdin_bytes = options.stdin_bytes;
+  return call;
+}
+
+}  // namespace embed
+
+// ---- Instance
+// ----------------------------------------------------------------------------------------------------------
+
+Instance::Instance(std::unique_ptr<detail::InstanceState> state) : state_(std::move(state)) {}
+Instance::Instance(Instance&&) noexcept = default;
+Instance& Instance::operator=(Instance&&) noexcept = default;
+Instance::~Instance() = default;
+
+detail::InstanceState& detail::StateOf(Instance& instance) { return *instance.state_; }
+
+bool Instance::poisoned() const { return state_ == nullptr || state_->instance.poisoned(); }
+
+Usage Instance::usage() const { return state_ == nullptr ? Usage{} : embed::UsageOf(state_->instance.usage()); }
+
+Result<Answer> Instance::Call(std::string_view action, std::string_view input_json, const CallOptions& options) {
+  return embed::Guarded([&]() -> Result<Answer> {
+    if (state_ == nullptr) return Fail(Code::kUsage, "the instance was moved from", "make a new one");
+    CORDON_TRY(embed::CheckUsable(*state_->plugin));
+    const BusyScope scope(state_->busy);
+    if (!scope.mine())
+      return Fail(Code::kBusy, "the instance is in a call already", "use one instance for each thread");
+    CORDON_ASSIGN(runtime::CallOptions call, embed::OptionsOf(*state_->plugin, options));
+    runtime::CallReport report;
+    Status outcome;
+    if (call.handle != nullptr) {
+      const embed::CancelWatch watch(options.cancel, *call.handle);
+      outcome = state_->plugin->plugin->CallIn(state_->instance, action, input_json, call, report);
+    } else {
+      outcome = state_->plugin->plugin->CallIn(state_->instance, action, input_json, call, report);
+    }
+    CORDON_TRY(outcome);
+    return AnswerOf(std::move(report));
+  });
+}
+
+// ---- Plugin
+// ------------------------------------------------------------------------------------------------------------
+
+const std::string& Plugin::name() const { return state_->plugin->name(); }
+const std::string& Plugin::digest() const { return state_->digest; }
+std::vector<Action> Plugin::Actions() const { return embed::ActionsOf(*state_->plugin); }
+Authority Plugin::authority() const { return embed::AuthorityOf(*state_->plugin); }
+Limits Plugin::limits() const { return embed::LimitsOf(state_->plugin->limits()); }
+void Plugin::Unload() const { state_->unloaded.store(true); }
+
+Status Plugin::Call(std::string_view action, std::string_view input_json, const CallOptions& options,
+                    Answer& answer) const {
+  return embed::Guarded([&] { return CallPlugin(*state_, action, input_json, options, nullptr, answer); });
+}
+
+Result<Answer> Plugin::Call(std::string_view action, std::string_view input_json, const CallOptions& options) const {
+  return embed::Guarded([&]() -> Result<Answer> {
+    Answer answer;
+    CORDON_TRY(CallPlugin(*state_, action, input_json, options, nullptr, answer));
+    return answer;
+  });
+}
+
+Pending<Answer> Plugin::CallAsync(std::string action, std::string input_json, Executor executor,
+                                  CallOptions options) const {
+  return Pending<Answer>([state = state_, action = std::move(action), input = std::move(input_json),
+                          executor = std::move(executor),
+                          options = std::move(options)](Pending<Answer>::Done done) mutable {
+    auto answer = std::make_shared<Answer>();
+    auto body = [state, action = std::move(action), input = std::move(input), answer](
+                    const CallOptions& call, const std::shared_ptr<runtime::CallHandle>& handle) -> Status {
+      return embed::Guarded([&] { return CallPlugin(*state, action, input, call, handle, *answer); });
+    };
+    embed::Start(*state, std::move(options), std::move(executor), std::move(body),
+                 [answer, done = std::move(done)](Status status) mutable {
+                   if (status) {
+                     done(std::move(*answer));
+                   } else {
+                     done(Fail(std::move(status).error()));
+                   }
+                 });
+  });
+}
+
+Result<Instance> Plugin::NewInstance(const CallOptions& options) const {
+  return embed::Guarded([&]() -> Result<Instance> {
+    CORDON_TRY(embed::CheckUsable(*state_));
+    CORDON_ASSIGN(runtime::CallOptions call, embed::OptionsOf(*state_, options));
+    CORDON_ASSIGN(engine::Instance instance, state_->plugin->NewInstance(call));
+    return Instance(std::unique_ptr<detail::InstanceState>(new detail::InstanceState{state_, std::move(instance)}));
+  });
+}
+
+}  // namespace cordon

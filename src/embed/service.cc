@@ -1,0 +1,149 @@
+#include "cordon/service.h"
+
+#include <algorithm>
+
+#include "embed/state.h"
+#include "services/codec.h"
+
+namespace cordon::embed {
+namespace {
+
+// Set while this thread runs a function of a service.
+thread_local const ServiceCall* serving = nullptr;
+
+class ServingScope {
+ public:
+  explicit ServingScope(const ServiceCall& call) : outer_(std::exchange(serving, &call)) {}
+  ~ServingScope() { serving = outer_; }
+  ServingScope(const ServingScope&) = delete;
+  ServingScope& operator=(const ServingScope&) = delete;
+
+ private:
+  const ServiceCall* outer_;
+};
+
+std::chrono::steady_clock::time_point TimeOf(std::int64_t deadline_ns) {
+  if (deadline_ns == 0) return std::chrono::steady_clock::time_point::max();
+  return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(deadline_ns));
+}
+
+class ServedCall final : public ServiceCall {
+ public:
+  ServedCall(const services::Guard& guard, const services::Caller& caller, const Service::Entry& entry)
+      : guard_(guard), caller_(caller), entry_(entry) {}
+  std::string_view plugin() const override { return guard_.plugin(); }
+  const std::vector<std::string>& callers() const override { return caller_.chain; }
+  std::uint64_t call_id() const override { return caller_.call_id; }
+  std::chrono::steady_clock::time_point deadline() const override { return TimeOf(caller_.deadline_ns); }
+
+  Status Allow(std::string_view target) const override {
+    asked_ = true;
+    auto capability = policy::MakeHostTarget(entry_.capability.name(), target);
+    if (!capability || target.ends_with('*')) {
+      // What has no spelling in the grammar was granted to nobody; a question with a wildcard asks for many things.
+      const policy::Decision decision =
+          guard_.Refuse(caller_, "host:" + entry_.capability.name(), target, "target-syntax");
+      return Fail(decision.code, "the target is not one that can be granted");
+    }
+    const policy::Decision decision = guard_.Check(caller_, *capability, target);
+    if (decision.allowed()) return {};
+    return Fail(
+        Error(decision.code, capability->ToString() + " is not granted", decision.remedy).With("rule", decision.rule));
+  }
+  bool asked() const { return asked_; }
+
+ private:
+  const services::Guard& guard_;
+  const services::Caller& caller_;
+  const Service::Entry& entry_;
+  mutable std::atomic<bool> asked_ = false;
+};
+
+// One plugin's view of a service.
+class OwnService final : public services::HostService {
+ public:
+  OwnService(std::shared_ptr<const Service> service, const services::Guard& guard)
+      : service_(std::move(service)), guard_(guard) {}
+
+  std::string_view interface_name() const override { return service_->interface_name(); }
+
+  HostReply Call(const services::Caller& caller, std::string_view function,
+                 std::span<const std::uint8_t> payload) override {
+    const auto entry = std::ranges::find(service_->functions(), function, &Service::Entry::name);
+    if (entry == service_->functions().end()) {
+      return services::Trap(Code::kLink, "the service has no function " + std::string(function));
+    }
+    const std::string place = service_->interface_name() + "#" + entry->name;
+    if (!entry->capability.is_per_target()) {
+      const auto capability = policy::MakeHost(entry->capability.name());
+      const policy::Decision decision = guard_.Check(caller, *capability, place);
+      if (!decision.allowed()) return services::Trap(decision.code, place + " is denied: " + decision.rule);
+    }
+    return Run(caller, *entry, place, payload);
+  }
+
+ private:
+  HostReply Run(const services::Caller& caller, const Service::Entry& entry, const std::string& place,
+                std::span<const std::uint8_t> payload) const {
+    const ServedCall call(guard_, caller, entry);
+    const ServingScope scope(call);
+    Encoder reply;
+    try {
+      const Status answered = entry.function(call, payload, reply);
+      if (entry.capability.is_per_target() && !call.asked()) {
+        guard_.Refuse(caller, "host:" + entry.capability.name(), place, "not-asked");
+        return services::Trap(Code::kDenied, place + " asked for no target: its answer is withheld");
+      }
+      if (!answered) return services::Trap(answered.error().code, place + ": " + answered.error().message);
+    } catch (const std::exception& fault) {
+      return services::Trap(Code::kService, place + " threw an exception: " + fault.what());
+    } catch (...) {
+      return services::Trap(Code::kService, place + " threw an exception");
+    }
+    if (reply.too_large() || reply.size() > services::kMessagePayloadMax) {
+      return services::Trap(Code::kOutputSize, place + " answers with more than a message may hold");
+    }
+    HostReply answer;
+    for (const ByteView piece : reply.Pieces()) answer.payload.insert(answer.payload.end(), piece.begin(), piece.end());
+    return answer;
+  }
+
+  std::shared_ptr<const Service> service_;
+  const services::Guard& guard_;
+};
+
+}  // namespace
+
+bool InsideService() { return serving != nullptr; }
+
+Result<runtime::HostedInterface> HostedOf(Service from) {
+  const auto service = std::make_shared<const Service>(std::move(from));
+  runtime::HostedInterface hosted;
+  hosted.offer.name = service->interface_name();
+  if (hosted.offer.name.starts_with("wasi:") || hosted.offer.name.starts_with("cordon:")) {
+    return Fail(Code::kName, "'" + hosted.offer.name + "' is not an interface of the embedder's own",
+                "name it in a package of your own, such as acme:shop/prices@1.0.0");
+  }
+  if (service->functions().empty()) {
+    return Fail(Code::kInvalid, "the service '" + hosted.offer.name + "' has no function", "add one with Function");
+  }
+  for (const Service::Entry& entry : service->functions()) {
+    CORDON_TRY(policy::MakeHostTarget(entry.capability.name(), ""));
+    if (std::ranges::find(hosted.offer.functions, entry.name, &abi::OfferedFunction::name) !=
+        hosted.offer.functions.end()) {
+      return Fail(Code::kInvalid, "the service '" + hosted.offer.name + "' has two functions named " + entry.name);
+    }
+    hosted.offer.functions.push_back({
+        .name = entry.name,
+        .shape = entry.shape,
+        .capability = entry.capability.name(),
+        .scope = entry.capability.is_per_target() ? abi::OfferedFunction::Scope::kPerTarget
+                                                  : abi::OfferedFunction::Scope::kWhole,
+        .kind = entry.runs == Runs::kInline ? engine::HostImport::Kind::kQuick : engine::HostImport::Kind::kBlocking,
+    });
+  }
+  hosted.serve = [service](const services::Guard& guard) { return std::make_unique<OwnService>(service, guard); };
+  return hosted;
+}
+
+}  // namespace cordon::embed

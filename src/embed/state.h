@@ -1,0 +1,117 @@
+// What the public classes hold; the files of this room share it.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cordon/host.h"
+#include "embed/call_queue.h"
+#include "runtime/host.h"
+
+namespace cordon {
+
+struct CancelToken::State {
+  std::mutex mutex;
+  bool cancelled = false;
+  std::vector<runtime::CallHandle*> running;
+};
+
+struct Host::State {
+  HostOptions options;
+  std::unique_ptr<runtime::Host> host;
+  std::atomic<bool> down{false};
+  std::mutex mutex;  // guards hosted
+  std::vector<runtime::HostedInterface> hosted;
+  std::shared_ptr<embed::CallQueue> queue;
+};
+
+struct Plugin::State {
+  std::shared_ptr<Host::State> host;
+  std::shared_ptr<const runtime::Plugin> plugin;
+  std::string digest;
+  mutable std::atomic<bool> unloaded{false};
+};
+
+namespace detail {
+
+struct BoundFunction {
+  std::shared_ptr<const Plugin::State> plugin;
+  runtime::Plugin::Target target;
+  runtime::CallOptions plain;  // of a call without options
+};
+
+struct InstanceState {
+  std::shared_ptr<const Plugin::State> plugin;
+  engine::Instance instance;
+  // One thread at a time; this sees a call from inside a service of the same call, and most misuse by two threads.
+  std::atomic<bool> busy{false};
+};
+
+}  // namespace detail
+
+namespace embed {
+
+// Passes a token's cancellation on to a running call, while it lives.
+class CancelWatch {
+ public:
+  CancelWatch(const CancelToken& token, runtime::CallHandle& handle);
+  ~CancelWatch();
+  CancelWatch(const CancelWatch&) = delete;
+  CancelWatch& operator=(const CancelWatch&) = delete;
+
+ private:
+  std::shared_ptr<CancelToken::State> state_;
+  runtime::CallHandle& handle_;
+};
+
+// E_UNAVAILABLE after Unload or Shutdown.
+Status CheckUsable(const Plugin::State& plugin);
+// E_USAGE inside a host service, without a parent.
+Status CheckPlace(const CallOptions* options);
+// The public options as the runtime's. `handle` is set when the call can be cancelled; E_TIMEOUT for a deadline that
+// has passed, E_USAGE for a cycle, E_LIMIT for a chain that is too long.
+Result<runtime::CallOptions> OptionsOf(const Plugin::State& plugin, const CallOptions& options);
+
+// What an asynchronous call runs on a thread of the queue.
+using CallBody =
+    std::move_only_function<Status(const CallOptions& options, const std::shared_ptr<runtime::CallHandle>& handle)>;
+// Queues it; `done` runs exactly once, on the executor.
+void Start(const Plugin::State& plugin, CallOptions options, Executor executor, CallBody body,
+           std::move_only_function<void(Status)> done);
+
+// A service's interface, ready to be offered. E_NAME, E_INVALID.
+Result<runtime::HostedInterface> HostedOf(Service service);
+// Whether this thread runs a function of a service.
+bool InsideService();
+
+// The public sinks as the rooms'.
+std::shared_ptr<audit::Observer> ObserverOf(std::shared_ptr<AuditSink> sink);
+std::shared_ptr<services::LogSink> LogSinkOf(LogSink sink);
+
+Usage UsageOf(const engine::Usage& usage);
+Limits LimitsOf(const manifest::Limits& limits);
+Authority AuthorityOf(const runtime::Plugin& plugin);
+RiskLevel RiskOf(policy::RiskLevel risk);
+std::vector<Action> ActionsOf(const runtime::Plugin& plugin);
+Error NoMemory();
+
+// Runs `body`; running out of memory becomes E_MEMORY, and what else is thrown E_INTERNAL.
+template <typename Body>
+auto Guarded(Body&& body) noexcept -> decltype(body()) {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    return Fail(NoMemory());
+  } catch (const std::exception& fault) {
+    return Fail(Code::kInternal, fault.what());
+  } catch (...) {
+    return Fail(Code::kInternal, "an unknown exception");
+  }
+}
+
+}  // namespace embed
+}  // namespace cordon
