@@ -99,6 +99,41 @@ cordon_formats_status cordon_formats_describe(const uint8_t *wasm, size_t wasm_s
                                               const uint8_t *wit_folder, size_t wit_folder_size,
                                               cordon_formats_string *out, cordon_formats_string *error_out);
 
+/* ---- WIT worlds ---- */
+
+/* One file of WIT text. Files of one `package` make one package; 0 is the one that has the world, the others are those
+ * that it uses. `file` names it in errors. */
+typedef struct {
+  uint32_t package;
+  const uint8_t *file;
+  size_t file_size;
+  const uint8_t *text;
+  size_t text_size;
+} cordon_formats_source;
+
+/* A world of WIT text, as JSON:
+ *   {"name": "acme:shop/shopper@1.0.0", "docs"?, "contract": as cordon_formats_describe, "definitions": [DEFINITION],
+ *    "unsupported": [UNSUPPORTED]}
+ *   DEFINITION {"interface", "name", "type": n, "docs"?}: a type with a name, after those that it is made of. The
+ *     interface is "" for the world's own types, and has no colon when it is written inside the world. Two definitions
+ *     of one type are two names for it.
+ *   UNSUPPORTED {"exported": bool, "item": i, "function": i, "what", "place"?: PLACE}: a function of contract.exports
+ *     or contract.imports that values cannot call, and why.
+ *   PLACE {"file", "line", "column", "excerpt"}
+ * Of interfaces of WASI that are imported, those types are defined that others are made of.
+ * Here and in the next function `error_out` is JSON too: {"message", "place"?: PLACE}. `world` may be empty when there
+ * is only one; CORDON_FORMATS_NAME when it is not there. CORDON_FORMATS_SYNTAX, _LIMIT (4 MiB, 1024 files, types 100
+ * deep). */
+cordon_formats_status cordon_formats_world_of_sources(const cordon_formats_source *sources, size_t sources_count,
+                                                      const uint8_t *world, size_t world_size,
+                                                      cordon_formats_string *out, cordon_formats_string *error_out);
+
+/* The world of a component, or one of a WIT package in binary form. CORDON_FORMATS_NAME, _INVALID (a core module), and
+ * those of cordon_formats_describe. */
+cordon_formats_status cordon_formats_world_of_binary(const uint8_t *wasm, size_t wasm_size, const uint8_t *world,
+                                                     size_t world_size, cordon_formats_string *out,
+                                                     cordon_formats_string *error_out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,6 +1,7 @@
 //! The C entry points. Each one checks its pointers, catches panics and writes its outputs last.
 
 use crate::schema::Schema;
+use crate::world::{self, Source};
 use crate::{Failure, Outcome, Status, describe, version};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -184,5 +185,63 @@ pub unsafe extern "C" fn cordon_formats_describe(
         let wasm = unsafe { bytes(wasm, wasm_size)? };
         let folder = unsafe { text(wit_folder, wit_folder_size)? };
         Ok(CordonFormatsString::of(describe::describe(wasm, max_functions, folder)?))
+    })
+}
+
+/// One file of WIT text, as cordon_formats.h says.
+#[repr(C)]
+pub struct CordonFormatsSource {
+    pub package: u32,
+    pub file: *const u8,
+    pub file_size: usize,
+    pub text: *const u8,
+    pub text_size: usize,
+}
+
+/// # Safety
+/// Pointers are as cordon_formats.h says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_formats_world_of_sources(
+    sources: *const CordonFormatsSource,
+    sources_count: usize,
+    world: *const u8,
+    world_size: usize,
+    out: *mut CordonFormatsString,
+    error_out: *mut CordonFormatsString,
+) -> u32 {
+    boundary(out, error_out, || {
+        let given = match sources_count {
+            0 => &[],
+            _ if sources.is_null() => {
+                return Err(Failure::new(Status::NullArgument, "a pointer is null and its size is not 0"));
+            }
+            count => unsafe { std::slice::from_raw_parts(sources, count) },
+        };
+        let mut read = Vec::with_capacity(given.len());
+        for source in given {
+            let file = unsafe { text(source.file, source.file_size)? };
+            let content = unsafe { text(source.text, source.text_size)? };
+            read.push(Source { package: source.package, file, text: content });
+        }
+        let world = unsafe { text(world, world_size)? };
+        Ok(CordonFormatsString::of(world::from_sources(&read, world)?))
+    })
+}
+
+/// # Safety
+/// Pointers are as cordon_formats.h says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_formats_world_of_binary(
+    wasm: *const u8,
+    wasm_size: usize,
+    world: *const u8,
+    world_size: usize,
+    out: *mut CordonFormatsString,
+    error_out: *mut CordonFormatsString,
+) -> u32 {
+    boundary(out, error_out, || {
+        let wasm = unsafe { bytes(wasm, wasm_size)? };
+        let world = unsafe { text(world, world_size)? };
+        Ok(CordonFormatsString::of(world::from_binary(wasm, world)?))
     })
 }

@@ -1,4 +1,4 @@
-//! Formats that are parsed outside C++: JSON Schema, semantic versions and WebAssembly binaries.
+//! Formats that are parsed outside C++: JSON Schema, semantic versions, WebAssembly binaries and WIT worlds.
 //!
 //! The C contract, with ownership in words, is `bridge/include/cordon_formats.h`. Everything that this crate reads
 //! is untrusted: sizes, depths and counts are bounded before the work that they would cost.
@@ -8,6 +8,7 @@ mod ffi;
 mod schema;
 mod schema_rules;
 mod version;
+mod world;
 
 pub use ffi::*;
 
@@ -42,3 +43,16 @@ impl Failure {
 }
 
 pub type Outcome<T> = Result<T, Failure>;
+
+/// The parser of WIT recurses along chains of definitions. This stack, of which only what is touched is paid for, holds
+/// the longest chain that the limits on the text allow.
+const PARSER_STACK_BYTES: usize = 256 << 20;
+
+pub(crate) fn on_a_deep_stack<T: Send>(work: impl FnOnce() -> Outcome<T> + Send) -> Outcome<T> {
+    let gone = |what: &str| Failure::new(Status::Panic, what);
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(PARSER_STACK_BYTES).spawn_scoped(scope, work);
+        let thread = thread.map_err(|_| gone("there is no memory for the stack of the WIT parser"))?;
+        thread.join().unwrap_or_else(|_| Err(gone("a fault inside the WIT parser")))
+    })
+}

@@ -2,7 +2,7 @@
 //! `package-docs` custom section where a binary carries one. Docs are text to show, and decide nothing.
 
 use super::{Contract, Function, Item, Type};
-use crate::{Failure, Outcome, Status};
+use crate::{Failure, Outcome, Status, on_a_deep_stack};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -33,7 +33,7 @@ pub fn apply(contract: &mut Contract, package_docs: &[&[u8]], wit_folder: &str) 
         return Ok(());
     }
     if !wit_folder.is_empty() {
-        annotate(contract, &from_folder(Path::new(wit_folder))?);
+        annotate(contract, &on_a_deep_stack(|| from_folder(Path::new(wit_folder)))?);
     }
     for section in package_docs {
         annotate(contract, &from_section(section));

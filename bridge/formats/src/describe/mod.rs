@@ -12,6 +12,8 @@ use crate::{Failure, Outcome, Status};
 use serde::Serialize;
 use wasmparser::{Parser, Payload, ValidPayload, Validator, WasmFeatures};
 
+const FUNCTIONS_MAX: u32 = 50_000;
+
 /// A type, a function and an item, as `wit.h` has them.
 #[derive(Serialize, Default)]
 pub struct Type {
@@ -106,6 +108,23 @@ pub fn describe(wasm: &[u8], max_functions: u32, wit_folder: &str) -> Outcome<St
     contract.has_start = scan.has_start;
     docs::apply(&mut contract, &scan.package_docs, wit_folder)?;
     serde_json::to_string(&contract).map_err(|error| Failure::new(Status::Panic, error.to_string()))
+}
+
+/// The limits of `describe` for a binary whose world is read instead, and its `package-docs`.
+pub fn check_binary(wasm: &[u8]) -> Outcome<Vec<&[u8]>> {
+    sniff::check(wasm)?;
+    if !Parser::is_component(wasm) {
+        return Err(Failure::new(Status::Invalid, "it is a core module, and has no world"));
+    }
+    let scan = scan::scan(wasm, FUNCTIONS_MAX)?;
+    validate(wasm)?;
+    Ok(scan.package_docs)
+}
+
+/// Gives the doc comments of `package-docs` sections to what has none.
+pub fn annotate_world(contract: &mut Contract, package_docs: &[&[u8]]) {
+    // Without a folder there is nothing that can fail.
+    let _ = docs::apply(contract, package_docs, "");
 }
 
 fn compile_error(error: wasmparser::Error) -> Failure {

@@ -145,6 +145,10 @@ fn docs_come_from_a_folder_of_wit() {
     let deep = format!("{}u8{}", "list<".repeat(90_000), ">".repeat(90_000));
     std::fs::write(folder.join("a.wit"), format!("package a:b; interface i {{ type t = {deep}; }}")).unwrap();
     assert_eq!(describe(&interface(), 10, folder.to_str().unwrap()).unwrap_err().status, Status::Syntax);
+    // A chain on which the parser recurses.
+    let chain: String = (0..140_000).map(|at| format!("type t{at} = list<t{}>;", at + 1)).collect();
+    std::fs::write(folder.join("a.wit"), format!("package a:b; interface i {{ {chain} type t140000 = u8; }}")).unwrap();
+    assert!(describe(&interface(), 10, folder.to_str().unwrap()).is_ok());
     std::fs::remove_dir_all(&folder).unwrap();
     assert_eq!(describe(&interface(), 10, folder.to_str().unwrap()).unwrap_err().status, Status::Syntax);
 }
