@@ -3,7 +3,7 @@
 #include <random>
 #include <thread>
 
-#include "base/wire.h"
+#include "guest_calls.h"
 #include "rows.h"
 
 namespace cordon::bench {
@@ -42,17 +42,11 @@ Status Unexpected() { return Fail(Code::kInternal, "the guest answered something
 RowSpec Spec(std::string name, double bar) { return {std::move(name), kRawPeer, "ns", Row::Judged::kRatio, bar}; }
 
 Result<Row> MeasureFresh(const Plan& plan, CordonSide& cordon, RawSide& raw) {
-  const runtime::Plugin& plugin = cordon.plugin();
-  CORDON_ASSIGN(const engine::Function add, plugin.Resolve("add"));
-  std::vector<std::uint8_t> input, output;
+  CORDON_ASSIGN(const Add add, cordon.plugin().Function<std::int32_t(std::int32_t, std::int32_t)>("add"));
   const Side ours = [&](std::uint64_t iterations) -> Status {
     for (std::uint64_t i = 0; i < iterations; ++i) {
-      input.clear();
-      wire::Writer writer(input);
-      writer.S32(40);
-      writer.S32(2);
-      CORDON_TRY(plugin.CallRaw(add, input, output));
-      if (wire::Reader(output).S32() != 42) return Unexpected();
+      CORDON_ASSIGN(const std::int32_t sum, add(40, 2));
+      if (sum != 42) return Unexpected();
     }
     return {};
   };
@@ -74,9 +68,9 @@ Result<Row> MeasureWarm(const Plan& plan, RawSide& raw, const RowSpec& spec, raw
 }
 
 Result<Row> MeasureAdd(const Plan& plan, CordonSide& cordon, RawSide& raw) {
-  CORDON_ASSIGN(TypedCalls calls, TypedCalls::Open(cordon.plugin()));
+  CORDON_ASSIGN(GuestCalls calls, GuestCalls::Open(cordon.plugin()));
   return MeasureWarm(plan, raw, Spec("warm-add", 1.25), RAW_ADD, [&]() -> Status {
-    CORDON_ASSIGN(const std::int32_t sum, calls.Add(40, 2));
+    CORDON_ASSIGN(const std::int32_t sum, calls.add.On(calls.instance, 40, 2));
     return sum == 42 ? Status{} : Unexpected();
   });
 }
@@ -84,52 +78,48 @@ Result<Row> MeasureAdd(const Plan& plan, CordonSide& cordon, RawSide& raw) {
 // As raw does, each result is a value of its own: made and dropped in every iteration.
 Result<Row> MeasureString(const Plan& plan, CordonSide& cordon, RawSide& raw, const RowSpec& spec, raw_row row,
                           std::size_t bytes) {
-  CORDON_ASSIGN(TypedCalls calls, TypedCalls::Open(cordon.plugin()));
+  CORDON_ASSIGN(GuestCalls calls, GuestCalls::Open(cordon.plugin()));
   const std::string text = SampleText(bytes);
   return MeasureWarm(plan, raw, spec, row, [&]() -> Status {
-    std::string answer;
-    CORDON_TRY(calls.EchoString(text, answer));
+    CORDON_ASSIGN(const std::string answer, calls.echo_string.On(calls.instance, text));
     return answer.size() == bytes ? Status{} : Unexpected();
   });
 }
 
 Result<Row> MeasureBytes(const Plan& plan, CordonSide& cordon, RawSide& raw) {
-  CORDON_ASSIGN(TypedCalls calls, TypedCalls::Open(cordon.plugin()));
+  CORDON_ASSIGN(GuestCalls calls, GuestCalls::Open(cordon.plugin()));
   const std::vector<std::uint8_t> block = SampleBytes(64 << 10);
   return MeasureWarm(plan, raw, Spec("bytes-64k", 1.5), RAW_BYTES_64K, [&]() -> Status {
-    std::vector<std::uint8_t> answer;
-    CORDON_TRY(calls.EchoBytes(block, answer));
+    CORDON_ASSIGN(const std::vector<std::uint8_t> answer, calls.echo_bytes.On(calls.instance, block));
     return answer.size() == block.size() ? Status{} : Unexpected();
   });
 }
 
 Result<Row> MeasureNested(const Plan& plan, CordonSide& cordon, RawSide& raw) {
-  CORDON_ASSIGN(TypedCalls calls, TypedCalls::Open(cordon.plugin()));
+  CORDON_ASSIGN(GuestCalls calls, GuestCalls::Open(cordon.plugin()));
   const Message message = SampleMessage();
   return MeasureWarm(plan, raw, Spec("bytes-nested-64k", 1.5), RAW_NESTED_64K, [&]() -> Status {
-    Message answer;
-    CORDON_TRY(calls.EchoNested(message, answer));
+    CORDON_ASSIGN(const Message answer, calls.echo_nested.On(calls.instance, message));
     return answer.content.size() == message.content.size() ? Status{} : Unexpected();
   });
 }
 
 // Against the same call with C++ values, not against raw: the row asks what JSON adds.
 Result<Row> MeasureJson(const Plan& plan, CordonSide& cordon, RawSide&) {
-  CORDON_ASSIGN(TypedCalls calls, TypedCalls::Open(cordon.plugin()));
+  CORDON_ASSIGN(GuestCalls calls, GuestCalls::Open(cordon.plugin()));
   const Entry entry = SampleEntry();
   const std::string json = SampleEntryJson();
   const Side by_json = [&](std::uint64_t iterations) -> Status {
     for (std::uint64_t i = 0; i < iterations; ++i) {
-      CORDON_ASSIGN(const std::string answer, calls.EchoRecordJson(json));
+      CORDON_ASSIGN(const Answer answer, calls.instance.Call("echo-record", json));
       // The parameters without their name are the result.
-      if (answer.size() + 10 != json.size()) return Unexpected();
+      if (answer.json.size() + 10 != json.size()) return Unexpected();
     }
     return {};
   };
   const Side typed = [&](std::uint64_t iterations) -> Status {
     for (std::uint64_t i = 0; i < iterations; ++i) {
-      Entry answer;
-      CORDON_TRY(calls.EchoRecord(entry, answer));
+      CORDON_ASSIGN(const Entry answer, calls.echo_record.On(calls.instance, entry));
       if (answer.digest != entry.digest) return Unexpected();
     }
     return {};

@@ -9,7 +9,7 @@
 #include <random>
 
 #include "base/unique_fd.h"
-#include "base/wire.h"
+#include "guest_calls.h"
 #include "rows.h"
 
 namespace cordon::bench {
@@ -27,16 +27,11 @@ Result<double> ResidentKiB() {
   return Fail(Code::kIo, "/proc/self/smaps_rollup cannot be read");
 }
 
-Status HoldCordon(const runtime::Plugin& plugin, std::uint32_t count, std::vector<engine::Instance>& held) {
-  CORDON_ASSIGN(const engine::Function add, plugin.Resolve("add"));
-  const engine::CallLimits limits = {.wall = plugin.limits().timeout, .cpu = {}, .fuel = {}};
-  std::vector<std::uint8_t> input, output;
-  wire::Writer writer(input);
-  writer.S32(40);
-  writer.S32(2);
+Status HoldCordon(const Plugin& plugin, std::uint32_t count, std::vector<Instance>& held) {
+  CORDON_ASSIGN(const Add add, plugin.Function<std::int32_t(std::int32_t, std::int32_t)>("add"));
   for (std::uint32_t i = 0; i < count; ++i) {
-    CORDON_ASSIGN(engine::Instance instance, plugin.NewInstance());
-    CORDON_TRY(instance.Call(add, input, output, limits));
+    CORDON_ASSIGN(Instance instance, plugin.NewInstance());
+    CORDON_TRY(add.On(instance, 40, 2));
     held.push_back(std::move(instance));
   }
   return {};
@@ -106,7 +101,7 @@ Status HoldInstances(const std::filesystem::path& guests, std::string_view side,
     return PrintGrowth(count, [&](std::uint32_t n) { return raw.Hold(n); });
   }
   CORDON_ASSIGN(const std::unique_ptr<CordonSide> cordon, CordonSide::Open(guests, pool));
-  std::vector<engine::Instance> held;
+  std::vector<Instance> held;
   held.reserve(pool);
   return PrintGrowth(count, [&](std::uint32_t n) { return HoldCordon(cordon->plugin(), n, held); });
 }

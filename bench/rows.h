@@ -8,7 +8,6 @@
 
 #include "figures.h"
 #include "sides.h"
-#include "typed.h"
 
 namespace cordon::bench {
 

@@ -2,18 +2,13 @@
 
 #include <cstdlib>
 
-#include "audit/audit_log.h"
 #include "base/file.h"
+#include "manifest/config.h"
 
 namespace cordon::bench {
 namespace {
 
 constexpr std::size_t kGuestBytesMax = 8 << 20;
-
-class NoLines final : public services::LogSink {
- public:
-  void Write(const services::LogLine&) override {}
-};
 
 const std::uint8_t* BytesOf(const std::string& text) { return reinterpret_cast<const std::uint8_t*>(text.data()); }
 
@@ -33,17 +28,13 @@ Result<std::unique_ptr<CordonSide>> CordonSide::Open(const std::filesystem::path
   std::string name = (std::filesystem::temp_directory_path() / "cordon-bench-XXXXXX").string();
   if (::mkdtemp(name.data()) == nullptr) return Fail(Code::kIo, "a temporary folder cannot be made");
   side->state_folder_ = name;
-  CORDON_ASSIGN(std::shared_ptr<audit::AuditLog> log, audit::AuditLog::Open(name));
-  runtime::HostOptions options;
-  options.observer = std::move(log);
-  options.log_sink = std::make_shared<NoLines>();
+  HostOptions options;
+  CORDON_ASSIGN(options.audit, OpenAuditLog(name));
   options.max_instances = max_instances;
-  CORDON_ASSIGN(side->host_, runtime::Host::Create(std::move(options)));
-  runtime::LoadRequest request;
-  request.source = guests / "bench.wasm";
-  CORDON_ASSIGN(side->bench_, side->host_->Load(request));
-  request.source = guests / "a20_sleep.wasm";
-  CORDON_ASSIGN(side->sleeper_, side->host_->Load(request));
+  options.compiler = HostOptions::Compiler::kInProcess;
+  CORDON_ASSIGN(side->host_, Host::Create(std::move(options)));
+  CORDON_ASSIGN(side->bench_, side->host_->Load(guests / "bench.wasm"));
+  CORDON_ASSIGN(side->sleeper_, side->host_->Load(guests / "a20_sleep.wasm"));
   return side;
 }
 
@@ -74,7 +65,7 @@ Status RawSide::Round(raw_row row, std::uint64_t iterations) {
   return raw_round(raw_.get(), row, iterations) ? Status{} : RawFailed();
 }
 
-Status RawSide::Stop(raw_stop_row row, Duration timeout, std::uint32_t bytes) {
+Status RawSide::Stop(raw_stop_row row, std::chrono::nanoseconds timeout, std::uint32_t bytes) {
   return raw_stop(raw_.get(), row, static_cast<std::uint64_t>(timeout.count()), bytes) ? Status{} : RawFailed();
 }
 

@@ -1,15 +1,16 @@
 // The two sides that are measured: Cordon with everything on that a host has by default, and raw Wasmtime.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
-#include "cordon/result.h"
+#include "cordon/host.h"
 #include "raw/raw.h"
-#include "runtime/host.h"
 
 namespace cordon::bench {
 
@@ -27,14 +28,14 @@ class CordonSide {
   CordonSide(const CordonSide&) = delete;
   CordonSide& operator=(const CordonSide&) = delete;
 
-  const runtime::Plugin& plugin() const { return *bench_; }
-  const runtime::Plugin& sleeper() const { return *sleeper_; }
+  const Plugin& plugin() const { return *bench_; }
+  const Plugin& sleeper() const { return *sleeper_; }
 
  private:
   CordonSide() = default;
   std::filesystem::path state_folder_;
-  std::unique_ptr<runtime::Host> host_;
-  std::shared_ptr<const runtime::Plugin> bench_, sleeper_;
+  std::optional<Host> host_;
+  std::optional<Plugin> bench_, sleeper_;
 };
 
 class RawSide {
@@ -42,7 +43,7 @@ class RawSide {
   static Result<RawSide> Open(const Guests& guests, std::uint32_t max_instances);
 
   Status Round(raw_row row, std::uint64_t iterations);
-  Status Stop(raw_stop_row row, Duration timeout, std::uint32_t bytes);
+  Status Stop(raw_stop_row row, std::chrono::nanoseconds timeout, std::uint32_t bytes);
   Status Hold(std::uint32_t count);
 
  private:

@@ -1,7 +1,7 @@
 #include <chrono>
+#include <functional>
 #include <random>
 
-#include "base/wire.h"
 #include "rows.h"
 
 namespace cordon::bench {
@@ -15,49 +15,52 @@ struct Runaway {
   std::string name;
   std::string peer;
   raw_stop_row row;
-  std::string export_name;
   std::size_t calls = 10;  // in each round
-  Duration timeout_min, timeout_max;
+  std::chrono::nanoseconds timeout_min, timeout_max;
 };
 
-Duration Draw(const Runaway& runaway, std::mt19937_64& random) {
+std::chrono::nanoseconds Draw(const Runaway& runaway, std::mt19937_64& random) {
   std::uniform_int_distribution<std::int64_t> draw(runaway.timeout_min.count(), runaway.timeout_max.count());
-  return Duration(draw(random));
+  return std::chrono::nanoseconds(draw(random));
 }
 
 // Microseconds from the deadline until the call has ended and all that it held is released.
 template <typename Stop>
-Result<double> OvershootUs(Duration timeout, Stop stop) {
+Result<double> OvershootUs(std::chrono::nanoseconds timeout, Stop stop) {
   const auto start = std::chrono::steady_clock::now();
   CORDON_TRY(stop());
   const std::chrono::duration<double, std::micro> over = std::chrono::steady_clock::now() - start - timeout;
   return over.count();
 }
 
-std::vector<std::uint8_t> Payload(raw_stop_row row) {
-  std::vector<std::uint8_t> payload;
-  wire::Writer writer(payload);
-  if (row == RAW_FILL) writer.U32(kBulkBytes);
-  if (row == RAW_SLEEP) writer.U64(1ull << 62);
-  return payload;
+using Call = std::function<Status(const CallOptions& options)>;
+
+Result<Call> CallOf(raw_stop_row row, const CordonSide& cordon) {
+  if (row == RAW_FILL) {
+    CORDON_ASSIGN(auto fill, cordon.plugin().Function<void(std::uint32_t)>("fill"));
+    return [fill](const CallOptions& options) { return fill.Call(options, kBulkBytes); };
+  }
+  if (row == RAW_SLEEP) {
+    CORDON_ASSIGN(auto sleep, cordon.sleeper().Function<void(std::uint64_t)>("sleep"));
+    return [sleep](const CallOptions& options) { return sleep.Call(options, std::uint64_t{1} << 62); };
+  }
+  CORDON_ASSIGN(auto spin, cordon.plugin().Function<void()>("spin"));
+  return [spin](const CallOptions& options) { return spin.Call(options); };
 }
 
 Result<Row> Measure(const Runaway& runaway, const Plan& plan, CordonSide& cordon, RawSide& raw) {
-  const runtime::Plugin& plugin = runaway.row == RAW_SLEEP ? cordon.sleeper() : cordon.plugin();
-  CORDON_ASSIGN(const engine::Function function, plugin.Resolve(runaway.export_name));
-  const std::vector<std::uint8_t> input = Payload(runaway.row);
-  std::vector<std::uint8_t> output;
+  CORDON_ASSIGN(const Call run, CallOf(runaway.row, cordon));
   std::mt19937_64 random(plan.seed);
   Rounds rounds, singles;
   for (std::size_t round = 0; round < plan.slow_rounds; ++round) {
     std::vector<double> ours, theirs;
     for (std::size_t call = 0; call < 2 * runaway.calls; ++call) {
-      const Duration timeout = Draw(runaway, random);
+      const std::chrono::nanoseconds timeout = Draw(runaway, random);
       if (call % 2 == round % 2) {
-        runtime::CallOptions options;
+        CallOptions options;
         options.timeout = timeout;
         CORDON_ASSIGN(const double over, OvershootUs(timeout, [&]() -> Status {
-                        const Status ended = plugin.CallRaw(function, input, output, options);
+                        const Status ended = run(options);
                         if (ended) return Fail(Code::kInternal, "the guest returned");
                         return ended.error().code == Code::kTimeout ? Status{} : ended;
                       }));
@@ -92,9 +95,9 @@ std::vector<NamedRow> StopRows() {
   // Deadlines are drawn at random, so that they fall anywhere between two ticks. Filling needs time to touch its
   // memory.
   return {
-      Named({"kill-spin", kEpoch, RAW_SPIN, "spin", 10, milliseconds(4), milliseconds(9)}),
-      Named({"kill-bulk", kEpoch, RAW_FILL, "fill", 4, milliseconds(120), milliseconds(140)}),
-      Named({"kill-blocked", kDropped, RAW_SLEEP, "sleep", 10, milliseconds(4), milliseconds(9)}),
+      Named({"kill-spin", kEpoch, RAW_SPIN, 10, milliseconds(4), milliseconds(9)}),
+      Named({"kill-bulk", kEpoch, RAW_FILL, 4, milliseconds(120), milliseconds(140)}),
+      Named({"kill-blocked", kDropped, RAW_SLEEP, 10, milliseconds(4), milliseconds(9)}),
   };
 }
 
