@@ -7,14 +7,14 @@ if(CORDON_BRIDGE_LIBRARY)
   set(CORDON_BRIDGE_A ${CORDON_BRIDGE_LIBRARY})
   add_custom_target(cordon_bridge_build)
 else()
-  set(CORDON_BRIDGE_A ${CMAKE_BINARY_DIR}/libcordon_bridge.a)
+  set(CORDON_BRIDGE_A ${PROJECT_BINARY_DIR}/libcordon_bridge.a)
   file(GLOB_RECURSE CORDON_BRIDGE_SOURCES CONFIGURE_DEPENDS
-    ${CMAKE_SOURCE_DIR}/bridge/*.rs ${CMAKE_SOURCE_DIR}/bridge/*.toml ${CMAKE_SOURCE_DIR}/bridge/*.wit
-    ${CMAKE_SOURCE_DIR}/bridge/Cargo.lock)
+    ${PROJECT_SOURCE_DIR}/bridge/*.rs ${PROJECT_SOURCE_DIR}/bridge/*.toml ${PROJECT_SOURCE_DIR}/bridge/*.wit
+    ${PROJECT_SOURCE_DIR}/bridge/Cargo.lock)
   add_custom_command(
     OUTPUT ${CORDON_BRIDGE_A}
-    COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/build_bridge.py --output ${CORDON_BRIDGE_A}
-    DEPENDS ${CORDON_BRIDGE_SOURCES} ${CMAKE_SOURCE_DIR}/tools/build_bridge.py
+    COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/build_bridge.py --output ${CORDON_BRIDGE_A}
+    DEPENDS ${CORDON_BRIDGE_SOURCES} ${PROJECT_SOURCE_DIR}/tools/build_bridge.py
     COMMENT "Building the engine bridge (Rust)"
     USES_TERMINAL VERBATIM)
   add_custom_target(cordon_bridge_build DEPENDS ${CORDON_BRIDGE_A})
@@ -22,6 +22,6 @@ endif()
 add_library(cordon_bridge STATIC IMPORTED GLOBAL)
 set_target_properties(cordon_bridge PROPERTIES
   IMPORTED_LOCATION ${CORDON_BRIDGE_A}
-  INTERFACE_INCLUDE_DIRECTORIES ${CMAKE_SOURCE_DIR}/bridge/include
+  INTERFACE_INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR}/bridge/include
   INTERFACE_LINK_LIBRARIES "gcc_s;util;rt;pthread;m;dl")
 add_dependencies(cordon_bridge cordon_bridge_build)
