@@ -47,18 +47,21 @@ Status CallWarm(detail::InstanceState& instance, const detail::BoundFunction& fu
   if (options == nullptr) {
     CORDON_TRY(embed::CheckPlace(nullptr));
     instance.busy.store(true, std::memory_order_relaxed);
-    outcome = state.plugin->CallTargetIn(instance.instance, function.target, input, out, function.plain);
+    outcome = state.plugin->CallTargetIn(instance.instance, function.target, input, out, function.plain,
+                                         instance.NextCallId());
   } else {
     CORDON_ASSIGN(runtime::CallOptions call, embed::OptionsOf(state, *options));
     instance.busy.store(true, std::memory_order_relaxed);
     if (call.handle == nullptr) {
-      outcome = state.plugin->CallTargetIn(instance.instance, function.target, input, out, call);
+      outcome = state.plugin->CallTargetIn(instance.instance, function.target, input, out, call, instance.NextCallId());
     } else {
       const embed::CancelWatch watch(options->cancel, *call.handle);
-      outcome = state.plugin->CallTargetIn(instance.instance, function.target, input, out, call);
+      outcome = state.plugin->CallTargetIn(instance.instance, function.target, input, out, call, instance.NextCallId());
     }
   }
   instance.busy.store(false, std::memory_order_relaxed);
+  if (outcome) [[likely]]
+    return instance.CountOne();
   return outcome;
 }
 

@@ -204,7 +204,7 @@ Result<Instance> Plugin::NewInstance(const CallOptions& options) const {
     CORDON_TRY(embed::CheckUsable(*state_));
     CORDON_ASSIGN(runtime::CallOptions call, embed::OptionsOf(*state_, options));
     CORDON_ASSIGN(engine::Instance instance, state_->plugin->NewInstance(call));
-    return Instance(std::unique_ptr<detail::InstanceState>(new detail::InstanceState{state_, std::move(instance)}));
+    return Instance(std::make_unique<detail::InstanceState>(state_, std::move(instance)));
   });
 }
 

@@ -14,6 +14,8 @@ namespace {
 // A group of calls is written when it is this old, or this large.
 constexpr std::int64_t kGroupAgeMaxNs = 250'000'000;
 constexpr std::uint64_t kGroupCallsMax = 100'000;
+// Calls by name that have a record each; more of them in one second are counted.
+constexpr std::int64_t kOwnRecordsPerSecond = 100;
 
 std::int64_t CoarseNowNs() {
   timespec now{};
@@ -56,8 +58,15 @@ Result<engine::CallLimits> Rest(const engine::CallLimits& limits, MonotonicTime 
 
 }  // namespace
 
-bool CallCounter::Add(std::uint64_t duration_ns) {
-  const std::uint64_t count = count_.fetch_add(1, std::memory_order_relaxed) + 1;
+bool CallCounter::Admits() {
+  const std::int64_t second = CoarseNowNs() / 1'000'000'000;
+  // Two threads that see a new second at once admit a few more: the figure is a bound on work, not on truth.
+  if (second_.exchange(second, std::memory_order_relaxed) != second) admitted_.store(0, std::memory_order_relaxed);
+  return admitted_.fetch_add(1, std::memory_order_relaxed) < kOwnRecordsPerSecond;
+}
+
+bool CallCounter::Add(std::uint64_t calls, std::uint64_t duration_ns) {
+  const std::uint64_t count = count_.fetch_add(calls, std::memory_order_relaxed) + calls;
   total_ns_.fetch_add(duration_ns, std::memory_order_relaxed);
   const std::int64_t now = CoarseNowNs();
   std::int64_t since = since_ns_.load(std::memory_order_relaxed);
@@ -272,7 +281,9 @@ Error NotToRun() { return Error(Code::kUsage, "the plugin was loaded to be looke
 
 }  // namespace
 
-std::uint64_t Plugin::NextCallId() const { return state_->host->next_call.fetch_add(1, std::memory_order_relaxed); }
+std::uint64_t Plugin::NextCallId(std::uint64_t count) const {
+  return state_->host->next_call.fetch_add(count, std::memory_order_relaxed);
+}
 
 Status Plugin::CallIn(std::string_view action_name, std::string_view input_json, const CallOptions& options,
                       CallReport& report, const RunGuest& run) const {
@@ -288,8 +299,12 @@ Status Plugin::CallIn(std::string_view action_name, std::string_view input_json,
   CORDON_TRY(state_->abi->Lower(action->binding, input_json, input));
   const ChainScope chain(*state_->host->chains, report.call_id, options.callers);
   const Status outcome = run(*action, input, output, LimitsFor(action->limits, options));
-  CORDON_TRY(AuditCall(*state_, action_name, report, options, outcome));
-  CORDON_TRY(outcome);
+  if (!outcome || state_->calls.Admits()) {
+    CORDON_TRY(AuditCall(*state_, action_name, report, options, outcome));
+    CORDON_TRY(outcome);
+  } else {
+    CORDON_TRY(CountCalls(1, report.usage.wall));
+  }
   CORDON_ASSIGN(abi::Outcome answer, state_->abi->Lift(action->binding, output));
   if (answer.json.size() > state_->limits.output.count) {
     return Fail(SizeError(Code::kOutputSize, "output", answer.json.size(), state_->limits.output));
@@ -367,7 +382,11 @@ Status Plugin::Settle(const Status& outcome, const Target& target, const engine:
     CORDON_TRY(AuditCall(*state_, target.export_name, report, options, outcome));
     return outcome;
   }
-  if (!state_->calls.Add(static_cast<std::uint64_t>(usage.wall.count()))) return {};
+  return CountCalls(1, usage.wall);
+}
+
+Status Plugin::CountCalls(std::uint64_t count, Duration total) const {
+  if (!state_->calls.Add(count, static_cast<std::uint64_t>(total.count()))) return {};
   const CallCounter::Group group = state_->calls.Take();
   if (group.count == 0) return {};  // another thread took it first
   return state_->observer().OnCalls(
@@ -397,12 +416,13 @@ Status Plugin::CallTarget(const Target& target, engine::Pieces input, engine::Re
 }
 
 Status Plugin::CallTargetIn(engine::Instance& instance, const Target& target, engine::Pieces input,
-                            engine::ResultSink& sink, const CallOptions& options) const {
+                            engine::ResultSink& sink, const CallOptions& options, std::uint64_t call_id) const {
   CORDON_TRY(CheckInput(input));
-  const std::uint64_t id = options.call_id != 0 ? options.call_id : NextCallId();
-  const ChainScope chain(*state_->host->chains, id, options.callers);
+  const ChainScope chain(*state_->host->chains, call_id, options.callers);
   if (options.handle) options.handle->Watch(instance.interrupter());
-  const Status outcome = instance.Call(target.function, input, sink, LimitsFor(target.limits, options), id);
+  const Status outcome = instance.Call(target.function, input, sink, LimitsFor(target.limits, options), call_id);
+  if (outcome) [[likely]]
+    return {};
   return Settle(outcome, target, engine::Usage{}, options);
 }
 
@@ -428,7 +448,7 @@ Status Plugin::CallRaw(const engine::Function& function, std::span<const std::ui
     CORDON_TRY(AuditCall(*state_, "", report, options, outcome));
     return outcome;
   }
-  if (state_->calls.Add(static_cast<std::uint64_t>(usage.wall.count()))) {
+  if (state_->calls.Add(1, static_cast<std::uint64_t>(usage.wall.count()))) {
     const CallCounter::Group group = state_->calls.Take();
     if (group.count == 0) return {};  // another thread took it first
     CORDON_TRY(state_->observer().OnCalls(

@@ -116,13 +116,16 @@ class Plugin {
   // have a record. E_INPUT_SIZE.
   Status CallTarget(const Target& target, engine::Pieces input, engine::ResultSink& sink,
                     const CallOptions& options = {}) const;
-  // The same in an instance of NewInstance.
+  // The same in an instance of NewInstance; whoever keeps the instance counts what went well, by CountCalls.
   Status CallTargetIn(engine::Instance& instance, const Target& target, engine::Pieces input, engine::ResultSink& sink,
-                      const CallOptions& options = {}) const;
+                      const CallOptions& options, std::uint64_t call_id) const;
   // An action with JSON in an instance of NewInstance; errors as Call.
   Status CallIn(engine::Instance& instance, std::string_view action, std::string_view input_json,
                 const CallOptions& options, CallReport& report) const;
-  std::uint64_t NextCallId() const;
+  // `count` identifiers in a row, the first of which is given back.
+  std::uint64_t NextCallId(std::uint64_t count = 1) const;
+  // Adds calls to the audit's tally.
+  Status CountCalls(std::uint64_t count, Duration total) const;
 
   // As FindTarget and CallTarget, without limits of the action. `function` from Resolve.
   Result<engine::Function> Resolve(std::string_view action) const;

@@ -41,8 +41,10 @@ struct BoundAction {
 // Calls are counted and recorded in groups, so that a hot loop does not write a line each (audit.md, loss window).
 class CallCounter {
  public:
-  // Counts one call; true when the group should be written.
-  bool Add(std::uint64_t duration_ns);
+  // Whether a call of this moment has a record of its own: the first hundred of each second do.
+  bool Admits();
+  // Counts calls; true when the group should be written.
+  bool Add(std::uint64_t calls, std::uint64_t duration_ns);
   struct Group {
     std::uint64_t count, total_ns;
   };
@@ -50,6 +52,7 @@ class CallCounter {
 
  private:
   std::atomic<std::uint64_t> count_{0}, total_ns_{0};
+  std::atomic<std::int64_t> second_{0}, admitted_{0};
   std::atomic<std::int64_t> since_ns_{0};  // CLOCK_MONOTONIC_COARSE of the group's first call; 0: empty
 };
 
