@@ -145,8 +145,8 @@ typedef struct cordon_writer {
 //
 // `retain` makes a reference of the engine's own out of `user`: `send` gets what it returns, and `release` gets it
 // when neither the instance nor a `send` of a blocking import needs it any more. A call that is stopped does not wait
-// for such a `send`: `release` may come later than the end of the instance, on a thread of the engine. Without the two,
-// `user` must outlive everything.
+// for such a `send`: `release` may come later than the end of the instance, on a thread of the engine. Without the
+// two, `user` must outlive everything.
 typedef struct cordon_port {
   void *user;
   uint32_t (*send)(void *user,

@@ -154,8 +154,9 @@ struct InstanceOptions {
 };
 
 struct CallLimits {
-  Duration wall{
-      std::chrono::seconds(30)};      // from the start of the call; also ends a call that is blocked in a host call
+  // From the start of the call, never less, and a tick (1 ms) more at most; also ends a call that is blocked in a host
+  // call.
+  Duration wall{std::chrono::seconds(30)};
   std::optional<Duration> cpu;        // of the calling thread
   std::optional<std::uint64_t> fuel;  // needs EngineOptions::fuel
 };
@@ -166,6 +167,8 @@ struct Usage {
   std::uint64_t host_calls = 0;
   std::uint64_t bytes_in = 0, bytes_out = 0;  // of the call's payloads
   std::uint64_t stdout_dropped_bytes = 0, stderr_dropped_bytes = 0;
+  // Exact for making an instance, for CallOnce and for code that may block. Calls of other instances are timed by the
+  // engine's ticks of a millisecond: zero for most short calls, right in the sum over many.
   Duration wall{0};
   Duration cpu{0};  // sampled each millisecond
 };

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <memory>
 
 #include "engine/engine.h"
 #include "engine/raw.h"
@@ -12,33 +13,44 @@ void WriteString(void* user, const std::uint8_t* data, std::size_t size) noexcep
   static_cast<std::string*>(user)->assign(reinterpret_cast<const char*>(data), size);
 }
 
-// Pieces as the ABI's structures. Few are the rule: then nothing is allocated.
+// Pieces as the ABI's structures. Few are the rule: then nothing is allocated, and only what is used is written.
 class PiecesView {
  public:
   explicit PiecesView(Pieces pieces) : size_(pieces.size()) {
-    if (size_ > few_.size()) many_.resize(size_);
-    cordon_bytes* to = many_.empty() ? few_.data() : many_.data();
-    for (std::size_t i = 0; i < size_; ++i) to[i] = {pieces[i].data(), pieces[i].size()};
+    cordon_bytes* to = few_.data();
+    if (size_ > few_.size()) [[unlikely]] {
+      many_ = std::make_unique_for_overwrite<cordon_bytes[]>(size_);
+      to = many_.get();
+    }
+    data_ = to;
+    for (const auto& piece : pieces) *to++ = {piece.data(), piece.size()};
   }
-  const cordon_bytes* data() const { return many_.empty() ? few_.data() : many_.data(); }
+  PiecesView(const PiecesView&) = delete;
+  PiecesView& operator=(const PiecesView&) = delete;
+  const cordon_bytes* data() const { return data_; }
   std::size_t size() const { return size_; }
 
  private:
   std::size_t size_;
-  std::array<cordon_bytes, 8> few_;
-  std::vector<cordon_bytes> many_;
+  const cordon_bytes* data_;
+  std::array<cordon_bytes, 8> few_;  // not initialised
+  std::unique_ptr<cordon_bytes[]> many_;
 };
+
+using Piece = std::span<const std::uint8_t>;
 
 // The bridge's pieces to a ResultSink.
 void Take(void* user, const cordon_bytes* pieces, std::size_t size) noexcept {
   ResultSink& sink = *static_cast<ResultSink*>(user);
-  std::array<std::span<const std::uint8_t>, 8> few;
-  if (size <= few.size()) {
-    for (std::size_t i = 0; i < size; ++i) few[i] = {pieces[i].data, pieces[i].len};
-    sink.Take(Pieces(few.data(), size));
-    return;
+  if (size == 1) {
+    const Piece one(pieces->data, pieces->len);
+    return sink.Take(Pieces(&one, 1));
   }
-  std::vector<std::span<const std::uint8_t>> many;
+  if (size == 2) {
+    const std::array<Piece, 2> both = {Piece(pieces[0].data, pieces[0].len), Piece(pieces[1].data, pieces[1].len)};
+    return sink.Take(both);
+  }
+  std::vector<Piece> many;
   many.reserve(size);
   for (std::size_t i = 0; i < size; ++i) many.emplace_back(pieces[i].data, pieces[i].len);
   sink.Take(many);

@@ -209,6 +209,7 @@ Status RunOnce(const Plugin::State& state, const engine::InstanceOptions& instan
     done = instance->Call(action.binding.function, input, output, *rest, report.call_id);
   }
   report.usage = instance->usage();
+  report.usage.wall = std::chrono::steady_clock::now() - start;  // finer than the engine's ticks
   report.stdout_text = instance->TakeStdout();
   report.stderr_text = instance->TakeStderr();
   return done;

@@ -7,12 +7,11 @@ use crate::types::{
     cordon_writer, list,
 };
 use ::cordon_engine::files::Mount;
+use ::cordon_engine::instance::Traces;
 use ::cordon_engine::store::{Clock, InstanceOptions, Interrupter, Limits, Port};
-use ::cordon_engine::{Fault, Instance, Kind, Outcome, recycle};
-use std::borrow::Cow;
+use ::cordon_engine::{Fault, Instance, Kind, Outcome, Piece};
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// One store and what lives in it. One owner at a time.
 pub struct cordon_instance(Instance);
@@ -76,15 +75,12 @@ unsafe fn port(port: *const cordon_port) -> Option<Arc<dyn Port>> {
     unsafe { port.as_ref().map(|p| Arc::new(HeldPort::new(p)) as Arc<dyn Port>) }
 }
 
-unsafe fn gather<'a>(pieces: *const cordon_bytes, len: usize) -> Outcome<Cow<'a, [u8]>> {
-    // Safety: the caller's views, valid for the call.
-    unsafe {
-        let pieces = list(pieces, len, "pieces")?;
-        match pieces {
-            [one] => Ok(Cow::Borrowed(one.get())),
-            _ => Ok(Cow::Owned(pieces.iter().flat_map(|p| p.get()).copied().collect())),
-        }
-    }
+/// What C passes and what the engine takes are laid out the same.
+const _: () = assert!(size_of::<cordon_bytes>() == size_of::<Piece<'_>>() && align_of::<Piece<'_>>() == 8);
+
+unsafe fn input<'a>(pieces: *const cordon_bytes, len: usize) -> Outcome<&'a [Piece<'a>]> {
+    // Safety: the caller's views, valid for the call; both are a pointer and a length, by repr(C).
+    unsafe { list(pieces.cast::<Piece<'a>>(), len, "pieces") }
 }
 
 /// Makes an instance and runs its initialisers under `limits`. `port` may be NULL when nothing needs the host.
@@ -133,11 +129,8 @@ pub unsafe extern "C" fn cordon_instance_call(
                 let instance = instance.as_mut().ok_or_else(|| null("instance"))?;
                 (instance, borrow(function, "function")?, borrow(limits, "limits")?.get()?, borrow(output, "output")?)
             };
-            let input = unsafe { gather(pieces, pieces_len)? };
-            let result = instance.0.call(&function.0, &input, &limits, call_id)?;
-            output.put(&result);
-            recycle(result);
-            Ok(())
+            let input = unsafe { input(pieces, pieces_len)? };
+            instance.0.call_pieces(&function.0, input, &limits, call_id, &mut |pieces| output.take(pieces))
         },
     )
 }
@@ -173,28 +166,25 @@ pub unsafe extern "C" fn cordon_call_once(
                     borrow(output, "output")?,
                 )
             };
-            let input = unsafe { gather(pieces, pieces_len)? };
+            let input = unsafe { input(pieces, pieces_len)? };
             let (options, host) = unsafe { (options(instance_options)?, port(host)) };
-            let start = Instant::now();
-            let mut instance = Instance::new(&linked.0, options, host, &limits, call_id)?;
-            // Making the instance and calling it share one deadline and one budget.
-            let limits = limits.less(start.elapsed(), &instance.usage());
-            let result = instance.call(&function.0, &input, &limits, call_id);
+            let (linked, function) = (&linked.0, &function.0);
+            let mut sink = |pieces: &[Piece<'_>]| output.take(pieces);
+            let mut traces = Traces::default();
+            let outcome =
+                Instance::once(linked, options, host, function, input, &limits, call_id, &mut sink, &mut traces);
             unsafe {
                 if let Some(usage) = usage.as_mut() {
-                    *usage = instance.usage().into();
+                    *usage = traces.usage.into();
                 }
                 if let Some(writer) = stdout_bytes.as_ref() {
-                    writer.put(&instance.take_stdout());
+                    writer.put(&traces.stdout);
                 }
                 if let Some(writer) = stderr_bytes.as_ref() {
-                    writer.put(&instance.take_stderr());
+                    writer.put(&traces.stderr);
                 }
             }
-            let result = result?;
-            output.put(&result);
-            recycle(result);
-            Ok(())
+            outcome
         },
     )
 }

@@ -1,9 +1,8 @@
 //! Plain structures that cross the ABI.
 
-use ::cordon_engine::Outcome;
 use ::cordon_engine::store::{Port, Reply};
+use ::cordon_engine::{Outcome, Piece};
 use std::ffi::{c_char, c_void};
-use std::time::{Duration, Instant};
 
 use crate::boundary::null;
 
@@ -67,11 +66,10 @@ pub struct cordon_result_sink {
 }
 
 impl cordon_result_sink {
-    pub(crate) fn put(&self, bytes: &[u8]) {
-        let piece = cordon_bytes { data: bytes.as_ptr(), len: bytes.len() };
+    pub(crate) fn take(&self, pieces: &[Piece<'_>]) {
         if let Some(take) = self.take {
-            // Safety: the caller's own function and pointer.
-            unsafe { take(self.user, &piece, 1) }
+            // Safety: the caller's own function and pointer; a Piece is laid out as cordon_bytes (call.rs).
+            unsafe { take(self.user, pieces.as_ptr().cast(), pieces.len()) }
         }
     }
 }
@@ -93,8 +91,8 @@ pub struct cordon_message {
 ///
 /// `retain` makes a reference of the engine's own out of `user`: `send` gets what it returns, and `release` gets it
 /// when neither the instance nor a `send` of a blocking import needs it any more. A call that is stopped does not wait
-/// for such a `send`: `release` may come later than the end of the instance, on a thread of the engine. Without the two,
-/// `user` must outlive everything.
+/// for such a `send`: `release` may come later than the end of the instance, on a thread of the engine. Without the
+/// two, `user` must outlive everything.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct cordon_port {
@@ -140,26 +138,19 @@ unsafe extern "C" fn append(user: *mut c_void, data: *const u8, len: usize) {
     out.extend_from_slice(bytes);
 }
 
-fn monotonic_ns(at: Instant) -> i64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    let now_ns = now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec);
-    let left = at.saturating_duration_since(Instant::now());
-    now_ns.saturating_add(i64::try_from(left.as_nanos()).unwrap_or(i64::MAX))
-}
-
 fn view(text: &str) -> cordon_str {
     cordon_str { data: text.as_ptr().cast(), len: text.len() }
 }
 
 impl Port for HeldPort {
-    fn send(&self, call_id: u64, interface: &str, function: &str, payload: &[u8], deadline: Option<Instant>) -> Reply {
+    fn send(&self, call_id: u64, interface: &str, function: &str, payload: &[u8], deadline_ns: u64) -> Reply {
         let Some(send) = self.0.send else { return Reply::Trap(0, "the host answers nothing".into()) };
         let message = cordon_message {
             call_id,
             interface_name: view(interface),
             function: view(function),
             payload: cordon_bytes { data: payload.as_ptr(), len: payload.len() },
-            deadline_ns: deadline.map_or(0, monotonic_ns),
+            deadline_ns: i64::try_from(deadline_ns).unwrap_or(i64::MAX),
         };
         let mut out: Vec<u8> = Vec::new();
         let writer = cordon_writer { user: (&raw mut out).cast(), write: Some(append) };
@@ -251,13 +242,14 @@ pub struct cordon_call_limits {
 }
 
 impl cordon_call_limits {
+    #[inline]
     pub(crate) fn get(&self) -> Outcome<::cordon_engine::store::CallLimits> {
         if self.wall_ns == 0 {
             return Err(::cordon_engine::Fault::new(::cordon_engine::Kind::Invalid, "a call needs a time limit"));
         }
         Ok(::cordon_engine::store::CallLimits {
-            wall: Duration::from_nanos(self.wall_ns),
-            cpu: (self.cpu_ns != 0).then(|| Duration::from_nanos(self.cpu_ns)),
+            wall_ns: self.wall_ns,
+            cpu_ns: (self.cpu_ns != 0).then_some(self.cpu_ns),
             fuel: (self.fuel != 0).then_some(self.fuel),
         })
     }
@@ -279,7 +271,6 @@ pub struct cordon_usage {
 
 impl From<::cordon_engine::store::Usage> for cordon_usage {
     fn from(u: ::cordon_engine::store::Usage) -> cordon_usage {
-        let ns = |d: Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
         cordon_usage {
             memory_peak_bytes: u.memory_peak_bytes,
             fuel: u.fuel,
@@ -288,8 +279,8 @@ impl From<::cordon_engine::store::Usage> for cordon_usage {
             bytes_out: u.bytes_out,
             stdout_dropped_bytes: u.stdout_dropped_bytes,
             stderr_dropped_bytes: u.stderr_dropped_bytes,
-            wall_ns: ns(u.wall),
-            cpu_ns: ns(u.cpu),
+            wall_ns: u.wall_ns,
+            cpu_ns: u.cpu_ns,
         }
     }
 }

@@ -1,18 +1,17 @@
 //! An engine: what is fixed for all code compiled with it, its ticker and its async runtime.
 //! Settings: security.md section 8; each line that differs from Wasmtime's default says why.
 
+use crate::disposal::Disposal;
 use crate::fault::{Fault, Kind, Outcome};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
-use std::time::Duration;
+use crate::store::CallLimits;
+pub use crate::ticker::TICK;
+use crate::ticker::Ticker;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 use wasmtime::{
     Config, InstanceAllocationStrategy, ModuleVersionStrategy, OptLevel, PoolingAllocationConfig, Strategy,
 };
 
-/// One tick of the epoch clock: how finely a running guest looks at its deadline.
-pub const TICK: Duration = Duration::from_millis(1);
-/// The ticker sleeps after this many ticks without a call.
-const IDLE_TICKS: u32 = 50;
 /// Room on an async stack above what wasm may use, for host functions that run on it.
 const HOST_STACK_BYTES: usize = 1536 << 10;
 const GUARD_BYTES: u64 = 2 << 30;
@@ -32,7 +31,8 @@ pub struct Options {
 pub struct Engine {
     pub(crate) wasm: wasmtime::Engine,
     pub(crate) options: Options,
-    ticker: Ticker,
+    pub(crate) ticker: Ticker,
+    pub(crate) disposal: Disposal,
     runtime: OnceLock<tokio::runtime::Runtime>,
 }
 
@@ -120,7 +120,23 @@ impl Engine {
             made = wasmtime::Engine::new(&config(&options));
         }
         let wasm = made.map_err(|e| Fault::new(Kind::Internal, format!("cannot make the engine: {e:#}")))?;
-        Ok(Arc::new(Engine { ticker: Ticker::new(wasm.clone()), wasm, options, runtime: OnceLock::new() }))
+        let disposal = Disposal::new(options.max_memory_bytes);
+        Ok(Arc::new(Engine { ticker: Ticker::new(wasm.clone()), disposal, wasm, options, runtime: OnceLock::new() }))
+    }
+
+    /// Waits when the pool is full of stores that are on their way out, and only then.
+    pub(crate) fn make_room(&self, limits: &CallLimits) {
+        if self.disposal.is_idle() {
+            return;
+        }
+        let end = Instant::now() + Duration::from_nanos(limits.wall_ns.min(1_000_000_000));
+        while self.is_full() && self.disposal.wait(end) {}
+    }
+
+    fn is_full(&self) -> bool {
+        let Some(pool) = self.wasm.pooling_allocator_metrics() else { return false };
+        let n = self.options.max_instances as usize;
+        pool.component_instances() >= n as u64 || pool.memories() >= n || pool.tables() >= n.saturating_mul(2)
     }
 
     /// Our own runtime for timers and blocking file work: small, and joined when the engine goes.
@@ -137,114 +153,15 @@ impl Engine {
             .map_err(|e| Fault::new(Kind::Internal, format!("cannot start the threads for blocking work: {e}")))?;
         Ok(self.runtime.get_or_init(|| made).handle())
     }
-
-    /// Ticks while the guard lives. Fails when the ticker cannot start: without it no deadline would ever pass.
-    pub(crate) fn running(&self) -> Outcome<Running<'_>> {
-        self.ticker.begin()?;
-        Ok(Running(&self.ticker))
-    }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
         self.ticker.stop();
+        self.disposal.stop();
         if let Some(runtime) = self.runtime.take() {
             // A guest may have left a read blocked in the kernel; a process must still be able to end.
             runtime.shutdown_timeout(Duration::from_millis(200));
         }
-    }
-}
-
-pub(crate) struct Running<'a>(&'a Ticker);
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        self.0.shared.active.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-struct TickerShared {
-    active: AtomicUsize,
-    asleep: AtomicBool,
-    stop: AtomicBool,
-    lock: Mutex<()>,
-    wake: Condvar,
-}
-
-/// The thread that advances the epoch. It starts with the first call and sleeps when no call runs.
-struct Ticker {
-    shared: Arc<TickerShared>,
-    wasm: wasmtime::Engine,
-    thread: OnceLock<Mutex<Option<std::thread::JoinHandle<()>>>>,
-}
-
-impl Ticker {
-    fn new(wasm: wasmtime::Engine) -> Ticker {
-        let shared = TickerShared {
-            active: AtomicUsize::new(0),
-            asleep: AtomicBool::new(false),
-            stop: AtomicBool::new(false),
-            lock: Mutex::new(()),
-            wake: Condvar::new(),
-        };
-        Ticker { shared: Arc::new(shared), wasm, thread: OnceLock::new() }
-    }
-
-    fn begin(&self) -> Outcome<()> {
-        if self.thread.get().is_none() {
-            self.start()?;
-        }
-        self.shared.active.fetch_add(1, Ordering::SeqCst);
-        if self.shared.asleep.load(Ordering::SeqCst) {
-            let _held = self.shared.lock.lock();
-            self.shared.wake.notify_one();
-        }
-        Ok(())
-    }
-
-    fn start(&self) -> Outcome<()> {
-        let _held = self.shared.lock.lock();
-        if self.thread.get().is_some() {
-            return Ok(());
-        }
-        let (shared, wasm) = (self.shared.clone(), self.wasm.clone());
-        let thread = std::thread::Builder::new()
-            .name("cordon-tick".into())
-            .spawn(move || tick(&shared, &wasm))
-            .map_err(|e| Fault::new(Kind::Internal, format!("cannot start the clock that ends calls: {e}")))?;
-        let _ = self.thread.set(Mutex::new(Some(thread)));
-        Ok(())
-    }
-
-    fn stop(&self) {
-        self.shared.stop.store(true, Ordering::SeqCst);
-        if let Ok(_held) = self.shared.lock.lock() {
-            self.shared.wake.notify_one();
-        }
-        if let Some(thread) = self.thread.get().and_then(|t| t.lock().ok()?.take()) {
-            let _ = thread.join();
-        }
-    }
-}
-
-fn tick(shared: &TickerShared, wasm: &wasmtime::Engine) {
-    let mut idle = 0;
-    while !shared.stop.load(Ordering::SeqCst) {
-        std::thread::sleep(TICK);
-        wasm.increment_epoch();
-        idle = if shared.active.load(Ordering::SeqCst) == 0 { idle + 1 } else { 0 };
-        if idle < IDLE_TICKS {
-            continue;
-        }
-        idle = 0;
-        let Ok(mut held) = shared.lock.lock() else { return };
-        shared.asleep.store(true, Ordering::SeqCst);
-        while shared.active.load(Ordering::SeqCst) == 0 && !shared.stop.load(Ordering::SeqCst) {
-            held = match shared.wake.wait(held) {
-                Ok(held) => held,
-                Err(_) => return,
-            };
-        }
-        shared.asleep.store(false, Ordering::SeqCst);
     }
 }

@@ -4,13 +4,14 @@ use crate::engine::Engine;
 use crate::fault::{Fault, Kind, Outcome, classify};
 use crate::link::{Function, Linked, Pre, instantiation_fault, read_core, write_core};
 use crate::store::{CallLimits, InstanceOptions, Interrupter, Port, State, Usage};
-use crate::values::{Params, Results};
+use crate::ticker::monotonic_ns;
+use crate::values::{Params, Piece, Reader, Results, Sink, receive};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use wasmtime::component::TypedFunc;
 use wasmtime::{Store, component};
 
@@ -21,6 +22,8 @@ enum Inside {
 
 pub struct Instance {
     linked: Arc<Linked>,
+    // The function that was called last: finding it in the instance costs as much as a scalar's crossing.
+    last: Option<(Arc<()>, component::Func)>,
     // None once the instance is poisoned: everything that the guest held is released at that moment.
     live: Option<(Store<State>, Inside)>,
     // Set while the guest runs: a panic of the host leaves it, and the store's state is anybody's guess.
@@ -46,12 +49,7 @@ thread_local! {
 /// Drives a future on this thread until it is done, the deadline passes or the call is interrupted. Guests keep the
 /// caller's thread; only timers and blocking file work run on the engine's own runtime. Unlike a runtime's own
 /// `block_on` it may be entered again by a host function that calls another plugin.
-fn drive<F: Future>(
-    engine: &Engine,
-    future: F,
-    end: Option<Instant>,
-    interrupter: Option<&Interrupter>,
-) -> Outcome<F::Output> {
+fn drive<F: Future>(engine: &Engine, future: F, end_ns: u64, interrupter: Option<&Interrupter>) -> Outcome<F::Output> {
     let _runtime = engine.runtime()?.enter();
     if let Some(i) = interrupter {
         i.watch(Some(std::thread::current()));
@@ -66,12 +64,11 @@ fn drive<F: Future>(
             if interrupter.is_some_and(|i| i.is_set()) {
                 return Err(Fault::new(Kind::Interrupted, "the call was interrupted"));
             }
-            let now = Instant::now();
-            match end {
-                Some(end) if now >= end => return Err(Fault::new(Kind::Timeout, "the call ran past its deadline")),
-                Some(end) => std::thread::park_timeout(end - now),
-                None => std::thread::park(),
+            let now = monotonic_ns();
+            if now >= end_ns {
+                return Err(Fault::new(Kind::Timeout, "the call ran past its deadline"));
             }
+            std::thread::park_timeout(Duration::from_nanos(end_ns - now));
         }
     });
     if let Some(i) = interrupter {
@@ -80,12 +77,33 @@ fn drive<F: Future>(
     outcome
 }
 
-fn prepare(store: &mut Store<State>, engine: &Engine, limits: &CallLimits) -> Outcome<()> {
+/// How a call's time is taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Timing {
+    /// By readings of the clock: 50 ns.
+    Exact,
+    /// By the ticks of the ticker.
+    Ticks,
+}
+
+/// Starts a call's clocks and counters.
+#[inline]
+fn begin(store: &mut Store<State>, engine: &Engine, limits: &CallLimits, timing: Timing) -> Outcome<()> {
     let state = store.data_mut();
     // A growth that an earlier call was refused explains no trap of this one.
     state.limiter.denied = false;
-    let ticks = state.deadline.begin(limits);
-    store.set_epoch_deadline(ticks);
+    match timing {
+        Timing::Exact => {
+            let ticks = state.deadline.begin_at(limits, monotonic_ns());
+            store.set_epoch_deadline(ticks);
+            engine.ticker.touch()?;
+        }
+        Timing::Ticks => {
+            store.set_epoch_deadline(1);
+            engine.ticker.touch()?;
+            store.data_mut().deadline.begin_about(limits, engine.ticker.now_ns());
+        }
+    }
     match (engine.options.fuel, limits.fuel) {
         (true, fuel) => {
             store.set_fuel(fuel.unwrap_or(u64::MAX)).map_err(|e| Fault::new(Kind::Internal, format!("{e:#}")))?
@@ -99,21 +117,29 @@ fn prepare(store: &mut Store<State>, engine: &Engine, limits: &CallLimits) -> Ou
 async fn call_async<const R: usize>(
     store: &mut Store<State>,
     func: component::Func,
-    input: &[u8],
-) -> wasmtime::Result<Vec<u8>> {
-    // Safety: Params and Results follow the function's own type at run time (values.rs), so any function will do.
+    params: Params<'_>,
+) -> wasmtime::Result<()> {
+    // Safety: Params and Results follow the function's own type at run time (values), so any function will do.
     let typed: TypedFunc<Params<'_>, Results<R>> = unsafe { TypedFunc::new_unchecked(func) };
-    Ok(typed.call_async(store, Params(input)).await?.0)
+    typed.call_async(store, params).await.map(|_| ())
 }
 
 fn call_sync<const R: usize>(
     store: &mut Store<State>,
     func: component::Func,
-    input: &[u8],
-) -> wasmtime::Result<Vec<u8>> {
+    params: Params<'_>,
+) -> wasmtime::Result<()> {
     // Safety: as in call_async.
     let typed: TypedFunc<Params<'_>, Results<R>> = unsafe { TypedFunc::new_unchecked(func) };
-    Ok(typed.call(store, Params(input))?.0)
+    typed.call(store, params).map(|_| ())
+}
+
+/// What a call that ended leaves to see.
+#[derive(Default)]
+pub struct Traces {
+    pub usage: Usage,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
 }
 
 impl Instance {
@@ -124,31 +150,66 @@ impl Instance {
         limits: &CallLimits,
         call_id: u64,
     ) -> Outcome<Instance> {
+        let mut instance = Self::make(linked, options, port, limits, call_id)?;
+        instance.count(limits, Timing::Exact);
+        Ok(instance)
+    }
+
+    /// Makes an instance, calls one export and lets the instance go, under one deadline and one budget. `traces` is
+    /// written whenever there was an instance.
+    #[allow(clippy::too_many_arguments)]
+    pub fn once(
+        linked: &Arc<Linked>,
+        options: InstanceOptions,
+        port: Option<Arc<dyn Port>>,
+        function: &Function,
+        input: &[Piece<'_>],
+        limits: &CallLimits,
+        call_id: u64,
+        sink: &mut Sink<'_>,
+        traces: &mut Traces,
+    ) -> Outcome<()> {
+        let mut instance = Self::make(linked, options, port, limits, call_id)?;
+        let outcome = instance.run(function, input, limits, Timing::Exact, sink);
+        traces.usage = instance.usage();
+        if linked.needs.wasi || linked.needs.p1 {
+            traces.stdout = instance.take_stdout();
+            traces.stderr = instance.take_stderr();
+        }
+        outcome
+    }
+
+    fn make(
+        linked: &Arc<Linked>,
+        options: InstanceOptions,
+        port: Option<Arc<dyn Port>>,
+        limits: &CallLimits,
+        call_id: u64,
+    ) -> Outcome<Instance> {
         let engine = &linked.code.engine;
-        let store_limits = options.limits.clone();
-        let state = State::new(options, linked.needs, port, call_id)?;
+        engine.make_room(limits);
+        let (host_call_bytes, handles) = (options.limits.host_call_bytes, options.limits.handles);
+        let state = State::new(engine.clone(), options, linked.needs, port, call_id)?;
         let mut store = Store::new(&engine.wasm, state);
         store.limiter(|s| &mut s.limiter);
-        store.set_hostcall_fuel(usize::try_from(store_limits.host_call_bytes).unwrap_or(usize::MAX));
-        store.set_max_component_handles(store_limits.handles as usize);
+        store.set_hostcall_fuel(usize::try_from(host_call_bytes).unwrap_or(usize::MAX));
+        store.set_max_component_handles(handles as usize);
         store.epoch_deadline_callback(|mut cx| Ok(cx.data_mut().look()));
-        let _running = engine.running()?;
-        prepare(&mut store, engine, limits)?;
+        begin(&mut store, engine, limits, Timing::Exact)?;
         let inside = match Self::instantiate(linked, &mut store) {
             Ok(inside) => inside,
             Err(error) => return Err(instantiation_fault(error, store.data())),
         };
-        let mut instance = Instance {
+        Ok(Instance {
             linked: linked.clone(),
+            last: None,
             live: Some((store, inside)),
             entered: false,
             usage: Usage::default(),
             interrupter: None,
             stdout: Vec::new(),
             stderr: Vec::new(),
-        };
-        instance.count(limits);
-        Ok(instance)
+        })
     }
 
     fn instantiate(linked: &Linked, store: &mut Store<State>) -> wasmtime::Result<Inside> {
@@ -158,78 +219,117 @@ impl Instance {
                 Pre::Module(pre) => Inside::Module(pre.instantiate(store)?),
             });
         }
-        let end = store.data().deadline.end;
-        let engine = linked.code.engine.clone();
+        let end = store.data_mut().deadline.end_ns();
+        let engine = &linked.code.engine;
         let made = match &linked.pre {
             Pre::Component(pre) => {
-                drive(&engine, pre.instantiate_async(&mut *store), end, None).map(|made| made.map(Inside::Component))
+                drive(engine, pre.instantiate_async(&mut *store), end, None).map(|made| made.map(Inside::Component))
             }
             Pre::Module(pre) => {
-                drive(&engine, pre.instantiate_async(&mut *store), end, None).map(|made| made.map(Inside::Module))
+                drive(engine, pre.instantiate_async(&mut *store), end, None).map(|made| made.map(Inside::Module))
             }
         };
         made?
     }
 
-    /// Calls an export. Payloads are in the wire format. Any failure poisons the instance.
+    /// Calls an export with one buffer each way.
     pub fn call(&mut self, function: &Function, input: &[u8], limits: &CallLimits, call_id: u64) -> Outcome<Vec<u8>> {
-        let outcome = {
-            let engine = &self.linked.code.engine;
-            let Some((store, inside)) = self.live.as_mut() else {
-                let text = "the instance trapped or was stopped before, and is never entered again";
-                return Err(Fault::new(Kind::Poisoned, text));
-            };
-            if self.entered {
-                return Err(Fault::new(Kind::Poisoned, "the host panicked while the instance ran"));
-            }
-            let _running = engine.running()?;
-            store.data_mut().call_id = call_id;
-            prepare(store, engine, limits)?;
-            self.usage.bytes_in += input.len() as u64;
-            self.entered = true;
-            let outcome = enter(engine, &self.linked, store, inside, function, input);
-            self.entered = false;
-            outcome
+        let mut output = Vec::new();
+        let mut sink = |pieces: &[Piece<'_>]| pieces.iter().for_each(|piece| output.extend_from_slice(piece.get()));
+        self.call_pieces(function, &[Piece::new(input)], limits, call_id, &mut sink)?;
+        Ok(output)
+    }
+
+    /// Calls an export. Payloads are in the wire format; `sink` gets the result while it lies in guest memory. Any
+    /// failure poisons the instance.
+    pub fn call_pieces(
+        &mut self,
+        function: &Function,
+        input: &[Piece<'_>],
+        limits: &CallLimits,
+        call_id: u64,
+        sink: &mut Sink<'_>,
+    ) -> Outcome<()> {
+        let engine = &self.linked.code.engine;
+        let Some((store, _)) = self.live.as_mut() else {
+            let text = "the instance trapped or was stopped before, and is never entered again";
+            return Err(Fault::new(Kind::Poisoned, text));
         };
-        self.count(limits);
+        if self.entered {
+            return Err(Fault::new(Kind::Poisoned, "the host panicked while the instance ran"));
+        }
+        store.data_mut().call_id = call_id;
+        // Whoever waits for the host outside of the guest needs to know its deadline anyway.
+        let timing = if self.linked.needs.asynchronous { Timing::Exact } else { Timing::Ticks };
+        begin(store, engine, limits, timing)?;
+        self.run(function, input, limits, timing, sink)
+    }
+
+    /// Enters the guest. REQUIRES: begun, live, and not entered.
+    #[inline]
+    fn run(
+        &mut self,
+        function: &Function,
+        input: &[Piece<'_>],
+        limits: &CallLimits,
+        timing: Timing,
+        sink: &mut Sink<'_>,
+    ) -> Outcome<()> {
+        self.usage.bytes_in += input.iter().map(|piece| piece.get().len() as u64).sum::<u64>();
+        let Some((store, inside)) = self.live.as_mut() else {
+            return Err(Fault::new(Kind::Internal, "an instance without a store"));
+        };
+        self.entered = true;
+        let outcome = enter(&self.linked, store, inside, &mut self.last, function, input, sink);
+        self.entered = false;
+        store.data_mut().rest();
+        self.count(limits, timing);
         match outcome {
-            Ok(output) => {
-                self.usage.bytes_out += output.len() as u64;
-                Ok(output)
+            Ok(bytes) => {
+                self.usage.bytes_out += bytes;
+                Ok(())
             }
-            Err(error) => {
-                let state = self.live.as_ref().expect("checked above").0.data();
-                let fault = classify(error, state.deadline.stopped, state.limiter.denied);
-                // A payload that does not fit is the caller's mistake, found before or after the guest ran; the engine
-                // cannot tell which, so the store goes in either case.
-                self.release();
-                Err(fault)
-            }
+            Err(error) => Err(self.poison(error)),
         }
     }
 
-    fn count(&mut self, limits: &CallLimits) {
-        let Some((store, _)) = self.live.as_ref() else { return };
-        let state = store.data();
-        let wall = state.deadline.elapsed();
-        self.usage.wall += wall;
-        self.usage.cpu += if state.deadline.cpu_seen.is_zero() {
-            wall.min(Duration::from_millis(1))
-        } else {
-            state.deadline.cpu_seen
-        };
-        self.usage.memory_peak_bytes = state.limiter.peak;
-        self.usage.host_calls = state.host_calls;
-        if self.linked.code.engine.options.fuel {
-            self.usage.fuel += limits.fuel.unwrap_or(u64::MAX).saturating_sub(store.get_fuel().unwrap_or(0));
-        }
-    }
-
-    fn release(&mut self) {
+    /// A payload that does not fit is the caller's mistake, found before or after the guest ran; the engine cannot tell
+    /// which, so the store goes in either case.
+    #[cold]
+    fn poison(&mut self, error: wasmtime::Error) -> Fault {
+        let state = self.live.as_ref().map(|(store, _)| store.data());
+        let (stopped, denied) = state.map_or((None, false), |s| (s.deadline.stopped, s.limiter.denied));
+        let fault = classify(error, stopped, denied);
         self.stdout = self.take_stdout();
         self.stderr = self.take_stderr();
         self.usage = self.usage();
-        self.live = None;
+        if let Some((store, _)) = self.live.take() {
+            // Who was stopped at a deadline gets the thread back now; any other end is not awaited by a clock.
+            if matches!(fault.kind, Kind::Timeout | Kind::Cpu | Kind::Interrupted) {
+                let bytes = store.data().limiter.used;
+                self.linked.code.engine.disposal.dispose(store, bytes);
+            }
+        }
+        fault
+    }
+
+    #[inline]
+    fn count(&mut self, limits: &CallLimits, timing: Timing) {
+        let Some((store, _)) = self.live.as_ref() else { return };
+        let (deadline, engine) = (&store.data().deadline, &self.linked.code.engine);
+        let now = match timing {
+            Timing::Exact => monotonic_ns(),
+            Timing::Ticks => engine.ticker.now_ns(),
+        };
+        let wall = deadline.elapsed_ns(now);
+        self.usage.wall_ns += wall;
+        self.usage.cpu_ns += match deadline.cpu_seen_ns {
+            0 => wall.min(1_000_000),
+            seen => seen,
+        };
+        if engine.options.fuel {
+            self.usage.fuel += limits.fuel.unwrap_or(u64::MAX).saturating_sub(store.get_fuel().unwrap_or(0));
+        }
     }
 
     pub fn poisoned(&self) -> bool {
@@ -241,6 +341,7 @@ impl Instance {
         if let Some((store, _)) = &self.live {
             let state = store.data();
             usage.memory_peak_bytes = state.limiter.peak;
+            usage.host_calls = state.host_calls;
             usage.stdout_dropped_bytes = state.stdout.as_ref().map_or(0, |s| s.dropped());
             usage.stderr_dropped_bytes = state.stderr.as_ref().map_or(0, |s| s.dropped());
         }
@@ -272,62 +373,70 @@ impl Instance {
     }
 }
 
+/// Gives the count of the result's bytes.
+#[inline]
 fn enter(
-    engine: &Engine,
     linked: &Linked,
     store: &mut Store<State>,
     inside: &Inside,
+    last: &mut Option<(Arc<()>, component::Func)>,
     function: &Function,
-    input: &[u8],
-) -> wasmtime::Result<Vec<u8>> {
-    let end = store.data().deadline.end;
+    input: &[Piece<'_>],
+    sink: &mut Sink<'_>,
+) -> wasmtime::Result<u64> {
     let interrupter = store.data().interrupter.clone();
     if interrupter.as_ref().is_some_and(|i| i.is_set()) {
         return Err(Fault::new(Kind::Interrupted, "the call was interrupted").into());
     }
-    let driven = match (inside, function) {
-        (Inside::Component(instance), Function::Component { index, flat_results }) => {
-            let func = instance.get_func(&mut *store, index).ok_or_else(foreign)?;
-            if !linked.needs.asynchronous {
-                return match flat_results {
-                    0 => call_sync::<0>(store, func, input),
-                    1 => call_sync::<1>(store, func, input),
-                    _ => call_sync::<2>(store, func, input),
-                };
-            }
-            let call = async {
-                match flat_results {
-                    0 => call_async::<0>(store, func, input).await,
-                    1 => call_async::<1>(store, func, input).await,
-                    _ => call_async::<2>(store, func, input).await,
+    match (inside, function) {
+        (Inside::Component(instance), Function::Component { identity, index, flat_results, shape }) => {
+            let func = match last {
+                Some((of, func)) if Arc::ptr_eq(of, identity) => *func,
+                _ => {
+                    let func = instance.get_func(&mut *store, index).ok_or_else(foreign)?;
+                    *last = Some((identity.clone(), func));
+                    func
                 }
             };
-            drive(engine, call, end, interrupter.as_deref())
+            let params = Params { input, shape };
+            let (outcome, bytes) = receive(shape, sink, || {
+                if !linked.needs.asynchronous {
+                    return match flat_results {
+                        0 => call_sync::<0>(store, func, params),
+                        1 => call_sync::<1>(store, func, params),
+                        _ => call_sync::<2>(store, func, params),
+                    };
+                }
+                let end = store.data_mut().deadline.end_ns();
+                let call = async {
+                    match flat_results {
+                        0 => call_async::<0>(store, func, params).await,
+                        1 => call_async::<1>(store, func, params).await,
+                        _ => call_async::<2>(store, func, params).await,
+                    }
+                };
+                drive(&linked.code.engine, call, end, interrupter.as_deref())?
+            });
+            outcome.map(|()| bytes)
         }
         (Inside::Module(instance), Function::Module { name, params, results }) => {
             let func = instance.get_func(&mut *store, name).ok_or_else(foreign)?;
-            let params = read_core(params, input)?;
+            let params = read_core(params, Reader::over(input))?;
             let mut values = vec![wasmtime::Val::I32(0); results.len()];
             if linked.needs.asynchronous {
-                let call = async {
-                    func.call_async(store, &params, &mut values).await?;
-                    core_output(&values)
-                };
-                drive(engine, call, end, interrupter.as_deref())
+                let end = store.data_mut().deadline.end_ns();
+                let call = func.call_async(store, &params, &mut values);
+                drive(&linked.code.engine, call, end, interrupter.as_deref())??;
             } else {
                 func.call(store, &params, &mut values)?;
-                return core_output(&values);
             }
+            let mut out = Vec::new();
+            write_core(&values, &mut out)?;
+            sink(&[Piece::new(&out)]);
+            Ok(out.len() as u64)
         }
-        _ => return Err(foreign()),
-    };
-    driven?
-}
-
-fn core_output(values: &[wasmtime::Val]) -> wasmtime::Result<Vec<u8>> {
-    let mut out = Vec::new();
-    write_core(values, &mut out)?;
-    Ok(out)
+        _ => Err(foreign()),
+    }
 }
 
 fn foreign() -> wasmtime::Error {

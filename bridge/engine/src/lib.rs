@@ -1,6 +1,7 @@
 //! The engine behind Cordon's C ABI: Wasmtime with the settings, limits and linking that hostile guests make necessary.
 //! It knows WebAssembly and WASI; it knows no plugins, capabilities or policies.
 
+mod disposal;
 pub mod engine;
 pub mod fault;
 pub mod files;
@@ -8,13 +9,14 @@ pub mod instance;
 pub mod link;
 mod stdio;
 pub mod store;
+mod ticker;
 mod values;
 
 pub use engine::{Engine, Options};
 pub use fault::{Fault, Kind, Outcome};
 pub use instance::Instance;
 pub use link::{Code, Function, HostImport, Linked};
-pub use values::recycle;
+pub use values::{Piece, Sink};
 
 /// Wasmtime's full version and ours: part of every compiled artifact, so that old code never outlives a fix.
 pub const BUILD: &str = concat!("wasmtime 48.0.8 cordon ", env!("CARGO_PKG_VERSION"));

@@ -4,7 +4,7 @@ use crate::engine::Engine;
 use crate::fault::{Fault, Kind, Outcome, classify};
 use crate::files::{self, FilesView};
 use crate::store::{Needs, Reply, State, WasiState};
-use crate::values::{HostParams, HostResults, Ignored, Reader, recycle};
+use crate::values::{HostParams, HostResults, Ignored, Reader, Shape, recycle};
 use std::sync::Arc;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{self, Component, ComponentExportIndex, HasData, LinkerInstance, ResourceTable, Type};
@@ -95,9 +95,9 @@ pub struct Linked {
     pub(crate) needs: Needs,
 }
 
-/// An export, resolved once.
+/// An export, resolved once. Its `identity` is the address of what is shared.
 pub enum Function {
-    Component { index: ComponentExportIndex, flat_results: usize },
+    Component { identity: Arc<()>, index: ComponentExportIndex, flat_results: usize, shape: Shape },
     Module { name: String, params: Vec<ValType>, results: Vec<ValType> },
 }
 
@@ -176,10 +176,11 @@ fn link_wasi(l: &mut component::Linker<State>, name: &str, needs: &mut Needs) ->
 /// Sends one message and gives back its payload, or ends the guest's call.
 fn send(state: &mut State, interface: &str, message: &str, payload: &[u8]) -> wasmtime::Result<Vec<u8>> {
     state.host_calls += 1;
+    let end = state.deadline.end_ns();
     let Some(port) = &state.port else {
         return Err(Fault::new(Kind::Host, format!("no host answers {interface} {message}")).into());
     };
-    answer(port.send(state.call_id, interface, message, payload, state.deadline.end))
+    answer(port.send(state.call_id, interface, message, payload, end))
 }
 
 fn answer(reply: Reply) -> wasmtime::Result<Vec<u8>> {
@@ -210,7 +211,7 @@ fn define<const N: usize, const R: usize>(
         let (interface, message) = (interface.clone(), message.clone());
         let state = cx.data_mut();
         state.host_calls += 1;
-        let (port, call_id, end) = (state.port.clone(), state.call_id, state.deadline.end);
+        let (port, call_id, end) = (state.port.clone(), state.call_id, state.deadline.end_ns());
         Box::new(async move {
             let Some(port) = port else {
                 return Err(Fault::new(Kind::Host, format!("no host answers {interface} {message}")).into());
@@ -333,14 +334,13 @@ fn core_value(ty: &ValType, reader: &mut Reader<'_>) -> wasmtime::Result<wasmtim
     Ok(match ty {
         ValType::I32 => wasmtime::Val::I32(reader.u32()? as i32),
         ValType::F32 => wasmtime::Val::F32(reader.u32()?),
-        ValType::I64 => wasmtime::Val::I64(i64::from_le_bytes(reader.take(8)?.try_into().unwrap())),
-        ValType::F64 => wasmtime::Val::F64(u64::from_le_bytes(reader.take(8)?.try_into().unwrap())),
+        ValType::I64 => wasmtime::Val::I64(i64::from_le_bytes(reader.array()?)),
+        ValType::F64 => wasmtime::Val::F64(u64::from_le_bytes(reader.array()?)),
         other => return Err(Fault::new(Kind::Invalid, format!("a {other} cannot cross")).into()),
     })
 }
 
-pub(crate) fn read_core(types: &[ValType], payload: &[u8]) -> wasmtime::Result<Vec<wasmtime::Val>> {
-    let mut reader = Reader::new(payload);
+pub(crate) fn read_core(types: &[ValType], mut reader: Reader<'_>) -> wasmtime::Result<Vec<wasmtime::Val>> {
     let values = types.iter().map(|t| core_value(t, &mut reader)).collect::<wasmtime::Result<Vec<_>>>()?;
     reader.finish()?;
     Ok(values)
@@ -372,7 +372,7 @@ fn link_core_host(l: &mut wasmtime::Linker<State>, module: &Module, imports: &[H
             let mut payload = Vec::with_capacity(params.len() * 8);
             write_core(params, &mut payload)?;
             let reply = send(caller.data_mut(), &import.interface, &import.message, &payload)?;
-            for (slot, value) in out.iter_mut().zip(read_core(&results, &reply)?) {
+            for (slot, value) in out.iter_mut().zip(read_core(&results, Reader::new(&reply))?) {
                 *slot = value;
             }
             Ok(())
@@ -425,7 +425,9 @@ impl Linked {
                 };
                 match component.get_export(outer.as_ref(), name).ok_or_else(missing)? {
                     (ComponentItem::ComponentFunc(ty), index) => {
-                        Ok(Function::Component { index, flat_results: flat_results(&ty) })
+                        let shape = Shape::of(&ty, MAX_FLAT);
+                        let identity = Arc::new(());
+                        Ok(Function::Component { identity, index, flat_results: flat_results(&ty), shape })
                     }
                     _ => Err(missing()),
                 }

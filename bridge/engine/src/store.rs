@@ -1,8 +1,10 @@
 //! The state of one store: limits, deadline, WASI, and the port to the host.
 
+use crate::engine::Engine;
 use crate::fault::{Fault, Kind, Outcome};
 use crate::files::{FileHooks, Files, Mount};
 use crate::stdio::{Sink, SinkStream};
+use crate::ticker::{LongCall, TICK, clock_ns, monotonic_ns};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::Thread;
@@ -19,9 +21,9 @@ pub enum Reply {
     Trap(u32, String),
 }
 
-/// The way out of a store: every host function becomes one message.
+/// The way out of a store: every host function becomes one message. The deadline is of CLOCK_MONOTONIC.
 pub trait Port: Send + Sync {
-    fn send(&self, call_id: u64, interface: &str, function: &str, payload: &[u8], deadline: Option<Instant>) -> Reply;
+    fn send(&self, call_id: u64, interface: &str, function: &str, payload: &[u8], deadline_ns: u64) -> Reply;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,20 +57,9 @@ pub struct InstanceOptions {
 
 #[derive(Clone, Copy, Debug)]
 pub struct CallLimits {
-    pub wall: Duration,
-    pub cpu: Option<Duration>,
+    pub wall_ns: u64,
+    pub cpu_ns: Option<u64>,
     pub fuel: Option<u64>,
-}
-
-impl CallLimits {
-    /// What is left after `used`.
-    pub fn less(&self, wall: Duration, used: &Usage) -> CallLimits {
-        CallLimits {
-            wall: self.wall.saturating_sub(wall),
-            cpu: self.cpu.map(|cpu| cpu.saturating_sub(used.cpu)),
-            fuel: self.fuel.map(|fuel| fuel.saturating_sub(used.fuel)),
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -80,8 +71,8 @@ pub struct Usage {
     pub bytes_out: u64,
     pub stdout_dropped_bytes: u64,
     pub stderr_dropped_bytes: u64,
-    pub wall: Duration,
-    pub cpu: Duration,
+    pub wall_ns: u64,
+    pub cpu_ns: u64,
 }
 
 /// Bytes of a pointer-sized table element.
@@ -90,7 +81,7 @@ const ELEMENT_BYTES: u64 = 8;
 /// Sums linear memories and tables over the whole store; Wasmtime's own StoreLimits holds for each memory alone.
 pub struct Limiter {
     limits: Limits,
-    used: u64,
+    pub used: u64,
     pub peak: u64,
     pub denied: bool,
 }
@@ -174,69 +165,103 @@ impl Interrupter {
 }
 
 /// When the running call must end, and why it did.
+///
+/// Reading the clock costs a quarter of a small call, so a warm call does not: it notes the time of the ticker's last
+/// tick, which is good enough for the account, and its time limit starts with the first real reading, when the guest
+/// has seen a tick pass or asks the host for something. So a deadline is never early, and late by a tick at most.
 pub struct Deadline {
-    start: Option<Instant>,
-    pub end: Option<Instant>,
-    cpu_limit: Option<Duration>,
-    cpu_first: Option<(Duration, Instant)>,
-    pub cpu_seen: Duration,
+    limit_ns: u64,
+    /// CLOCK_MONOTONIC; `None` until the clock was read for this call.
+    end_ns: Option<u64>,
+    began_ns: u64,
+    cpu_limit_ns: Option<u64>,
+    cpu_first: Option<(u64, u64)>,
+    pub cpu_seen_ns: u64,
     pub stopped: Option<Kind>,
 }
 
 /// A guest looks at the clock at least this often (in ticks), so that an interruption is prompt.
 const LOOK_TICKS: u64 = 4;
+const TICK_NS: u64 = TICK.as_nanos() as u64;
 
-fn ticks_in(left: Duration) -> u64 {
-    (left.as_millis() as u64).clamp(1, LOOK_TICKS)
+fn ticks_in(left_ns: u64) -> u64 {
+    (left_ns / TICK_NS).clamp(1, LOOK_TICKS)
 }
 
 impl Deadline {
     fn new() -> Deadline {
-        Deadline { start: None, end: None, cpu_limit: None, cpu_first: None, cpu_seen: Duration::ZERO, stopped: None }
-    }
-
-    /// Gives the ticks until the guest should look. A clock read costs 25 ns, a tenth of a small call: one here.
-    pub fn begin(&mut self, limits: &CallLimits) -> u64 {
-        let now = Instant::now();
-        self.start = Some(now);
-        self.end = now.checked_add(limits.wall);
-        self.cpu_limit = limits.cpu;
-        self.cpu_first = None;
-        self.cpu_seen = Duration::ZERO;
-        self.stopped = None;
-        ticks_in(limits.wall)
-    }
-
-    pub fn elapsed(&self) -> Duration {
-        self.start.map_or(Duration::ZERO, |start| start.elapsed())
-    }
-
-    pub fn passed(&self, now: Instant) -> bool {
-        self.end.is_some_and(|end| now >= end)
-    }
-
-    /// Reads the thread's CPU clock (626 ns, hence only here) and says whether the guest must stop.
-    fn look(&mut self) -> bool {
-        let now = Instant::now();
-        if self.passed(now) {
-            self.stopped = Some(Kind::Timeout);
-            return true;
+        Deadline {
+            limit_ns: 0,
+            end_ns: None,
+            began_ns: 0,
+            cpu_limit_ns: None,
+            cpu_first: None,
+            cpu_seen_ns: 0,
+            stopped: None,
         }
-        let cpu = thread_cpu();
+    }
+
+    /// Starts from a time just read. Gives the ticks until the guest should look.
+    pub(crate) fn begin_at(&mut self, limits: &CallLimits, now_ns: u64) -> u64 {
+        self.begin_about(limits, now_ns);
+        self.end_ns = Some(now_ns.saturating_add(self.limit_ns));
+        ticks_in(self.limit_ns)
+    }
+
+    /// Starts from the time of the last tick. The guest should look at the next.
+    #[inline]
+    pub(crate) fn begin_about(&mut self, limits: &CallLimits, tick_ns: u64) {
+        self.limit_ns = limits.wall_ns;
+        self.end_ns = None;
+        self.began_ns = tick_ns;
+        self.cpu_limit_ns = limits.cpu_ns;
+        self.cpu_first = None;
+        self.cpu_seen_ns = 0;
+        self.stopped = None;
+    }
+
+    /// When the call ends, which a first reading of the clock settles.
+    pub(crate) fn end_ns(&mut self) -> u64 {
+        match self.end_ns {
+            Some(end) => end,
+            None => self.settle(monotonic_ns()),
+        }
+    }
+
+    fn settle(&mut self, now_ns: u64) -> u64 {
+        let limit = self.limit_ns;
+        *self.end_ns.get_or_insert(now_ns.saturating_add(limit))
+    }
+
+    /// How long the call took, by a clock of the same kind as it began with.
+    #[inline]
+    pub(crate) fn elapsed_ns(&self, now_ns: u64) -> u64 {
+        now_ns.saturating_sub(self.began_ns)
+    }
+
+    /// Reads the thread's CPU clock (626 ns, hence only here). Gives the ticks until the next look, or `None` when the
+    /// guest must stop.
+    fn look(&mut self) -> Option<u64> {
+        let now = monotonic_ns();
+        let end = self.settle(now);
+        if now >= end {
+            self.stopped = Some(Kind::Timeout);
+            return None;
+        }
+        let cpu = thread_cpu_ns();
         let (first, at) = *self.cpu_first.get_or_insert((cpu, now));
         // Before the first look a call cannot have used more CPU than wall time.
-        self.cpu_seen = cpu.saturating_sub(first) + at.saturating_duration_since(self.start.unwrap_or(at));
-        if self.cpu_limit.is_some_and(|limit| cpu.saturating_sub(first) >= limit) {
+        self.cpu_seen_ns = cpu.saturating_sub(first) + at.saturating_sub(self.began_ns);
+        if self.cpu_limit_ns.is_some_and(|limit| cpu.saturating_sub(first) >= limit) {
             self.stopped = Some(Kind::Cpu);
-            return true;
+            return None;
         }
-        false
+        Some(ticks_in(end - now))
     }
 }
 
-fn thread_cpu() -> Duration {
-    let t = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::new(t.tv_sec as u64, t.tv_nsec as u32)
+fn thread_cpu_ns() -> u64 {
+    clock_ns(rustix::time::ClockId::ThreadCPUTime)
 }
 
 pub struct WasiState {
@@ -248,6 +273,9 @@ pub struct WasiState {
 pub struct State {
     pub limiter: Limiter,
     pub deadline: Deadline,
+    /// Gone when only the memory is left.
+    engine: Option<Arc<Engine>>,
+    long_call: Option<LongCall>,
     pub wasi: Option<Box<WasiState>>,
     pub p1: Option<Box<WasiP1Ctx>>,
     pub port: Option<Arc<dyn Port>>,
@@ -267,11 +295,19 @@ pub struct Needs {
 }
 
 impl State {
-    pub fn new(options: InstanceOptions, needs: Needs, port: Option<Arc<dyn Port>>, call_id: u64) -> Outcome<State> {
+    pub fn new(
+        engine: Arc<Engine>,
+        options: InstanceOptions,
+        needs: Needs,
+        port: Option<Arc<dyn Port>>,
+        call_id: u64,
+    ) -> Outcome<State> {
         let limiter = Limiter { limits: options.limits.clone(), used: 0, peak: 0, denied: false };
         let mut state = State {
             limiter,
             deadline: Deadline::new(),
+            engine: Some(engine),
+            long_call: None,
             wasi: None,
             p1: None,
             port,
@@ -330,24 +366,35 @@ impl State {
 
     /// What the epoch clock asks of a running guest.
     pub fn look(&mut self) -> UpdateDeadline {
+        if self.long_call.is_none() {
+            self.long_call = self.engine.as_ref().map(|engine| engine.ticker.keep());
+        }
         if self.interrupter.as_ref().is_some_and(|i| i.is_set()) {
             self.deadline.stopped = Some(Kind::Interrupted);
             return UpdateDeadline::Interrupt;
         }
-        if self.deadline.look() {
-            return UpdateDeadline::Interrupt;
+        match self.deadline.look() {
+            Some(ticks) => UpdateDeadline::Continue(ticks),
+            None => UpdateDeadline::Interrupt,
         }
-        UpdateDeadline::Continue(self.ticks())
     }
 
-    /// Ticks until the guest should look again.
-    fn ticks(&self) -> u64 {
-        let Some(end) = self.deadline.end else { return LOOK_TICKS };
-        ticks_in(end.saturating_duration_since(Instant::now()))
+    /// The call is over.
+    #[inline]
+    pub(crate) fn rest(&mut self) {
+        self.long_call = None;
     }
 
-    pub fn interrupter(&mut self) -> Arc<Interrupter> {
-        self.interrupter.get_or_insert_default().clone()
+    /// Lets go of all but the memory: descriptors, streams, the way to the host.
+    pub(crate) fn let_go(&mut self) {
+        self.long_call = None;
+        self.engine = None;
+        self.wasi = None;
+        self.p1 = None;
+        self.port = None;
+        self.interrupter = None;
+        self.stdout = None;
+        self.stderr = None;
     }
 }
 
@@ -372,7 +419,7 @@ impl FileHooks for PortHooks {
         put_text(&mut payload, path);
         payload.extend_from_slice(&(access as u32).to_le_bytes());
         // result<_, u32>: the first byte is 0 for ok.
-        matches!(port.send(self.call_id, FILES, "open", &payload, None), Reply::Done(r) if r.first() == Some(&0))
+        matches!(port.send(self.call_id, FILES, "open", &payload, 0), Reply::Done(r) if r.first() == Some(&0))
     }
 
     fn refused(&mut self, mount: &str, path: &str, reason: &'static str) {
@@ -381,7 +428,7 @@ impl FileHooks for PortHooks {
         put_text(&mut payload, mount);
         put_text(&mut payload, path);
         put_text(&mut payload, reason);
-        let _ = port.send(self.call_id, FILES, "report", &payload, None);
+        let _ = port.send(self.call_id, FILES, "report", &payload, 0);
     }
 }
 

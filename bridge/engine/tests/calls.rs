@@ -91,7 +91,7 @@ fn a_spinning_guest_stops_at_its_deadline_and_never_early() {
         assert_eq!(fault.kind, Kind::Timeout);
         assert!(start.elapsed() >= Duration::from_millis(ms));
     }
-    let limits = CallLimits { wall: Duration::from_secs(10), cpu: Some(Duration::from_millis(20)), fuel: None };
+    let limits = CallLimits { cpu_ns: Some(20_000_000), ..within(10_000) };
     assert_eq!(call(&linked, "spin", &[], limits).unwrap_err().kind, Kind::Cpu);
 }
 
@@ -126,7 +126,7 @@ fn fuel_memory_and_stack_have_kinds_of_their_own() {
 struct Recorder(Mutex<Vec<(String, Vec<u8>)>>);
 
 impl Port for Recorder {
-    fn send(&self, _: u64, interface: &str, function: &str, payload: &[u8], _: Option<Instant>) -> Reply {
+    fn send(&self, _: u64, interface: &str, function: &str, payload: &[u8], _: u64) -> Reply {
         self.0.lock().unwrap().push((format!("{interface}#{function}"), payload.to_vec()));
         match function {
             "slow" => std::thread::sleep(Duration::from_secs(2)),
@@ -233,7 +233,7 @@ fn a_stub_stands_in_for_an_interface_with_resources() {
     };
     struct Denies;
     impl Port for Denies {
-        fn send(&self, _: u64, _: &str, function: &str, payload: &[u8], _: Option<Instant>) -> Reply {
+        fn send(&self, _: u64, _: &str, function: &str, payload: &[u8], _: u64) -> Reply {
             assert!(function == "deny:create" && payload.is_empty());
             // result: err, case 1
             Reply::Done(vec![1, 1, 0, 0, 0])

@@ -2,11 +2,11 @@
 
 mod support;
 
+use cordon_engine::instance::Traces;
 use cordon_engine::store::{CallLimits, InstanceOptions, Port, Reply};
 use cordon_engine::{Code, Fault, HostImport, Instance, Kind, Linked};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
 use support::{call, component, engine, lift, link, options, within};
 
 fn instantiate(wat: &str, options: InstanceOptions) -> Result<Instance, Fault> {
@@ -199,7 +199,7 @@ fn sender(bytes: u32) -> Arc<Linked> {
 struct Panics(AtomicU32);
 
 impl Port for Panics {
-    fn send(&self, _: u64, _: &str, _: &str, _: &[u8], _: Option<Instant>) -> Reply {
+    fn send(&self, _: u64, _: &str, _: &str, _: &[u8], _: u64) -> Reply {
         self.0.fetch_add(1, Ordering::SeqCst);
         panic!("a bug of the host");
     }
@@ -263,18 +263,27 @@ fn failed_growths_pay_nothing_back() {
 #[test]
 fn making_an_instance_is_part_of_its_usage() {
     let wat = r#"(component
-      (core module $m (func $start (local i32)
+      (core module $m (func $count (local i32)
           (loop (local.set 0 (i32.add (local.get 0) (i32.const 1)))
             (br_if 0 (i32.lt_u (local.get 0) (i32.const 10000)))))
-        (start $start) (func (export "go")))
+        (start $count) (func (export "go") (call $count)))
       (core instance $i (instantiate $m))
       (func (export "go") (canon lift (core func $i "go"))))"#;
     let linked = link(&engine(true), wat, &[], &[]).unwrap();
     let limits = CallLimits { fuel: Some(1_000_000), ..within(1000) };
-    let instance = Instance::new(&linked, options(), None, &limits, 1).unwrap();
-    let used = instance.usage();
+    let used = Instance::new(&linked, options(), None, &limits, 1).unwrap().usage();
     assert!(used.fuel >= 10_000, "{}", used.fuel);
-    let left = limits.less(used.wall, &used);
-    assert_eq!(left.fuel, Some(1_000_000 - used.fuel));
-    assert!(left.wall < limits.wall);
+    // A call in a fresh instance has one budget for both, and what is short by one is short.
+    let once = |fuel: u64| {
+        let (go, mut traces) = (linked.find("", "go").unwrap(), Traces::default());
+        let limits = CallLimits { fuel: Some(fuel), ..within(1000) };
+        let done = Instance::once(&linked, options(), None, &go, &[], &limits, 1, &mut |_| (), &mut traces);
+        (done, traces.usage)
+    };
+    let (done, both) = once(1_000_000);
+    done.unwrap();
+    assert!(both.fuel >= 2 * 10_000, "{}", both.fuel);
+    assert!(once(both.fuel).0.is_ok());
+    assert_eq!(once(used.fuel + 5000).0.unwrap_err().kind, Kind::Fuel);
+    assert_eq!(once(used.fuel - 5000).0.unwrap_err().kind, Kind::Fuel);
 }

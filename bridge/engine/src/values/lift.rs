@@ -1,5 +1,6 @@
 //! Guest to host: flat slots and guest memory into wire bytes. Everything here is hostile until checked.
 
+use super::pieces::Out;
 use super::reader::{Cases, bad_pointer, cannot_cross, cases, flags_mask, flags_words, plain_size, unliftable};
 use crate::fault::{Fault, Kind};
 use wasmtime::component::__internal::LiftContext;
@@ -22,33 +23,40 @@ pub(super) fn slice<'m>(cx: &LiftContext<'m>, ptr: u32, bytes: usize, align: u32
         .ok_or_else(|| bad_pointer(format!("a {what} lies outside the guest's memory")))
 }
 
-fn lift_string(cx: &mut LiftContext<'_>, ptr: u32, len: u32, out: &mut Vec<u8>) -> Result<()> {
+fn lift_string<'m>(cx: &mut LiftContext<'m>, ptr: u32, len: u32, out: &mut impl Out<'m>) -> Result<()> {
     if cx.options().string_encoding == StringEncoding::Utf8 {
         let bytes = slice(cx, ptr, len as usize, 1, "string")?;
         charge(cx, bytes.len())?;
-        let text = std::str::from_utf8(bytes)
-            .map_err(|_| wasmtime::Error::from(Fault::new(Kind::BadString, "a string of the guest is not UTF-8")))?;
-        out.extend_from_slice(&len.to_le_bytes());
-        out.extend_from_slice(text.as_bytes());
+        if simdutf8::basic::from_utf8(bytes).is_err() {
+            return Err(Fault::new(Kind::BadString, "a string of the guest is not UTF-8").into());
+        }
+        out.put(&len.to_le_bytes());
+        out.block(bytes);
         return Ok(());
     }
     let pair = [ValRaw::u32(ptr), ValRaw::u32(len)];
     let text = String::linear_lift_from_flat(cx, InterfaceType::String, &pair)?;
-    out.extend_from_slice(&(text.len() as u32).to_le_bytes());
-    out.extend_from_slice(text.as_bytes());
+    out.put(&(text.len() as u32).to_le_bytes());
+    out.put(text.as_bytes());
     Ok(())
 }
 
-fn lift_list(cx: &mut LiftContext<'_>, element: InterfaceType, ptr: u32, len: u32, out: &mut Vec<u8>) -> Result<()> {
+fn lift_list<'m>(
+    cx: &mut LiftContext<'m>,
+    element: InterfaceType,
+    ptr: u32,
+    len: u32,
+    out: &mut impl Out<'m>,
+) -> Result<()> {
     let abi = cx.types.canonical_abi(&element);
     let (size, align) = (abi.size32 as usize, abi.align32);
     let bytes = (len as usize).checked_mul(size).ok_or_else(|| unliftable("a list of the guest is too long"))?;
     // Elements without size still cost, or a list of 2^28 of them would be free for the guest and not for the host.
     charge(cx, bytes.max(len as usize))?;
     let data = slice(cx, ptr, bytes, align, "list")?;
-    out.extend_from_slice(&len.to_le_bytes());
+    out.put(&len.to_le_bytes());
     if plain_size(element).is_some() {
-        out.extend_from_slice(data);
+        out.block(data);
         return Ok(());
     }
     for n in 0..len as usize {
@@ -57,7 +65,7 @@ fn lift_list(cx: &mut LiftContext<'_>, element: InterfaceType, ptr: u32, len: u3
     Ok(())
 }
 
-fn lift_map(cx: &mut LiftContext<'_>, ty: InterfaceType, ptr: u32, len: u32, out: &mut Vec<u8>) -> Result<()> {
+fn lift_map<'m>(cx: &mut LiftContext<'m>, ty: InterfaceType, ptr: u32, len: u32, out: &mut impl Out<'m>) -> Result<()> {
     let InterfaceType::Map(i) = ty else { unreachable!() };
     let types = cx.types;
     let map = &types[i];
@@ -65,7 +73,7 @@ fn lift_map(cx: &mut LiftContext<'_>, ty: InterfaceType, ptr: u32, len: u32, out
     let bytes = (len as usize).checked_mul(size).ok_or_else(|| unliftable("a map of the guest is too long"))?;
     charge(cx, bytes.max(len as usize))?;
     let data = slice(cx, ptr, bytes, map.entry_abi.align32, "map")?;
-    out.extend_from_slice(&len.to_le_bytes());
+    out.put(&len.to_le_bytes());
     let (key_size, value_size) =
         (types.canonical_abi(&map.key).size32 as usize, types.canonical_abi(&map.value).size32 as usize);
     for n in 0..len as usize {
@@ -79,33 +87,41 @@ fn pointer_pair(bytes: &[u8]) -> (u32, u32) {
     (u32::from_le_bytes(bytes[..4].try_into().unwrap()), u32::from_le_bytes(bytes[4..8].try_into().unwrap()))
 }
 
-fn put_case(cases: &Cases<'_>, case: u32, out: &mut Vec<u8>) {
-    if cases.short() { out.push(case as u8) } else { out.extend_from_slice(&case.to_le_bytes()) }
+fn put_case<'m>(cases: &Cases<'_>, case: u32, out: &mut impl Out<'m>) {
+    if cases.short() { out.put(&[case as u8]) } else { out.put(&case.to_le_bytes()) }
 }
 
-fn put_char(bits: u32, out: &mut Vec<u8>) -> Result<()> {
-    char::from_u32(bits).ok_or_else(|| unliftable("a char of the guest is not a Unicode scalar value"))?;
-    out.extend_from_slice(&bits.to_le_bytes());
+pub(super) fn checked_char(bits: u32) -> Result<u32> {
+    char::from_u32(bits).map(u32::from).ok_or_else(|| unliftable("a char of the guest is not a Unicode scalar value"))
+}
+
+fn put_char<'m>(bits: u32, out: &mut impl Out<'m>) -> Result<()> {
+    out.put(&checked_char(bits)?.to_le_bytes());
     Ok(())
 }
 
-fn put_flags(bits: u32, names: usize, word: usize, out: &mut Vec<u8>) -> Result<()> {
+fn put_flags<'m>(bits: u32, names: usize, word: usize, out: &mut impl Out<'m>) -> Result<()> {
     if bits & !flags_mask(names, word) != 0 {
         return Err(unliftable("the guest set a flag that its type does not have"));
     }
-    out.extend_from_slice(&bits.to_le_bytes());
+    out.put(&bits.to_le_bytes());
     Ok(())
 }
 
 /// Reads one value from guest memory; `bytes` is exactly the type's size.
-pub(super) fn load(cx: &mut LiftContext<'_>, ty: InterfaceType, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
+pub(super) fn load<'m>(
+    cx: &mut LiftContext<'m>,
+    ty: InterfaceType,
+    bytes: &[u8],
+    out: &mut impl Out<'m>,
+) -> Result<()> {
     let types = cx.types;
     if plain_size(ty).is_some() {
-        out.extend_from_slice(bytes);
+        out.put(bytes);
         return Ok(());
     }
     match ty {
-        InterfaceType::Bool => out.push(u8::from(bytes[0] != 0)),
+        InterfaceType::Bool => out.put(&[u8::from(bytes[0] != 0)]),
         InterfaceType::Char => put_char(u32::from_le_bytes(bytes[..4].try_into().unwrap()), out)?,
         InterfaceType::String => {
             let (ptr, len) = pointer_pair(bytes);
@@ -167,12 +183,12 @@ pub(super) fn load(cx: &mut LiftContext<'_>, ty: InterfaceType, bytes: &[u8], ou
     Ok(())
 }
 
-fn load_field(
-    cx: &mut LiftContext<'_>,
+fn load_field<'m>(
+    cx: &mut LiftContext<'m>,
     ty: InterfaceType,
     bytes: &[u8],
     at: &mut usize,
-    out: &mut Vec<u8>,
+    out: &mut impl Out<'m>,
 ) -> Result<()> {
     let abi = cx.types.canonical_abi(&ty);
     let size = abi.size32 as usize;
@@ -193,21 +209,21 @@ impl Flat<'_> {
     }
 }
 
-pub(super) fn unflatten(
-    cx: &mut LiftContext<'_>,
+pub(super) fn unflatten<'m>(
+    cx: &mut LiftContext<'m>,
     ty: InterfaceType,
     src: &mut Flat<'_>,
-    out: &mut Vec<u8>,
+    out: &mut impl Out<'m>,
 ) -> Result<()> {
     let types = cx.types;
     match ty {
-        InterfaceType::Bool => out.push(u8::from(src.next()?.get_i32() != 0)),
-        InterfaceType::U8 | InterfaceType::S8 => out.push(src.next()?.get_u32() as u8),
-        InterfaceType::U16 | InterfaceType::S16 => out.extend_from_slice(&(src.next()?.get_u32() as u16).to_le_bytes()),
-        InterfaceType::U32 | InterfaceType::S32 => out.extend_from_slice(&src.next()?.get_u32().to_le_bytes()),
-        InterfaceType::Float32 => out.extend_from_slice(&src.next()?.get_f32().to_le_bytes()),
-        InterfaceType::U64 | InterfaceType::S64 => out.extend_from_slice(&src.next()?.get_u64().to_le_bytes()),
-        InterfaceType::Float64 => out.extend_from_slice(&src.next()?.get_f64().to_le_bytes()),
+        InterfaceType::Bool => out.put(&[u8::from(src.next()?.get_i32() != 0)]),
+        InterfaceType::U8 | InterfaceType::S8 => out.put(&[src.next()?.get_u32() as u8]),
+        InterfaceType::U16 | InterfaceType::S16 => out.put(&(src.next()?.get_u32() as u16).to_le_bytes()),
+        InterfaceType::U32 | InterfaceType::S32 => out.put(&src.next()?.get_u32().to_le_bytes()),
+        InterfaceType::Float32 => out.put(&src.next()?.get_f32().to_le_bytes()),
+        InterfaceType::U64 | InterfaceType::S64 => out.put(&src.next()?.get_u64().to_le_bytes()),
+        InterfaceType::Float64 => out.put(&src.next()?.get_f64().to_le_bytes()),
         InterfaceType::Char => put_char(src.next()?.get_u32(), out)?,
         InterfaceType::String => {
             let (ptr, len) = (src.next()?.get_u32(), src.next()?.get_u32());

@@ -1,18 +1,22 @@
 //! Host to guest: wire bytes into flat slots and guest memory.
 
-use super::reader::{Reader, cannot_cross, cases, flags_words, misfit, plain_size, read_case, read_flags};
+use super::reader::{
+    Reader, cannot_cross, cases, flags_words, misfit, plain_size, read_bool, read_case, read_char, read_flags,
+};
 use std::mem::MaybeUninit;
 use wasmtime::component::__internal::LowerContext;
 use wasmtime::component::__internal::wasmtime_environ::component::{InterfaceType, StringEncoding};
 use wasmtime::component::Lower;
 use wasmtime::{Result, ValRaw};
 
-fn lower_string<T: 'static>(cx: &mut LowerContext<'_, T>, text: &str) -> Result<(u32, u32)> {
+fn lower_string<T: 'static>(cx: &mut LowerContext<'_, T>, reader: &mut Reader<'_>) -> Result<(u32, u32)> {
+    let text = reader.text()?;
     if cx.options().string_encoding == StringEncoding::Utf8 {
         let ptr = cx.realloc(0, 0, 1, text.len())?;
-        cx.as_slice_mut()[ptr..][..text.len()].copy_from_slice(text.as_bytes());
+        cx.as_slice_mut()[ptr..][..text.len()].copy_from_slice(&text);
         return Ok((u32::try_from(ptr)?, u32::try_from(text.len())?));
     }
+    let text = std::str::from_utf8(&text).map_err(|_| misfit("a string is not UTF-8"))?;
     let mut pair = MaybeUninit::<[ValRaw; 2]>::uninit();
     text.linear_lower_to_flat(cx, InterfaceType::String, &mut pair)?;
     // Safety: the call above initialised both words, as the trait demands.
@@ -29,14 +33,14 @@ fn lower_list<T: 'static>(
     let abi = cx.types.canonical_abi(&element);
     let (size, align) = (abi.size32 as usize, abi.align32);
     // Every element has at least one byte on the wire, so the count is bounded by the payload.
-    if count > reader.rest.len() {
+    if count > reader.left() {
         return Err(misfit("a list is longer than the payload"));
     }
     let bytes = count.checked_mul(size).filter(|b| *b < 1 << 31).ok_or_else(|| misfit("a list is too large"))?;
     let ptr = cx.realloc(0, 0, align, bytes)?;
     if plain_size(element).is_some() {
         let source = reader.take(bytes)?;
-        cx.as_slice_mut()[ptr..][..bytes].copy_from_slice(source);
+        cx.as_slice_mut()[ptr..][..bytes].copy_from_slice(&source);
     } else {
         for i in 0..count {
             store(cx, element, reader, ptr + i * size)?;
@@ -54,7 +58,7 @@ fn lower_map<T: 'static>(
     let types = cx.types;
     let map = &types[i];
     let count = reader.u32()? as usize;
-    if count > reader.rest.len() {
+    if count > reader.left() {
         return Err(misfit("a map is longer than the payload"));
     }
     let size = map.entry_abi.size32 as usize;
@@ -77,14 +81,14 @@ pub(super) fn store<T: 'static>(
     let types = cx.types;
     if let Some(n) = plain_size(ty) {
         let bytes = reader.take(n)?;
-        cx.as_slice_mut()[offset..][..n].copy_from_slice(bytes);
+        cx.as_slice_mut()[offset..][..n].copy_from_slice(&bytes);
         return Ok(());
     }
     match ty {
         InterfaceType::Bool => cx.as_slice_mut()[offset] = read_bool(reader)?,
         InterfaceType::Char => *cx.get(offset) = read_char(reader)?.to_le_bytes(),
         InterfaceType::String => {
-            let (ptr, len) = lower_string(cx, reader.str()?)?;
+            let (ptr, len) = lower_string(cx, reader)?;
             *cx.get(offset) = ptr.to_le_bytes();
             *cx.get(offset + 4) = len.to_le_bytes();
         }
@@ -152,18 +156,6 @@ fn store_flags<T: 'static>(
     Ok(())
 }
 
-fn read_bool(reader: &mut Reader<'_>) -> Result<u8> {
-    match reader.u8()? {
-        b @ 0..=1 => Ok(b),
-        _ => Err(misfit("a bool is neither 0 nor 1")),
-    }
-}
-
-fn read_char(reader: &mut Reader<'_>) -> Result<u32> {
-    let bits = reader.u32()?;
-    char::from_u32(bits).map(u32::from).ok_or_else(|| misfit("a char is not a Unicode scalar value"))
-}
-
 /// Where flat values go: a run of slots that is filled in order.
 pub(super) struct Slots<'s> {
     pub(super) slots: &'s mut [MaybeUninit<ValRaw>],
@@ -200,7 +192,7 @@ pub(super) fn flatten<T: 'static>(
         InterfaceType::Float64 => out.push(ValRaw::f64(u64::from_le_bytes(reader.array()?))),
         InterfaceType::Char => out.push(ValRaw::u32(read_char(reader)?)),
         InterfaceType::String => {
-            let (ptr, len) = lower_string(cx, reader.str()?)?;
+            let (ptr, len) = lower_string(cx, reader)?;
             out.push(ValRaw::i64(i64::from(ptr)))?;
             out.push(ValRaw::i64(i64::from(len)))
         }

@@ -8,106 +8,32 @@
 //! initialise what the trampoline reads. Each impl below states how it keeps that. Everything that comes from guest
 //! memory is bounds-checked here, and everything that comes from the wire is checked by `Reader`.
 
+mod exports;
 mod lift;
 mod lower;
+mod pieces;
 mod reader;
+mod shape;
 
+pub use exports::{Params, Results, receive};
+pub use pieces::{Piece, Sink};
 pub use reader::Reader;
+pub use shape::Shape;
 
-use lift::{Flat, load, slice, unflatten};
+use exports::tuple_bytes;
+use lift::{Flat, load, unflatten};
 use lower::{Slots, flatten, store};
-use reader::{bad_pointer, misfit};
+use reader::misfit;
 use std::mem::MaybeUninit;
-use wasmtime::component::__internal::wasmtime_environ::component::{CanonicalAbiInfo, InterfaceType, MAX_FLAT_PARAMS};
+use wasmtime::component::__internal::wasmtime_environ::component::{CanonicalAbiInfo, InterfaceType};
 use wasmtime::component::__internal::{InstanceType, LiftContext, LowerContext};
 use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower};
 use wasmtime::{Result, ValRaw};
 
-/// Where a zero-length slice that Wasmtime made from a guest pointer points to.
-fn offset_of(cx: &LiftContext<'_>, at: &[u8]) -> usize {
-    (at.as_ptr() as usize).wrapping_sub(cx.memory().as_ptr() as usize)
-}
-
-fn load_tuple(cx: &mut LiftContext<'_>, ty: InterfaceType, at: &[u8]) -> Result<Vec<u8>> {
-    let abi = cx.types.canonical_abi(&ty);
-    let (size, align) = (abi.size32 as usize, abi.align32);
-    let offset = u32::try_from(offset_of(cx, at)).map_err(|_| bad_pointer("a pointer lies outside memory"))?;
-    let bytes = slice(cx, offset, size, align, "result")?;
-    let mut out = take_buffer();
-    load(cx, ty, bytes, &mut out)?;
-    Ok(out)
-}
-
-/// Parameters of an export: lowered flat when they fit 16 slots, else through a block in guest memory, as the
-/// canonical ABI says. `Lower` is always the widest run; the trampoline reads the slots of the function's own type.
-pub struct Params<'a>(pub &'a [u8]);
-
-// Safety: `Lower` is an array of ValRaw; `linear_lower_to_flat` fills as many slots as the function's type has, or
-// the one pointer; nothing else is read. `ABI` and the memory form are never used, since 16 slots always "fit".
-unsafe impl ComponentType for Params<'_> {
-    type Lower = [ValRaw; MAX_FLAT_PARAMS];
-    const ABI: CanonicalAbiInfo = CanonicalAbiInfo::ZERO;
-    fn typecheck(_: &InterfaceType, _: &InstanceType<'_>) -> Result<()> {
-        Ok(())
-    }
-}
-unsafe impl ComponentNamedList for Params<'_> {}
-unsafe impl Lower for Params<'_> {
-    fn linear_lower_to_flat<T>(
-        &self,
-        cx: &mut LowerContext<'_, T>,
-        ty: InterfaceType,
-        dst: &mut MaybeUninit<[ValRaw; MAX_FLAT_PARAMS]>,
-    ) -> Result<()> {
-        // Safety: an array of MaybeUninit needs no initialisation.
-        let slots = unsafe { &mut *dst.as_mut_ptr().cast::<[MaybeUninit<ValRaw>; MAX_FLAT_PARAMS]>() };
-        let mut reader = Reader::new(self.0);
-        let abi = cx.types.canonical_abi(&ty);
-        if abi.flat_count(MAX_FLAT_PARAMS).is_some() {
-            flatten(cx, ty, &mut reader, &mut Slots { slots, used: 0 })?;
-        } else {
-            let (size, align) = (abi.size32 as usize, abi.align32);
-            let ptr = cx.realloc(0, 0, align, size)?;
-            store(cx, ty, &mut reader, ptr)?;
-            slots[0].write(ValRaw::i64(ptr as i64));
-        }
-        reader.finish()
-    }
-
-    fn linear_lower_to_memory<T>(&self, _: &mut LowerContext<'_, T>, _: InterfaceType, _: usize) -> Result<()> {
-        Err(misfit("parameters are never lowered to memory here"))
-    }
-}
-
-/// Results of an export: R is 0 or 1 for flat results, 2 for results behind a pointer.
-pub struct Results<const R: usize>(pub Vec<u8>);
-
-// Safety: `Lower` is an array of ValRaw of the function's own flat result count (0 or 1), or of 2, which tells
-// Wasmtime to read a pointer; then `load_tuple` checks pointer, size and alignment itself.
-unsafe impl<const R: usize> ComponentType for Results<R> {
-    type Lower = [ValRaw; R];
-    const ABI: CanonicalAbiInfo = CanonicalAbiInfo::ZERO;
-    fn typecheck(_: &InterfaceType, _: &InstanceType<'_>) -> Result<()> {
-        Ok(())
-    }
-}
-unsafe impl<const R: usize> ComponentNamedList for Results<R> {}
-unsafe impl<const R: usize> Lift for Results<R> {
-    fn linear_lift_from_flat(cx: &mut LiftContext<'_>, ty: InterfaceType, src: &[ValRaw; R]) -> Result<Self> {
-        let mut out = take_buffer();
-        unflatten(cx, ty, &mut Flat { slots: src }, &mut out)?;
-        Ok(Results(out))
-    }
-
-    fn linear_lift_from_memory(cx: &mut LiftContext<'_>, ty: InterfaceType, bytes: &[u8]) -> Result<Self> {
-        load_tuple(cx, ty, bytes).map(Results)
-    }
-}
-
 /// Parameters of a host function: N is their flat count, or anything when they come through memory.
 pub struct HostParams<const N: usize>(pub Vec<u8>);
 
-// Safety: as for Results; the linker picks N from the import's own type.
+// Safety: as for an export's results; the linker picks N from the import's own type.
 unsafe impl<const N: usize> ComponentType for HostParams<N> {
     type Lower = [ValRaw; N];
     const ABI: CanonicalAbiInfo = CanonicalAbiInfo::ZERO;
@@ -123,8 +49,10 @@ unsafe impl<const N: usize> Lift for HostParams<N> {
         Ok(HostParams(out))
     }
 
-    fn linear_lift_from_memory(cx: &mut LiftContext<'_>, ty: InterfaceType, bytes: &[u8]) -> Result<Self> {
-        load_tuple(cx, ty, bytes).map(HostParams)
+    fn linear_lift_from_memory(cx: &mut LiftContext<'_>, ty: InterfaceType, at: &[u8]) -> Result<Self> {
+        let mut out = take_buffer();
+        load(cx, ty, tuple_bytes(cx, ty, at)?, &mut out)?;
+        Ok(HostParams(out))
     }
 }
 
@@ -188,7 +116,7 @@ unsafe impl<const R: usize> Lower for HostResults<R> {
     }
 }
 
-// One buffer a thread, so that a warm call allocates nothing.
+// One buffer a thread, so that a message allocates nothing.
 thread_local! {
     static BUFFER: std::cell::Cell<Vec<u8>> = const { std::cell::Cell::new(Vec::new()) };
 }
@@ -200,7 +128,7 @@ fn take_buffer() -> Vec<u8> {
     buffer
 }
 
-/// Gives a result's buffer back for the next call.
+/// Gives a message's buffer back for the next one.
 pub fn recycle(buffer: Vec<u8>) {
     if buffer.capacity() <= KEPT_BUFFER_BYTES_MAX {
         BUFFER.set(buffer);

@@ -1,14 +1,18 @@
 //! Reading the wire format, and what both directions know of a type.
 
+use super::pieces::Piece;
 use crate::fault::{Fault, Kind};
+use std::borrow::Cow;
 use wasmtime::Result;
 use wasmtime::component::__internal::wasmtime_environ::component::{
     ComponentTypes, InterfaceType, TypeVariant, VariantInfo,
 };
 
-/// Reads the wire format; every length is checked against what is left.
+/// Reads the wire format; every length is checked against what is left. The payload may be cut anywhere.
 pub struct Reader<'a> {
-    pub(super) rest: &'a [u8],
+    rest: &'a [u8],
+    more: &'a [Piece<'a>],
+    left: usize,
 }
 
 pub(super) fn misfit(what: &str) -> wasmtime::Error {
@@ -24,39 +28,109 @@ pub(super) fn bad_pointer(what: impl Into<String>) -> wasmtime::Error {
 }
 
 impl<'a> Reader<'a> {
+    #[inline]
     pub fn new(bytes: &'a [u8]) -> Reader<'a> {
-        Reader { rest: bytes }
+        Reader { rest: bytes, more: &[], left: bytes.len() }
     }
 
-    pub fn take(&mut self, n: usize) -> Result<&'a [u8]> {
-        if n > self.rest.len() {
+    #[inline]
+    pub fn over(pieces: &'a [Piece<'a>]) -> Reader<'a> {
+        match pieces {
+            [] => Reader::new(&[]),
+            [one] => Reader::new(one.get()),
+            [first, more @ ..] => {
+                let left = pieces.iter().fold(0usize, |sum, piece| sum.saturating_add(piece.get().len()));
+                Reader { rest: first.get(), more, left }
+            }
+        }
+    }
+
+    /// Bytes that were not read yet.
+    pub fn left(&self) -> usize {
+        self.left
+    }
+
+    /// The next bytes: where they are when one piece has them all.
+    #[inline]
+    pub fn take(&mut self, n: usize) -> Result<Cow<'a, [u8]>> {
+        match self.near(n) {
+            Some(bytes) => Ok(Cow::Borrowed(bytes)),
+            None => self.far(n),
+        }
+    }
+
+    #[inline]
+    fn near(&mut self, n: usize) -> Option<&'a [u8]> {
+        let (head, tail) = self.rest.split_at_checked(n)?;
+        (self.rest, self.left) = (tail, self.left - n);
+        Some(head)
+    }
+
+    #[cold]
+    fn far(&mut self, n: usize) -> Result<Cow<'a, [u8]>> {
+        if n > self.left {
             return Err(misfit("it ends early"));
         }
-        let (head, tail) = self.rest.split_at(n);
-        self.rest = tail;
-        Ok(head)
+        let mut gathered = Vec::new();
+        loop {
+            let wanted = n - gathered.len();
+            if gathered.is_empty() && self.rest.len() >= wanted {
+                return Ok(Cow::Borrowed(self.near(wanted).unwrap_or_default()));
+            }
+            let part = self.near(wanted.min(self.rest.len())).unwrap_or_default();
+            gathered.extend_from_slice(part);
+            if gathered.len() == n {
+                return Ok(Cow::Owned(gathered));
+            }
+            let Some((next, more)) = self.more.split_first() else { return Err(misfit("it ends early")) };
+            (self.rest, self.more) = (next.get(), more);
+        }
     }
 
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        Ok(self.take(N)?.try_into().unwrap())
+    #[inline]
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        match self.near(N) {
+            Some(bytes) => Ok(bytes.try_into().unwrap()),
+            None => Ok(self.far(N)?.as_ref().try_into().unwrap()),
+        }
     }
 
+    #[inline]
     pub fn u8(&mut self) -> Result<u8> {
         Ok(self.array::<1>()?[0])
     }
 
+    #[inline]
     pub fn u32(&mut self) -> Result<u32> {
         Ok(u32::from_le_bytes(self.array()?))
     }
 
-    pub(super) fn str(&mut self) -> Result<&'a str> {
+    /// The bytes of a string: UTF-8, checked.
+    pub(super) fn text(&mut self) -> Result<Cow<'a, [u8]>> {
         let n = self.u32()? as usize;
-        std::str::from_utf8(self.take(n)?).map_err(|_| misfit("a string is not UTF-8"))
+        let bytes = self.take(n)?;
+        match simdutf8::basic::from_utf8(&bytes) {
+            Ok(_) => Ok(bytes),
+            Err(_) => Err(misfit("a string is not UTF-8")),
+        }
     }
 
+    #[inline]
     pub fn finish(&self) -> Result<()> {
-        if self.rest.is_empty() { Ok(()) } else { Err(misfit("bytes are left over")) }
+        if self.left == 0 { Ok(()) } else { Err(misfit("bytes are left over")) }
     }
+}
+
+pub(super) fn read_bool(reader: &mut Reader<'_>) -> Result<u8> {
+    match reader.u8()? {
+        b @ 0..=1 => Ok(b),
+        _ => Err(misfit("a bool is neither 0 nor 1")),
+    }
+}
+
+pub(super) fn read_char(reader: &mut Reader<'_>) -> Result<u32> {
+    let bits = reader.u32()?;
+    char::from_u32(bits).map(u32::from).ok_or_else(|| misfit("a char is not a Unicode scalar value"))
 }
 
 /// Size of a number's representation, which is the same on the wire and in memory; `None` for anything else.

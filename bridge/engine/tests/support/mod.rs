@@ -5,7 +5,6 @@ use cordon_engine::engine::{Engine, Options};
 use cordon_engine::store::{CallLimits, Clock, InstanceOptions, Limits};
 use cordon_engine::{Code, Fault, HostImport, Instance, Linked};
 use std::sync::Arc;
-use std::time::Duration;
 
 pub fn engine(fuel: bool) -> Arc<Engine> {
     Engine::new(Options {
@@ -42,7 +41,7 @@ pub fn options() -> InstanceOptions {
 }
 
 pub fn within(ms: u64) -> CallLimits {
-    CallLimits { wall: Duration::from_millis(ms), cpu: None, fuel: None }
+    CallLimits { wall_ns: ms * 1_000_000, cpu_ns: None, fuel: None }
 }
 
 pub fn link(engine: &Arc<Engine>, wat: &str, wasi: &[&str], host: &[HostImport]) -> Result<Arc<Linked>, Fault> {

@@ -1,0 +1,162 @@
+//! A call of an export: its parameters on the way in, its results on the way out.
+
+use super::lift::{Flat, load, slice, unflatten};
+use super::lower::{Slots, flatten, store};
+use super::pieces::{Lifted, Piece, Sink};
+use super::reader::{Reader, bad_pointer, misfit};
+use super::shape::Shape;
+use crate::fault::{Fault, Kind};
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+use std::ptr::{NonNull, null_mut};
+use wasmtime::component::__internal::wasmtime_environ::component::{CanonicalAbiInfo, InterfaceType, MAX_FLAT_PARAMS};
+use wasmtime::component::__internal::{InstanceType, LiftContext, LowerContext};
+use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower};
+use wasmtime::{Result, ValRaw};
+
+/// Parameters of an export: lowered flat when they fit 16 slots, else through a block in guest memory, as the
+/// canonical ABI says. `Lower` is always the widest run; the trampoline reads the slots of the function's own type.
+pub struct Params<'a> {
+    pub input: &'a [Piece<'a>],
+    pub shape: &'a Shape,
+}
+
+// Safety: `Lower` is an array of ValRaw; `linear_lower_to_flat` fills as many slots as the function's type has, or
+// the one pointer; nothing else is read. `ABI` and the memory form are never used, since 16 slots always "fit".
+unsafe impl ComponentType for Params<'_> {
+    type Lower = [ValRaw; MAX_FLAT_PARAMS];
+    const ABI: CanonicalAbiInfo = CanonicalAbiInfo::ZERO;
+    fn typecheck(_: &InterfaceType, _: &InstanceType<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+unsafe impl ComponentNamedList for Params<'_> {}
+unsafe impl Lower for Params<'_> {
+    fn linear_lower_to_flat<T>(
+        &self,
+        cx: &mut LowerContext<'_, T>,
+        ty: InterfaceType,
+        dst: &mut MaybeUninit<[ValRaw; MAX_FLAT_PARAMS]>,
+    ) -> Result<()> {
+        // Safety: an array of MaybeUninit needs no initialisation.
+        let slots = unsafe { &mut *dst.as_mut_ptr().cast::<[MaybeUninit<ValRaw>; MAX_FLAT_PARAMS]>() };
+        let mut reader = Reader::over(self.input);
+        if let Some(scalars) = &self.shape.params {
+            for (slot, scalar) in slots.iter_mut().zip(scalars) {
+                slot.write(scalar.lower(&mut reader)?);
+            }
+            return reader.finish();
+        }
+        let abi = cx.types.canonical_abi(&ty);
+        if abi.flat_count(MAX_FLAT_PARAMS).is_some() {
+            flatten(cx, ty, &mut reader, &mut Slots { slots, used: 0 })?;
+        } else {
+            let (size, align) = (abi.size32 as usize, abi.align32);
+            let ptr = cx.realloc(0, 0, align, size)?;
+            store(cx, ty, &mut reader, ptr)?;
+            slots[0].write(ValRaw::i64(ptr as i64));
+        }
+        reader.finish()
+    }
+
+    fn linear_lower_to_memory<T>(&self, _: &mut LowerContext<'_, T>, _: InterfaceType, _: usize) -> Result<()> {
+        Err(misfit("parameters are never lowered to memory here"))
+    }
+}
+
+/// Where the results of the running call go. `Lift` makes values out of nothing but guest memory, so the way to here is
+/// a pointer of the thread: see `Receiving`.
+struct Receiver<'s> {
+    shape: &'s Shape,
+    sink: &'s mut Sink<'s>,
+    bytes: u64,
+}
+
+thread_local! {
+    static RECEIVER: Cell<*mut Receiver<'static>> = const { Cell::new(null_mut()) };
+}
+
+/// Makes `receiver` the one for results that this thread lifts, until it is dropped. A call inside a call (a host
+/// function that calls another guest) has its own in between: the last one set is the first one gone.
+struct Receiving<'r> {
+    previous: *mut Receiver<'static>,
+    receiver: PhantomData<&'r mut Receiver<'r>>,
+}
+
+impl Drop for Receiving<'_> {
+    fn drop(&mut self) {
+        RECEIVER.set(self.previous);
+    }
+}
+
+/// Runs a call whose `Results` go to `sink`, and gives its outcome with the count of bytes that went there.
+#[inline]
+pub fn receive<'s, R>(shape: &'s Shape, sink: &'s mut Sink<'_>, call: impl FnOnce() -> R) -> (R, u64) {
+    let mut receiver = Receiver { shape, sink, bytes: 0 };
+    let at: *mut Receiver<'_> = &mut receiver;
+    let receiving = Receiving { previous: RECEIVER.replace(at.cast()), receiver: PhantomData };
+    let outcome = call();
+    drop(receiving);
+    // Safety: a local of this function that nothing else refers to any more.
+    (outcome, unsafe { (*at).bytes })
+}
+
+/// The receiver of the running call.
+#[inline]
+fn receiver<'r>() -> Result<&'r mut Receiver<'r>> {
+    match NonNull::new(RECEIVER.get()) {
+        // Safety: set by `receive`, which is still on this thread's stack and looks at its receiver only after the
+        // guard is gone. A call lifts one result at a time, so this is the only reference.
+        Some(at) => Ok(unsafe { at.cast::<Receiver<'r>>().as_mut() }),
+        None => Err(Fault::new(Kind::Internal, "a result without a call that takes it").into()),
+    }
+}
+
+/// Results of an export, handed to the receiver while they are lifted: R is 0 or 1 for flat results, 2 for results
+/// behind a pointer.
+pub struct Results<const R: usize>;
+
+// Safety: `Lower` is an array of ValRaw of the function's own flat result count (0 or 1), or of 2, which tells
+// Wasmtime to read a pointer; then pointer, size and alignment are checked here.
+unsafe impl<const R: usize> ComponentType for Results<R> {
+    type Lower = [ValRaw; R];
+    const ABI: CanonicalAbiInfo = CanonicalAbiInfo::ZERO;
+    fn typecheck(_: &InterfaceType, _: &InstanceType<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+unsafe impl<const R: usize> ComponentNamedList for Results<R> {}
+unsafe impl<const R: usize> Lift for Results<R> {
+    fn linear_lift_from_flat(cx: &mut LiftContext<'_>, ty: InterfaceType, src: &[ValRaw; R]) -> Result<Self> {
+        let receiver = receiver()?;
+        if let (Some(scalar), Some(slot)) = (receiver.shape.result, src.first()) {
+            let mut bytes = [0; 8];
+            let size = scalar.lift(*slot, &mut bytes)?;
+            (receiver.sink)(&[Piece::new(&bytes[..size])]);
+            receiver.bytes = size as u64;
+            return Ok(Results);
+        }
+        let mut out = Lifted::new();
+        unflatten(cx, ty, &mut Flat { slots: src }, &mut out)?;
+        receiver.bytes = out.give(receiver.sink);
+        Ok(Results)
+    }
+
+    fn linear_lift_from_memory(cx: &mut LiftContext<'_>, ty: InterfaceType, at: &[u8]) -> Result<Self> {
+        let receiver = receiver()?;
+        let mut out = Lifted::new();
+        load(cx, ty, tuple_bytes(cx, ty, at)?, &mut out)?;
+        receiver.bytes = out.give(receiver.sink);
+        Ok(Results)
+    }
+}
+
+/// The bytes of a tuple behind a pointer. Wasmtime made `at` from the guest's pointer with a size and an alignment that
+/// say nothing here.
+pub(super) fn tuple_bytes<'m>(cx: &LiftContext<'m>, ty: InterfaceType, at: &[u8]) -> Result<&'m [u8]> {
+    let abi = cx.types.canonical_abi(&ty);
+    let offset = (at.as_ptr() as usize).wrapping_sub(cx.memory().as_ptr() as usize);
+    let offset = u32::try_from(offset).map_err(|_| bad_pointer("a pointer lies outside memory"))?;
+    slice(cx, offset, abi.size32 as usize, abi.align32, "result")
+}
