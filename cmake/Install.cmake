@@ -13,8 +13,6 @@ set(package_dir ${PROJECT_SOURCE_DIR}/cmake/package)
 set(made_dir ${PROJECT_BINARY_DIR}/install)
 
 # Both libraries, whichever of them this build calls cordon::cordon.
-add_custom_target(cordon_libraries ALL)
-add_dependencies(cordon_libraries cordon_shared cordon_merged)
 install(TARGETS cordon_shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
   COMPONENT library NAMELINK_COMPONENT development)
 install(FILES ${CORDON_MERGED_A} DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
@@ -54,7 +52,12 @@ foreach(name IN ITEMS manifest grants config)
   add_custom_command(OUTPUT ${output} COMMAND cordon schema ${name} > ${output} VERBATIM)
   list(APPEND schemas ${output})
 endforeach()
-add_custom_target(cordon_install_texts ALL DEPENDS ${completions} ${schemas})
+# All that is installed, and nothing else.
+add_custom_target(cordon_installed ALL DEPENDS ${completions} ${schemas})
+add_dependencies(cordon_installed cordon cordon_shared cordon_merged)
+if(TARGET cordon-compile)
+  add_dependencies(cordon_installed cordon-compile)
+endif()
 set(share ${CMAKE_INSTALL_DATADIR})
 install(FILES ${made_dir}/completion.bash DESTINATION ${share}/bash-completion/completions RENAME cordon
   COMPONENT command)
@@ -69,7 +72,5 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/wit/ DESTINATION ${share}/cordon/wit COM
 install(DIRECTORY docs/guide docs/formats docs/reference
   DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT development FILES_MATCHING PATTERN "*.md")
 install(FILES README.md CHANGELOG.md SECURITY.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT development)
-foreach(component IN ITEMS command library development)
-  set(folder ${CMAKE_INSTALL_DOCDIR})
-  install(FILES LICENSE NOTICE DESTINATION ${folder} COMPONENT ${component})
-endforeach()
+install(FILES LICENSE NOTICE bridge/THIRD-PARTY.txt DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT development)
+include(Package)
