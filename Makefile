@@ -7,6 +7,7 @@ SHELL := /bin/bash
 
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
+PREFIX ?= /usr/local
 # The rooms whose tests run under ASan and UBSan in every `make test`; `make asan` runs all of them.
 QUICK_ROOMS := base formats policy manifest audit services abi
 
@@ -45,6 +46,20 @@ test: setup-guests build/build.ninja ## the gate: every test, then a quick subse
 	  printf '\n== testing (a report goes to build/test-results.xml)\n'; $(ENV) \
 	  $(CTEST) --test-dir build --output-junit test-results.xml || status=$$?; \
 	  [ $$status -eq 0 ] || echo "make test: failed; what failed is named above"; exit $$status
+
+# --- what a packager types ---
+
+.PHONY: install package
+install: build ## install under PREFIX (/usr/local), below DESTDIR if that is set: libraries, headers, command
+	$(STEP) "installing under $(DESTDIR)$(PREFIX)"
+	@$(ENV) cmake --build build -j$(JOBS) --target cordon_installed
+	@DESTDIR="$(DESTDIR)" cmake --install build --prefix "$(PREFIX)" --strip
+
+package: build ## a tarball and Debian packages, which need no Rust: build/packages
+	$(STEP) "packing"
+	@$(ENV) cmake --build build -j$(JOBS) --target cordon_installed
+	@export SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || date +%s)}; \
+	  cpack --config build/CPackConfig.cmake && rm -rf build/packages/_CPack_Packages && ls -l build/packages
 
 # --- the rest of the checks ---
 
@@ -135,7 +150,7 @@ docs: build ## the JSON Schemas into build/docs, and a check of links and of the
 	@ls build/docs
 
 clean: ## remove build/ (the engine's build stays in the user's cache)
-	rm -rf build
+	rm -rf build build-consume
 
 # --- how the above get there ---
 

@@ -133,9 +133,9 @@ def pkg_config_shared() -> None:
 
 
 def subproject(how: str) -> None:
-    """Beside the build folder and with its flags, so that the compiler cache knows every file already."""
+    """Beside the build folder and with its flags, so that the compiler cache knows every file already; one after the
+    other in one folder, so that without a cache all is compiled once."""
     folder = BUILD.with_name(BUILD.name + "-consume")
-    shutil.rmtree(folder, ignore_errors=True)
     same = [f"-D{name}={os.environ.get(name, '')}" for name in
             ("CMAKE_BUILD_TYPE", "CMAKE_CXX_COMPILER", "CMAKE_C_COMPILER", "CMAKE_CXX_FLAGS_RELWITHDEBINFO")]
     run("cmake", "-G", "Ninja", "-S", CONSUMER, "-B", folder, f"-DHOW={how}", f"-DCORDON_SOURCE={SOURCE}",
@@ -146,15 +146,16 @@ def subproject(how: str) -> None:
         answers(folder / "consumer_c")
     if (folder / "bin").exists():
         sys.exit(f"the subproject made {folder / 'bin'}")
-    shutil.rmtree(folder)
 
 
 def add_subdirectory() -> None:
+    shutil.rmtree(BUILD.with_name(BUILD.name + "-consume"), ignore_errors=True)
     subproject("subdirectory")
 
 
 def fetch_content() -> None:
     subproject("fetch")
+    shutil.rmtree(BUILD.with_name(BUILD.name + "-consume"))
 
 
 CASES = (install, find_package_static, find_package_shared, find_package_other_version, pkg_config_static,

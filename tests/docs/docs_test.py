@@ -27,6 +27,7 @@ def tidy(code: str) -> str:
 def regions() -> dict[str, str]:
     found = {}
     programs = sorted(HERE.glob("*.cc")) + sorted((ROOT / "examples" / "hosts").rglob("*.cc"))
+    programs.append(ROOT / "tests" / "consume" / "hello.cc")
     for path in programs:
         text = path.read_text()
         found[tidy(text)] = path.name
