@@ -25,13 +25,17 @@ set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_COMPONENTS_GROUPING ONE_PER_GROUP)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
-set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS_POLICY ">=")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_DEBUGINFO_PACKAGE ON)
 set(soversion ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME libcordon${soversion})
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
+# What dpkg-shlibdeps reads of it, and who is told of a new library.
+set(control_dir ${PROJECT_BINARY_DIR}/install/debian)
+file(WRITE ${control_dir}/shlibs
+  "libcordon ${soversion} libcordon${soversion} (>= ${PROJECT_VERSION})\n")
+file(WRITE ${control_dir}/triggers "activate-noawait ldconfig\n")
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA ${control_dir}/shlibs ${control_dir}/triggers)
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_RECOMMENDS "cordon (>= ${PROJECT_VERSION})")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libcordon-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
@@ -44,10 +48,12 @@ set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "Headers, the static library, and wh
 set(CPACK_COMPONENT_COMMAND_DESCRIPTION "The command cordon, which inspects, explains and runs plugins.")
 
 # Where Debian looks for the licence of each; the tarball has it once.
-file(READ LICENSE licence)
 file(READ NOTICE notice)
-set(copyright ${PROJECT_BINARY_DIR}/install/copyright)
-file(WRITE ${copyright} "${notice}\n${licence}")
+set(copyright ${control_dir}/copyright)
+file(WRITE ${copyright} "${notice}
+The Apache License 2.0 is in /usr/share/common-licenses/Apache-2.0. The Rust crates that are linked in, with their
+licences, are in THIRD-PARTY.txt beside this file.
+")
 set(CPACK_COMPONENTS_ALL)
 foreach(component IN ITEMS library development command)
   string(TOUPPER ${component} upper)

@@ -27,6 +27,21 @@ if(CPACK_GENERATOR STREQUAL "TGZ")
   endforeach()
 endif()
 
+# Debian wants a changelog of its own form for each package, and pages that are compressed.
+if(CPACK_GENERATOR STREQUAL "DEB")
+  string(TIMESTAMP now "%a, %d %b %Y %H:%M:%S +0000" UTC)  # of SOURCE_DATE_EPOCH, if that is set
+  file(GLOB folders ${stage}/*/usr/share/doc/* ${stage}/usr/share/doc/*)
+  foreach(folder IN LISTS folders)
+    if(EXISTS ${folder}/copyright)
+      file(WRITE ${folder}/changelog "cordon (${CPACK_PACKAGE_VERSION}) unstable; urgency=medium\n
+  * What changed is in CHANGELOG.md of libcordon-dev.\n
+ -- ${CPACK_PACKAGE_CONTACT}  ${now}\n")
+    endif()
+  endforeach()
+  execute_process(COMMAND find ${stage} -type f ( -path "*/man/man1/*.1" -o -path "*/doc/*/changelog" )
+    -exec gzip -9n {} + COMMAND_ERROR_IS_FATAL ANY)
+endif()
+
 # Equal dates, so that equal inputs give equal packages.
 set(date $ENV{SOURCE_DATE_EPOCH})
 if(NOT date STREQUAL "")

@@ -132,6 +132,16 @@ def pkg_config_shared() -> None:
     pkg_config("cordon", f"-Wl,-rpath,{library_folder()}")
 
 
+def beside_another_engine() -> None:
+    """The static library, and a Rust library that has the same symbols as the one inside: no clash, no mixing."""
+    folder = fresh("beside")
+    path = {"PKG_CONFIG_PATH": str(library_folder() / "pkgconfig")}
+    flags = shlex.split(run("pkg-config", "--cflags", "--libs", "cordon-static", **path))
+    run("c++", "-std=c++23", CONSUMER / "beside.cc", "-o", folder / "consumer", f"-I{SOURCE / 'bridge' / 'include'}",
+        BUILD / "libcordon_bridge.a", *flags)
+    answers(folder / "consumer", "1 42\n")
+
+
 def subproject(how: str) -> None:
     """Beside the build folder and with its flags, so that the compiler cache knows every file already; one after the
     other in one folder, so that without a cache all is compiled once."""
@@ -159,7 +169,7 @@ def fetch_content() -> None:
 
 
 CASES = (install, find_package_static, find_package_shared, find_package_other_version, pkg_config_static,
-         pkg_config_shared, add_subdirectory, fetch_content)
+         pkg_config_shared, beside_another_engine, add_subdirectory, fetch_content)
 
 if __name__ == "__main__":
     WORK.mkdir(parents=True, exist_ok=True)
