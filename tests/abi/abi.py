@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Compares what the libraries show with what is written down: tests/abi/libcordon.txt.
+"""Compares what the libraries show with what is written down: tests/abi/libcordon.txt, and layout.txt for the types.
 
-    abi.py api|shared|static|needed [--update]
+    abi.py api|layout|shared|static|needed [--update]
 
 A line less or different breaks programs that are linked already: that needs a new SONAME, which below 1.0 is a new
 minor version (include/cordon/version.h). A line more does not. Either way it is written down on purpose, by --update.
@@ -12,8 +12,12 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 
-WRITTEN = pathlib.Path(__file__).resolve().parent / "libcordon.txt"
+HERE = pathlib.Path(__file__).resolve().parent
+INCLUDE = HERE.parent.parent / "include"
+WRITTEN = HERE / "libcordon.txt"
+LAYOUT = HERE / "layout.txt"
 LIBRARY = pathlib.Path(os.environ.get("CORDON_BUILD", "build")) / "library"
 # What libcordon.so may ask of a machine. Nothing of Rust, and nothing that Debian's base does not have but these two.
 NEEDED = {"libcrypto.so.3", "libyaml-0.so.2",
@@ -36,19 +40,36 @@ def shown(*command) -> list[str]:
 
 def differ(what: str, now: list[str], then: list[str]) -> int:
     lines = list(difflib.unified_diff(then, now, "written down", what, lineterm="", n=0))
-    print("\n".join(lines) or f"{what}: {len(now)} symbols, as written down")
+    print("\n".join(lines) or f"{what}: {len(now)} lines, as written down")
     return 1 if lines else 0
+
+
+def compare(what: str, made: str, written: pathlib.Path) -> int:
+    if "--update" in sys.argv:
+        written.write_text(made)
+    status = differ(what, made.splitlines(), written.read_text().splitlines())
+    if status:
+        print(f"if that is meant: CORDON_BUILD=build tests/abi/abi.py {sys.argv[1]} --update")
+    return status
 
 
 def api() -> int:
     """The API of the headers: what tools/exports.py finds."""
-    made = (LIBRARY / "exports.txt").read_text()
-    if "--update" in sys.argv:
-        WRITTEN.write_text(made)
-    status = differ("the API", made.splitlines(), WRITTEN.read_text().splitlines())
-    if status:
-        print("if that is meant: CORDON_BUILD=build tests/abi/abi.py api --update")
-    return status
+    return compare("the API", (LIBRARY / "exports.txt").read_text(), WRITTEN)
+
+
+def layout() -> int:
+    """The size of each type that consumers hold, and of the virtual tables that they fill in."""
+    headers = sorted(path.relative_to(INCLUDE).as_posix() for path in INCLUDE.rglob("*.h"))
+    with tempfile.TemporaryDirectory() as folder:
+        source = pathlib.Path(folder) / "all.cc"
+        source.write_text("".join(f"#include <{header}>\n" for header in headers))
+        output("g++", "-std=c++23", "-I", INCLUDE, "-S", "-o", "/dev/null", f"-fdump-lang-class={folder}/dump", source)
+        dump = (pathlib.Path(folder) / "dump").read_text()
+    found = re.findall(r"^Class (cordon::[\w:]+)\n   (size=\d+ align=\d+)$", dump, re.M)
+    tables = dict(re.findall(r"^Vtable for (cordon::[\w:]+)\n.*: (\d+) entries$", dump, re.M))
+    rows = [f"{name} {size}" + (f" virtual={tables[name]}" if name in tables else "") for name, size in found]
+    return compare("the types", "".join(f"{row}\n" for row in sorted(set(rows))), LAYOUT)
 
 
 def shared() -> int:
@@ -64,7 +85,7 @@ def static() -> int:
 
 def needed() -> int:
     """The name that programs look for, and what the library itself looks for."""
-    header = (WRITTEN.parent.parent.parent / "include/cordon/version.h").read_text()
+    header = (INCLUDE / "cordon/version.h").read_text()
     major, minor, patch = re.search(r'CORDON_VERSION "(\d+)\.(\d+)\.(\d+)"', header).groups()
     parts = dict(re.findall(r"CORDON_VERSION_(MAJOR|MINOR|PATCH) (\d+)", header))
     dynamic = output("readelf", "-d", LIBRARY / "libcordon.so")
@@ -76,7 +97,7 @@ def needed() -> int:
     return 0 if good and not extra and parts == {"MAJOR": major, "MINOR": minor, "PATCH": patch} else 1
 
 
-CASES = (api, shared, static, needed)
+CASES = (api, layout, shared, static, needed)
 
 if __name__ == "__main__":
     sys.exit({case.__name__: case for case in CASES}[sys.argv[1]]())
