@@ -26,6 +26,8 @@ list(TRANSFORM roots PREPEND "$<LINK_ONLY:cordon_" OUTPUT_VARIABLE linked)
 list(TRANSFORM linked APPEND ">")
 add_library(cordon_static INTERFACE)
 target_link_libraries(cordon_static INTERFACE cordon_api ${linked})
+target_compile_definitions(cordon_static INTERFACE CORDON_COMPILER_PATH="$<TARGET_FILE:cordon-compile>")
+add_dependencies(cordon_static cordon-compile)
 add_library(cordon::cordon_static ALIAS cordon_static)
 
 # What both show.

@@ -290,6 +290,31 @@ cordon_status cordon_engine_new(const struct cordon_engine_options *options,
 
 void cordon_engine_free(struct cordon_engine *engine);
 
+// Writes 32 bytes: everything that compiled code depends on beside its source.
+void cordon_engine_fingerprint(const struct cordon_engine *engine,
+                               const struct cordon_writer *output);
+
+// Compiles for engines with these options, without making one: `fingerprint` gets theirs, `output` the code.
+cordon_status cordon_precompile(const struct cordon_engine_options *options,
+                                struct cordon_bytes wasm,
+                                const struct cordon_writer *fingerprint,
+                                const struct cordon_writer *output,
+                                struct cordon_error **error);
+
+// Maps code that `cordon_precompile` made. `fd` must be a sealed memfd, which is duplicated; its content runs as
+// native code, so the caller vouches for every byte.
+cordon_status cordon_code_load(const struct cordon_engine *engine,
+                               int32_t fd,
+                               bool component,
+                               struct cordon_code **result,
+                               struct cordon_error **error);
+
+// Keyed BLAKE3 over the pieces as one text. `key` and `tag` are 32 bytes.
+cordon_status cordon_authenticate(const uint8_t *key,
+                                  const struct cordon_bytes *pieces,
+                                  size_t pieces_len,
+                                  uint8_t *tag);
+
 // Compiles a WebAssembly binary: a component or a core module. Never text or precompiled code.
 cordon_status cordon_code_compile(const struct cordon_engine *engine,
                                   struct cordon_bytes wasm,
@@ -341,6 +366,31 @@ cordon_status cordon_engine_new(const struct cordon_engine_options *options,
                                 struct cordon_error **error);
 
 void cordon_engine_free(struct cordon_engine *engine);
+
+// Writes 32 bytes: everything that compiled code depends on beside its source.
+void cordon_engine_fingerprint(const struct cordon_engine *engine,
+                               const struct cordon_writer *output);
+
+// Compiles for engines with these options, without making one: `fingerprint` gets theirs, `output` the code.
+cordon_status cordon_precompile(const struct cordon_engine_options *options,
+                                struct cordon_bytes wasm,
+                                const struct cordon_writer *fingerprint,
+                                const struct cordon_writer *output,
+                                struct cordon_error **error);
+
+// Maps code that `cordon_precompile` made. `fd` must be a sealed memfd, which is duplicated; its content runs as
+// native code, so the caller vouches for every byte.
+cordon_status cordon_code_load(const struct cordon_engine *engine,
+                               int32_t fd,
+                               bool component,
+                               struct cordon_code **result,
+                               struct cordon_error **error);
+
+// Keyed BLAKE3 over the pieces as one text. `key` and `tag` are 32 bytes.
+cordon_status cordon_authenticate(const uint8_t *key,
+                                  const struct cordon_bytes *pieces,
+                                  size_t pieces_len,
+                                  uint8_t *tag);
 
 // Compiles a WebAssembly binary: a component or a core module. Never text or precompiled code.
 cordon_status cordon_code_compile(const struct cordon_engine *engine,

@@ -41,7 +41,13 @@ struct HostOptions {
   // Compiling hostile code can cost more than running it: the process `cordon-compile` does it under limits. kInProcess
   // trusts the code not to.
   enum class Compiler : std::uint8_t { kProcess, kInProcess } compiler = Compiler::kProcess;
+  std::chrono::nanoseconds compile_timeout = std::chrono::seconds(180);
+  std::uint64_t compile_memory_bytes = 3ull << 30;  // of address space
+#ifdef CORDON_COMPILER_PATH                         // by CMake, for programs that have Cordon's source in their tree
+  std::filesystem::path compiler_path{CORDON_COMPILER_PATH};
+#else
   std::filesystem::path compiler_path{};  // of cordon-compile; empty: found beside the library or the program
+#endif
   // Never mapped as a root or mount, nor anything that holds one: the program's own state.
   std::vector<std::filesystem::path> forbidden_roots{};
   std::uint32_t max_instances = 64;  // live at once

@@ -42,7 +42,7 @@ using ByteView = std::span<const std::uint8_t>;
 // named, and must stay as they are until the call that takes the pieces has returned.
 class Encoder {
  public:
-  Encoder() = default;
+  Encoder() {}
   Encoder(const Encoder&) = delete;
   Encoder& operator=(const Encoder&) = delete;
 
@@ -63,25 +63,30 @@ class Encoder {
       std::memcpy(Reserve(size), bytes, size);
       return;
     }
-    blocks_.push_back({size_, {static_cast<const std::uint8_t*>(bytes), size}});
+    if (block_count_ >= kInlineBlocks) more_blocks_.resize(block_count_ - kInlineBlocks + 1);
+    BorrowedBlock& block = BlockAt(block_count_++);
+    block.at = size_;
+    block.data = static_cast<const std::uint8_t*>(bytes);
+    block.size = size;
     borrowed_ += size;
   }
 
   // Everything so far, in order. Valid while this and the borrowed values live unchanged.
   std::span<const ByteView> Pieces() {
-    if (blocks_.empty()) {
-      only_ = ByteView(data_, size_);
-      return {&only_, 1};
+    ByteView* pieces = first_pieces_;
+    if (block_count_ > kInlineBlocks) {
+      more_pieces_.resize(2 * block_count_ + 1);
+      pieces = more_pieces_.data();
     }
-    pieces_.clear();
-    std::size_t from = 0;
-    for (const BorrowedBlock& block : blocks_) {
-      if (block.at > from) pieces_.emplace_back(data_ + from, block.at - from);
-      pieces_.push_back(block.bytes);
+    std::size_t count = 0, from = 0;
+    for (std::size_t i = 0; i < block_count_; ++i) {
+      const BorrowedBlock& block = BlockAt(i);
+      if (block.at > from) pieces[count++] = ByteView(data_ + from, block.at - from);
+      pieces[count++] = ByteView(block.data, block.size);
       from = block.at;
     }
-    if (size_ > from) pieces_.emplace_back(data_ + from, size_ - from);
-    return pieces_;
+    if (size_ > from || count == 0) pieces[count++] = ByteView(data_ + from, size_ - from);
+    return {pieces, count};
   }
   // Keeps `value`, of which blocks are borrowed, as long as this lives or until Clear.
   void Hold(std::shared_ptr<const void> value) { held_ = std::move(value); }
@@ -91,7 +96,8 @@ class Encoder {
   // Forgets everything and keeps the memory.
   void Clear() {
     size_ = borrowed_ = 0;
-    blocks_.clear();
+    block_count_ = 0;
+    more_blocks_.clear();
     held_.reset();
     too_large_ = false;
   }
@@ -101,8 +107,13 @@ class Encoder {
  private:
   struct BorrowedBlock {
     std::size_t at;  // of the copied bytes before it
-    ByteView bytes;
+    const std::uint8_t* data;
+    std::size_t size;
   };
+
+  BorrowedBlock& BlockAt(std::size_t i) {
+    return i < kInlineBlocks ? first_blocks_[i] : more_blocks_[i - kInlineBlocks];
+  }
 
   std::uint8_t* Reserve(std::size_t bytes) {
     if (capacity_ - size_ < bytes) Grow(bytes);
@@ -123,9 +134,15 @@ class Encoder {
   std::unique_ptr<std::uint8_t[]> heap_;
   std::uint8_t* data_ = inline_;
   std::size_t size_ = 0, capacity_ = sizeof inline_, borrowed_ = 0;
-  std::vector<BorrowedBlock> blocks_;
-  ByteView only_;
-  std::vector<ByteView> pieces_;
+  // A call with few long values allocates nothing.
+  static constexpr std::size_t kInlineBlocks = 4;
+  std::size_t block_count_ = 0;
+  BorrowedBlock first_blocks_[kInlineBlocks];
+  union {  // not filled in before it is needed
+    ByteView first_pieces_[2 * kInlineBlocks + 1];
+  };
+  std::vector<BorrowedBlock> more_blocks_;
+  std::vector<ByteView> more_pieces_;
   std::shared_ptr<const void> held_;
   bool too_large_ = false;
 };
@@ -341,8 +358,8 @@ struct WitType<std::string_view> {
 template <>
 struct WitType<std::string> : WitType<std::string_view> {
   static void Decode(Decoder& in, std::string& value) {
-    value.resize(in.Count(1));
-    in.Read(value.data(), value.size());
+    const std::size_t size = in.Count(1);
+    value.resize_and_overwrite(size, [&](char* to, std::size_t) { return in.Read(to, size) ? size : 0; });
   }
 };
 

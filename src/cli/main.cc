@@ -17,6 +17,8 @@ namespace {
 using namespace cordon;
 using namespace cordon::cli;
 
+constexpr std::uint64_t kCodeCacheBytesMax = 4ull << 30;
+
 std::optional<std::string> FromEnvironment(std::string_view name) {
   const char* value = std::getenv(std::string(name).c_str());
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
@@ -51,6 +53,17 @@ class Unwatched final : public audit::Observer {
   Status On(const audit::Record&) override { return {}; }
 };
 
+// Without it plugins still run: they are compiled each time, and the operator is told.
+std::shared_ptr<engine::CodeCache> OpenCodeCache(const Session& session) {
+  auto cache = session.CodeCacheFolder();
+  if (!cache) return nullptr;
+  auto opened = engine::CodeCache::Open(*cache, kCodeCacheBytesMax);
+  if (opened) return *opened;
+  session.Warn(Escape(opened.error().message) + "; compiling without it" +
+               (opened.error().remedy.empty() ? "" : " (" + Escape(opened.error().remedy) + ")"));
+  return nullptr;
+}
+
 Result<Parts> ConnectParts(Session& session, const manifest::Config& config, Use use) {
   Parts parts;
   std::shared_ptr<audit::Observer> observer = std::make_shared<Unwatched>();
@@ -69,6 +82,14 @@ Result<Parts> ConnectParts(Session& session, const manifest::Config& config, Use
   options.grants = parts.grants;
   options.forbidden_roots = session.OwnFolders(config);
   options.max_instances = 1;
+  if (use == Use::kRun) {
+    if (auto compiler = engine::FindCompiler({})) {
+      options.compiler = std::move(*compiler);
+    } else {
+      options.no_compiler = std::move(compiler).error();
+    }
+    options.code_cache = OpenCodeCache(session);
+  }
   CORDON_ASSIGN(parts.host, runtime::Host::Create(std::move(options)));
   return parts;
 }

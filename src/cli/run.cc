@@ -138,7 +138,7 @@ void PrintResult(Session& session, const OrderedJson& fields, const runtime::Cal
   session.PrintJson(text);
 }
 
-Result<std::shared_ptr<const runtime::Plugin>> Load(const Session& session, runtime::Host& host,
+Result<std::shared_ptr<const runtime::Plugin>> Load(Session& session, runtime::Host& host,
                                                     runtime::LoadRequest& request) {
   const bool line = session.terminal().err_is_tty && !session.quiet();
   const Progress::Show show = session.verbose() ? Progress::Show::kPlain
@@ -146,7 +146,12 @@ Result<std::shared_ptr<const runtime::Plugin>> Load(const Session& session, runt
                                                 : Progress::Show::kNothing;
   Progress progress(show, request.source.string());
   request.progress = [&progress](std::string_view stage) { progress.Stage(stage); };
-  return host.Load(request);
+  const auto stop = std::make_shared<runtime::CallHandle>();
+  request.cancelled = [stop] { return stop->interrupted(); };
+  session.CatchSignals().Interrupts(stop);
+  auto plugin = host.Load(request);
+  session.CatchSignals().Interrupts(nullptr);
+  return plugin;
 }
 
 Status Call(Session& session, const runtime::Plugin& plugin, const std::string& action, const std::string& input,

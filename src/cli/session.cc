@@ -50,6 +50,11 @@ std::vector<fs::path> Session::OwnFolders(const manifest::Config& config) const 
   return folders;
 }
 
+Result<fs::path> Session::CodeCacheFolder() const {
+  CORDON_ASSIGN(fs::path cache, manifest::CacheHome(environment_));
+  return cache / "code";
+}
+
 Result<std::shared_ptr<audit::AuditLog>> Session::OpenAudit() {
   auto folder = StateFolder();
   if (!folder) {

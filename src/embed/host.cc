@@ -28,6 +28,21 @@ Result<runtime::HostOptions> RuntimeOptions(const HostOptions& options) {
   out.log_sink = embed::LogSinkOf(options.log);
   for (const std::filesystem::path& root : options.forbidden_roots) out.forbidden_roots.push_back(root);
   out.max_instances = std::max<std::uint32_t>(options.max_instances, 1);
+  if (options.compiler == HostOptions::Compiler::kProcess) {
+    // Where there is none, the first load that has to compile says so: a program may live on its cache alone.
+    auto compiler = engine::FindCompiler(options.compiler_path);
+    if (compiler) {
+      out.compiler = std::move(*compiler);
+    } else {
+      out.no_compiler = std::move(compiler).error();
+    }
+  }
+  out.compile_limits.wall = std::max<std::chrono::nanoseconds>(options.compile_timeout, std::chrono::milliseconds(1));
+  out.compile_limits.memory_bytes = options.compile_memory_bytes;
+  if (!options.code_cache.empty()) {
+    CORDON_ASSIGN(out.code_cache, engine::CodeCache::Open(options.code_cache, options.code_cache_bytes_max));
+    out.forbidden_roots.push_back(options.code_cache);
+  }
   if (options.address_space == HostOptions::AddressSpace::kSmall) {
     out.address_space = engine::EngineOptions::AddressSpace::kSmall;
   }
@@ -47,6 +62,7 @@ runtime::LoadRequest RequestOf(const LoadOptions& options) {
   if (options.memory_bytes) request.memory = Bytes{*options.memory_bytes};
   request.fuel = options.fuel;
   request.progress = options.progress;
+  if (options.cancel.can_be_cancelled()) request.cancelled = [token = options.cancel] { return token.cancelled(); };
   return request;
 }
 

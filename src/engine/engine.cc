@@ -1,11 +1,17 @@
 #include "engine/engine.h"
 
+#include <unistd.h>
+
+#include <algorithm>
+
 #include "engine/raw.h"
 
 namespace cordon::engine {
 
-Result<std::shared_ptr<const Engine>> Engine::Create(const EngineOptions& options) {
-  const cordon_engine_options raw_options = {
+namespace {
+
+cordon_engine_options RawOptions(const EngineOptions& options) {
+  return {
       .size = sizeof(cordon_engine_options),
       .fuel = options.fuel,
       .debug = options.debug,
@@ -15,6 +21,23 @@ Result<std::shared_ptr<const Engine>> Engine::Create(const EngineOptions& option
       .max_table_elements = options.max_table_elements,
       .stack_bytes = options.stack_bytes,
   };
+}
+
+// Whether native code is of a component or of a module; nobody has looked at the source by now.
+bool IsComponent(int fd) {
+  // e_flags of the ELF header: Wasmtime writes which it is.
+  std::uint32_t flags = 0;
+  return ::pread(fd, &flags, sizeof flags, 48) == sizeof flags && (flags & 2) != 0;
+}
+
+void WriteBytes(void* user, const std::uint8_t* data, std::size_t size) noexcept {
+  static_cast<std::vector<std::uint8_t>*>(user)->assign(data, data + size);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Engine>> Engine::Create(const EngineOptions& options) {
+  const cordon_engine_options raw_options = RawOptions(options);
   cordon_engine* made = nullptr;
   cordon_error* error = nullptr;
   const cordon_status status = cordon_engine_new(&raw_options, &made, &error);
@@ -29,6 +52,39 @@ Engine::~Engine() {
   if (raw_ == nullptr) return;
   cordon_engine_free(raw_->engine);
   delete raw_;
+}
+
+std::array<std::uint8_t, 32> Engine::Fingerprint() const {
+  std::vector<std::uint8_t> bytes;
+  const cordon_writer writer = {&bytes, WriteBytes};
+  cordon_engine_fingerprint(raw_->engine, &writer);
+  std::array<std::uint8_t, 32> fingerprint{};
+  std::copy_n(bytes.begin(), std::min(bytes.size(), fingerprint.size()), fingerprint.begin());
+  return fingerprint;
+}
+
+Result<Precompiled> Precompile(const EngineOptions& options, std::span<const std::uint8_t> wasm) {
+  const cordon_engine_options raw_options = RawOptions(options);
+  Precompiled made;
+  std::vector<std::uint8_t> fingerprint;
+  const cordon_writer print = {&fingerprint, WriteBytes}, code = {&made.code, WriteBytes};
+  cordon_error* error = nullptr;
+  const cordon_status status = cordon_precompile(&raw_options, {wasm.data(), wasm.size()}, &print, &code, &error);
+  if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));
+  std::copy_n(fingerprint.begin(), std::min(fingerprint.size(), made.fingerprint.size()), made.fingerprint.begin());
+  return made;
+}
+
+Result<std::shared_ptr<const Compiled>> Compiled::LoadSealed(std::shared_ptr<const Engine> engine, int fd) {
+  cordon_code* made = nullptr;
+  cordon_error* error = nullptr;
+  const cordon_status status = cordon_code_load(engine->raw()->engine, fd, IsComponent(fd), &made, &error);
+  if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));
+  std::shared_ptr<Compiled> code(new Compiled);
+  code->engine_ = std::move(engine);
+  code->raw_ = new Raw{made};
+  code->is_component_ = cordon_code_is_component(made);
+  return code;
 }
 
 Result<std::shared_ptr<const Compiled>> Compiled::Compile(std::shared_ptr<const Engine> engine,

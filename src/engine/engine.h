@@ -5,6 +5,7 @@
 // in several: pieces go from where they are straight into guest memory, and results come straight from there.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -40,6 +41,8 @@ class Engine {
   static Result<std::shared_ptr<const Engine>> Create(const EngineOptions& options);
   ~Engine();
   const EngineOptions& options() const { return options_; }
+  // Everything that compiled code depends on beside its source: versions, settings, target, features of the processor.
+  std::array<std::uint8_t, 32> Fingerprint() const;
   struct Raw;
   const Raw* raw() const { return raw_; }
 
@@ -49,6 +52,14 @@ class Engine {
   Raw* raw_ = nullptr;
 };
 
+// Code as a cache keeps it.
+struct Precompiled {
+  std::array<std::uint8_t, 32> fingerprint{};  // of the engines that it is for
+  std::vector<std::uint8_t> code;
+};
+// Compiles for engines with these options, without making one. Errors as Compiled::Compile.
+Result<Precompiled> Precompile(const EngineOptions& options, std::span<const std::uint8_t> wasm);
+
 // A compiled component or core module.
 class Compiled {
  public:
@@ -56,6 +67,9 @@ class Compiled {
   // E_COMPILE. Takes seconds for megabytes; there is no way to stop it short of a process of its own.
   static Result<std::shared_ptr<const Compiled>> Compile(std::shared_ptr<const Engine> engine,
                                                          std::span<const std::uint8_t> wasm);
+  // Maps what Precompile gave, from a sealed memfd. The caller vouches for the content: it runs as native code.
+  // E_INVALID when it was made for another engine.
+  static Result<std::shared_ptr<const Compiled>> LoadSealed(std::shared_ptr<const Engine> engine, int fd);
   ~Compiled();
   bool is_component() const { return is_component_; }
   const std::shared_ptr<const Engine>& engine() const { return engine_; }

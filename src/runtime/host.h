@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "audit/observer.h"
+#include "engine/code_cache.h"
+#include "engine/compile_process.h"
 #include "manifest/config.h"
 #include "policy/grant_source.h"
 #include "runtime/plugin.h"
@@ -28,6 +30,10 @@ struct HostOptions {
     kCodec /* every message through bytes: tests */
   } channel = Channel::kDirect;
   engine::EngineOptions::AddressSpace address_space = engine::EngineOptions::AddressSpace::kLarge;
+  std::shared_ptr<engine::CodeCache> code_cache;  // may be null
+  std::filesystem::path compiler;                 // cordon-compile; empty: this process compiles
+  std::optional<Error> no_compiler;               // set: there is none, and this process must not compile
+  engine::CompileLimits compile_limits;
 };
 
 // `--mount HOST:GUEST[:ro|rw]`: names the folder and grants it in one word, for this load only.
@@ -62,6 +68,7 @@ struct LoadRequest {
   // kInspect: describe and plan, do not compile; Runnable() then tells what Call would meet.
   enum class Purpose : std::uint8_t { kRun, kInspect } purpose = Purpose::kRun;
   std::function<void(std::string_view stage)> progress;  // "reading", "compiling", "linking"; may be empty
+  std::function<bool()> cancelled;                       // asked while compiling; may be empty
 };
 
 // Thread-safe. Plugins keep alive what they need of it.

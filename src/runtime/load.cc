@@ -230,10 +230,70 @@ Status Loader::OpenMounts() {
   return {};
 }
 
-Status Loader::Compile() {
+// Three forgeries in ten minutes are not bad luck.
+void Loader::AuditRefusedCode(engine::CodeCache::Refusal refusal, const std::string& entry, std::string_view why) {
+  constexpr int kAlarmCount = 3;
+  audit::Record record = plugin_->NewRecord(audit::Event::kNote);
+  record.target = "code-cache:" + entry;
+  record.rule = refusal == engine::CodeCache::Refusal::kForged ? "code-cache:forged" : "code-cache:refused";
+  record.decision = policy::Verdict::kDeny;
+  record.note = "cached code was not used: " + std::string(why) + "; it is compiled again";
+  cache_audit_ = host_.options.observer->On(record);
+  if (refusal != engine::CodeCache::Refusal::kForged || !cache_audit_) return;
+  if (host_.CountForgery() < kAlarmCount) return;
+  record.rule = "code-cache:alarm";
+  record.note = "cached code was forged three times within ten minutes: somebody writes to the folder";
+  cache_audit_ = host_.options.observer->On(record);
+}
+
+Result<engine::Precompiled> Loader::MakeCode(const engine::Engine& engine) const {
+  if (host_.options.no_compiler) return Fail(*host_.options.no_compiler);
+  engine::EngineOptions options = engine.options();
+  const auto make = [&]() -> Result<engine::Precompiled> {
+    if (host_.options.compiler.empty()) return engine::Precompile(options, plugin_->source.wasm());
+    engine::CompileRequest compile;
+    compile.program = host_.options.compiler;
+    compile.options = options;
+    compile.wasm = plugin_->source.wasm();
+    compile.limits = host_.options.compile_limits;
+    compile.cancelled = request_.cancelled;
+    if (request_.progress) compile.waiting = [this](Duration) { Stage("compiling"); };
+    return engine::CompileApart(compile);
+  };
+  CORDON_ASSIGN(engine::Precompiled made, make());
+  if (made.fingerprint != engine.Fingerprint()) {
+    // The engine fell back to a small address space, which its options do not show.
+    options.address_space = engine::EngineOptions::AddressSpace::kSmall;
+    CORDON_ASSIGN(made, make());
+  }
+  if (made.fingerprint == engine.Fingerprint()) return made;
+  return Fail(Code::kUnavailable, host_.options.compiler.string() + " compiles for another build of Cordon",
+              "install the cordon-compile that came with this library");
+}
+
+Result<std::shared_ptr<const engine::Compiled>> Loader::FindCode(const std::shared_ptr<const engine::Engine>& engine) {
+  const auto& cache = host_.options.code_cache;
+  if (cache != nullptr) {
+    const auto refused = [this](engine::CodeCache::Refusal refusal, const std::string& entry, std::string_view why) {
+      AuditRefusedCode(refusal, entry, why);
+    };
+    auto code = cache->Find(engine, plugin_->source.digest, refused);
+    CORDON_TRY(cache_audit_);
+    if (code != nullptr) return code;
+  }
   Stage("compiling");
+  if (cache == nullptr && host_.options.compiler.empty() && !host_.options.no_compiler) {
+    return engine::Compiled::Compile(engine, plugin_->source.wasm());
+  }
+  CORDON_ASSIGN(const engine::Precompiled made, MakeCode(*engine));
+  if (cache != nullptr) return cache->Add(engine, plugin_->source.digest, made.code);
+  CORDON_ASSIGN(const UniqueFd sealed, engine::Sealed(made.code));
+  return engine::Compiled::LoadSealed(engine, sealed.get());
+}
+
+Status Loader::Compile() {
   CORDON_ASSIGN(auto engine, host_.EngineFor(request_, plugin_->limits));
-  CORDON_ASSIGN(auto code, engine::Compiled::Compile(std::move(engine), plugin_->source.wasm()));
+  CORDON_ASSIGN(auto code, FindCode(engine));
   Stage("linking");
   CORDON_ASSIGN(plugin_->linked, engine::Linked::Link(std::move(code), plugin_->plan.spec));
   return {};

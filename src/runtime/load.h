@@ -31,6 +31,9 @@ class Loader {
   Status AuditLoad(const std::optional<Error>& failure);
   Status OpenMounts();
   Status Compile();
+  Result<std::shared_ptr<const engine::Compiled>> FindCode(const std::shared_ptr<const engine::Engine>& engine);
+  Result<engine::Precompiled> MakeCode(const engine::Engine& engine) const;
+  void AuditRefusedCode(engine::CodeCache::Refusal refusal, const std::string& entry, std::string_view why);
   void SetUpServices();
   Status BindActions();
   Result<BoundAction> Bind(const std::string& name, const manifest::Action& action) const;
@@ -43,6 +46,7 @@ class Loader {
   std::vector<policy::Kind> withdrawn_;
   FolderMap folders_;
   bool refusal_audited_ = false;
+  Status cache_audit_;  // what could not be written of the cache's refusals
 };
 
 }  // namespace cordon::runtime

@@ -1,9 +1,11 @@
 //! Engine, code, linked code and functions: immutable, shared by reference count.
 
 use crate::boundary::{boundary, cordon_error, cordon_status, null, quiet};
-use crate::types::{cordon_bytes, cordon_engine_options, cordon_host_import, cordon_str, list};
+use crate::types::{cordon_bytes, cordon_engine_options, cordon_host_import, cordon_str, cordon_writer, list};
+use ::cordon_engine::aot::{FINGERPRINT_BYTES, authenticate, precompile};
 use ::cordon_engine::{Code, Engine, Fault, Function, HostImport, Kind, Linked, Options, Outcome};
 use std::ffi::c_char;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 /// What is fixed for all code of one engine. Counted; freeing it early harms nothing.
@@ -53,28 +55,110 @@ pub unsafe extern "C" fn cordon_engine_new(
     boundary(error, give(result), || {
         out(result)?;
         let o = unsafe { borrow(options, "options")? };
-        if o.size != size_of::<cordon_engine_options>() {
-            return Err(Fault::new(
-                Kind::Invalid,
-                "cordon_engine_options has another size: rebuild against this header",
-            ));
-        }
-        let options = Options {
-            fuel: o.fuel,
-            debug: o.debug,
-            small_address_space: o.small_address_space,
-            max_memory_bytes: o.max_memory_bytes,
-            max_instances: o.max_instances,
-            max_table_elements: o.max_table_elements,
-            stack_bytes: o.stack_bytes,
-        };
-        Engine::new(options).map(cordon_engine)
+        Engine::new(engine_options(o)?).map(cordon_engine)
+    })
+}
+
+fn engine_options(o: &cordon_engine_options) -> Outcome<Options> {
+    if o.size != size_of::<cordon_engine_options>() {
+        return Err(Fault::new(Kind::Invalid, "cordon_engine_options has another size: rebuild against this header"));
+    }
+    Ok(Options {
+        fuel: o.fuel,
+        debug: o.debug,
+        small_address_space: o.small_address_space,
+        max_memory_bytes: o.max_memory_bytes,
+        max_instances: o.max_instances,
+        max_table_elements: o.max_table_elements,
+        stack_bytes: o.stack_bytes,
     })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cordon_engine_free(engine: *mut cordon_engine) {
     unsafe { free(engine) }
+}
+
+/// Writes 32 bytes: everything that compiled code depends on beside its source.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_engine_fingerprint(engine: *const cordon_engine, output: *const cordon_writer) {
+    // Safety: pointers of the caller, or NULL.
+    if let (Some(engine), Some(output)) = unsafe { (engine.as_ref(), output.as_ref()) } {
+        output.put(&quiet([0; FINGERPRINT_BYTES], || engine.0.fingerprint()));
+    }
+}
+
+/// Compiles for engines with these options, without making one: `fingerprint` gets theirs, `output` the code.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_precompile(
+    options: *const cordon_engine_options,
+    wasm: cordon_bytes,
+    fingerprint: *const cordon_writer,
+    output: *const cordon_writer,
+    error: *mut *mut cordon_error,
+) -> cordon_status {
+    boundary(
+        error,
+        |()| (),
+        || {
+            // Safety: the caller's structures and views, valid for the call.
+            let (options, output) = unsafe { (borrow(options, "options")?, borrow(output, "output")?) };
+            let fingerprint = unsafe { borrow(fingerprint, "fingerprint")? };
+            let (print, code) = precompile(&engine_options(options)?, unsafe { wasm.get() })?;
+            fingerprint.put(&print);
+            output.put(&code);
+            Ok(())
+        },
+    )
+}
+
+/// Maps code that `cordon_precompile` made. `fd` must be a sealed memfd, which is duplicated; its content runs as
+/// native code, so the caller vouches for every byte.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_code_load(
+    engine: *const cordon_engine,
+    fd: i32,
+    component: bool,
+    result: *mut *mut cordon_code,
+    error: *mut *mut cordon_error,
+) -> cordon_status {
+    boundary(error, give(result), || {
+        out(result)?;
+        let engine = unsafe { borrow(engine, "engine")? };
+        if fd < 0 {
+            return Err(Fault::new(Kind::Invalid, "there is no file to load from"));
+        }
+        // Safety: the caller's descriptor is open for the duration of the call.
+        let file = unsafe { BorrowedFd::borrow_raw(fd) }
+            .try_clone_to_owned()
+            .map_err(|e| Fault::new(Kind::Invalid, format!("the file cannot be duplicated: {e}")))?;
+        // Safety: the caller vouches for the content.
+        unsafe { Code::load(&engine.0, file, component) }.map(cordon_code)
+    })
+}
+
+/// Keyed BLAKE3 over the pieces as one text. `key` and `tag` are 32 bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_authenticate(
+    key: *const u8,
+    pieces: *const cordon_bytes,
+    pieces_len: usize,
+    tag: *mut u8,
+) -> cordon_status {
+    boundary(
+        std::ptr::null_mut(),
+        |()| (),
+        || {
+            // Safety: arrays of the caller with the lengths that the contract gives.
+            unsafe {
+                let key = borrow(key.cast::<[u8; 32]>(), "key")?;
+                let tag = tag.cast::<[u8; 32]>().as_mut().ok_or_else(|| null("tag"))?;
+                let pieces: Vec<&[u8]> = list(pieces, pieces_len, "pieces")?.iter().map(|p| p.get()).collect();
+                *tag = authenticate(key, &pieces);
+            }
+            Ok(())
+        },
+    )
 }
 
 /// Compiles a WebAssembly binary: a component or a core module. Never text or precompiled code.

@@ -1,6 +1,7 @@
 //! The engine behind Cordon's C ABI: Wasmtime with the settings, limits and linking that hostile guests make necessary.
 //! It knows WebAssembly and WASI; it knows no plugins, capabilities or policies.
 
+pub mod aot;
 mod disposal;
 pub mod engine;
 pub mod fault;

@@ -27,31 +27,36 @@ pub struct Code {
     pub(crate) binary: Binary,
 }
 
+/// Whether a binary is a component or a core module; anything else, text and native code too, is refused.
+pub(crate) fn is_component(bytes: &[u8]) -> Outcome<bool> {
+    if wasmtime::Engine::detect_precompiled(bytes).is_some() {
+        return Err(Fault::new(Kind::Compile, "this is precompiled native code, not WebAssembly"));
+    }
+    match bytes.get(..8) {
+        Some([0, b'a', b's', b'm', 1, 0, 0, 0]) => Ok(false),
+        Some([0, b'a', b's', b'm', _, _, 1, 0]) => Ok(true),
+        _ => Err(Fault::new(Kind::Compile, "not a WebAssembly binary")),
+    }
+}
+
+pub(crate) fn compile_fault(e: wasmtime::Error) -> Fault {
+    let text = format!("{e:#}");
+    // What the binary declares can exceed what any instance may have; that is a limit, not a defect.
+    let kind = match text.contains("pooling allocator") {
+        true if text.contains("minimum byte size") || text.contains("minimum element size") => Kind::Memory,
+        true => Kind::Instances,
+        false => Kind::Compile,
+    };
+    Fault::new(kind, text)
+}
+
 impl Code {
     /// Compiles a binary. Never text, and never precompiled code, which would be native code from outside.
     pub fn compile(engine: &Arc<Engine>, bytes: &[u8]) -> Outcome<Arc<Code>> {
-        if wasmtime::Engine::detect_precompiled(bytes).is_some() {
-            return Err(Fault::new(Kind::Compile, "this is precompiled native code, not WebAssembly"));
-        }
-        let layer = bytes.get(..8).ok_or_else(|| Fault::new(Kind::Compile, "not a WebAssembly binary"))?;
-        let fail = |e: wasmtime::Error| {
-            let text = format!("{e:#}");
-            // What the binary declares can exceed what any instance may have; that is a limit, not a defect.
-            let kind = match text.contains("pooling allocator") {
-                true if text.contains("minimum byte size") || text.contains("minimum element size") => Kind::Memory,
-                true => Kind::Instances,
-                false => Kind::Compile,
-            };
-            Fault::new(kind, text)
-        };
-        let binary = match layer {
-            [0, b'a', b's', b'm', 1, 0, 0, 0] => {
-                Binary::Module(Module::from_binary(&engine.wasm, bytes).map_err(fail)?)
-            }
-            [0, b'a', b's', b'm', _, _, 1, 0] => {
-                Binary::Component(Component::from_binary(&engine.wasm, bytes).map_err(fail)?)
-            }
-            _ => return Err(Fault::new(Kind::Compile, "not a WebAssembly binary")),
+        let binary = if is_component(bytes)? {
+            Binary::Component(Component::from_binary(&engine.wasm, bytes).map_err(compile_fault)?)
+        } else {
+            Binary::Module(Module::from_binary(&engine.wasm, bytes).map_err(compile_fault)?)
         };
         Ok(Arc::new(Code { engine: engine.clone(), binary }))
     }

@@ -1,0 +1,85 @@
+//! Code that was compiled before, by a process of ours: made, authenticated, loaded. Whoever loads vouches for the
+//! bytes: they are native code.
+
+use crate::engine::{Engine, Options, config};
+use crate::fault::{Fault, Kind, Outcome};
+use crate::link::{Binary, Code, compile_fault, is_component};
+use std::fs::File;
+use std::hash::{Hash, Hasher};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+use wasmtime::component::Component;
+use wasmtime::{InstanceAllocationStrategy, Module};
+
+pub const FINGERPRINT_BYTES: usize = 32;
+
+/// Feeds what Wasmtime hashes to BLAKE3; its own hashers are neither stable nor wide.
+struct Feed(blake3::Hasher);
+
+impl Hasher for Feed {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+    fn finish(&self) -> u64 {
+        0
+    }
+}
+
+fn fingerprint(wasm: &wasmtime::Engine) -> [u8; FINGERPRINT_BYTES] {
+    let mut feed = Feed(blake3::Hasher::new());
+    feed.write(crate::BUILD.as_bytes());
+    wasm.precompile_compatibility_hash().hash(&mut feed);
+    *feed.0.finalize().as_bytes()
+}
+
+impl Engine {
+    /// Everything that compiled code depends on beside its source: the full version of Wasmtime and ours, the
+    /// settings, the target and the features of this processor.
+    pub fn fingerprint(&self) -> [u8; FINGERPRINT_BYTES] {
+        fingerprint(&self.wasm)
+    }
+}
+
+/// Compiles for engines with these options, without the memory that an engine that runs code reserves. Gives the
+/// fingerprint of such engines, and the code.
+pub fn precompile(options: &Options, bytes: &[u8]) -> Outcome<([u8; FINGERPRINT_BYTES], Vec<u8>)> {
+    let component = is_component(bytes)?;
+    let mut config = config(options);
+    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    let engine = wasmtime::Engine::new(&config)
+        .map_err(|e| Fault::new(Kind::Internal, format!("cannot make the compiler: {e:#}")))?;
+    let made = if component { engine.precompile_component(bytes) } else { engine.precompile_module(bytes) };
+    Ok((fingerprint(&engine), made.map_err(compile_fault)?))
+}
+
+impl Code {
+    /// Maps code that `precompile` made, from a file that nobody can change any more: a sealed memfd. The mapping
+    /// shares the file's pages.
+    ///
+    /// # Safety
+    /// The content must be what `precompile` gave; native code is run from it.
+    pub unsafe fn load(engine: &Arc<Engine>, file: OwnedFd, component: bool) -> Outcome<Arc<Code>> {
+        let fail = |e: wasmtime::Error| {
+            let fault = compile_fault(e);
+            if fault.kind == Kind::Compile { Fault::new(Kind::Invalid, fault.message) } else { fault }
+        };
+        let binary = if component {
+            let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+            // Safety: the caller's promise.
+            Binary::Component(unsafe { Component::deserialize_file(&engine.wasm, &path) }.map_err(fail)?)
+        } else {
+            // Safety: the caller's promise.
+            Binary::Module(unsafe { Module::deserialize_open_file(&engine.wasm, File::from(file)) }.map_err(fail)?)
+        };
+        Ok(Arc::new(Code { engine: engine.clone(), binary }))
+    }
+}
+
+/// Keyed BLAKE3 of the pieces as one text.
+pub fn authenticate(key: &[u8; 32], pieces: &[&[u8]]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_keyed(key);
+    for piece in pieces {
+        hasher.update(piece);
+    }
+    *hasher.finalize().as_bytes()
+}

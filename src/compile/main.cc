@@ -1,0 +1,148 @@
+// cordon-compile: one compilation, in a process that can do nothing else. Started by engine/compile_process.cc.
+#include <seccomp.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstring>
+#include <string_view>
+
+#include "engine/compile_process.h"
+
+namespace {
+
+using namespace cordon;
+using namespace cordon::engine;
+
+constexpr int kFailed = 1;
+
+std::uint64_t Number(std::string_view text) {
+  std::uint64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+bool Limit(__rlimit_resource_t what, std::uint64_t value) {
+  const rlimit limit = {value, value};
+  return ::setrlimit(what, &limit) == 0;
+}
+
+bool SetLimits(char** argv) {
+  const std::uint64_t cpu = Number(argv[kCpuSeconds]);
+  const rlimit cpu_limit = {cpu, cpu + 5};  // the soft limit's signal says which one it was
+  return ::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         ::prctl(PR_SET_DUMPABLE, 0) == 0 && ::setrlimit(RLIMIT_CPU, &cpu_limit) == 0 &&
+         Limit(RLIMIT_AS, Number(argv[kSpace])) && Limit(RLIMIT_FSIZE, Number(argv[kOutput]) + sizeof(CompileAnswer)) &&
+         Limit(RLIMIT_NOFILE, 16) && Limit(RLIMIT_CORE, 0) && Limit(RLIMIT_MEMLOCK, 0);
+}
+
+// What a compiler needs once its libraries are loaded: memory, threads, the answer. Everything else fails with EPERM.
+bool Confine() {
+  constexpr int kAllowed[] = {
+      SCMP_SYS(read),
+      SCMP_SYS(write),
+      SCMP_SYS(pwrite64),
+      SCMP_SYS(pread64),
+      SCMP_SYS(close),
+      SCMP_SYS(fstat),
+      SCMP_SYS(lseek),
+      SCMP_SYS(ftruncate),
+      SCMP_SYS(mmap),
+      SCMP_SYS(munmap),
+      SCMP_SYS(mprotect),
+      SCMP_SYS(mremap),
+      SCMP_SYS(madvise),
+      SCMP_SYS(brk),
+      SCMP_SYS(futex),
+      SCMP_SYS(set_robust_list),
+      SCMP_SYS(rseq),
+      SCMP_SYS(sched_yield),
+      SCMP_SYS(sched_getaffinity),
+      SCMP_SYS(clock_gettime),
+      SCMP_SYS(clock_nanosleep),
+      SCMP_SYS(nanosleep),
+      SCMP_SYS(getrandom),
+      SCMP_SYS(gettid),
+      SCMP_SYS(getpid),
+      SCMP_SYS(tgkill),
+      SCMP_SYS(rt_sigaction),
+      SCMP_SYS(rt_sigprocmask),
+      SCMP_SYS(rt_sigreturn),
+      SCMP_SYS(sigaltstack),
+      SCMP_SYS(getrlimit),
+      SCMP_SYS(exit),
+      SCMP_SYS(exit_group),
+      SCMP_SYS(restart_syscall),
+  };
+  scmp_filter_ctx filter = ::seccomp_init(SCMP_ACT_ERRNO(EPERM));
+  if (filter == nullptr) return false;
+  bool good = true;
+  for (const int call : kAllowed) good = good && ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0) == 0;
+  // Threads, never processes; glibc falls back to clone, whose flags a filter can read.
+  constexpr std::uint64_t kThread = 0x00010000 /* CLONE_THREAD */;
+  good = good && ::seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0 &&
+         ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+                            SCMP_A0(SCMP_CMP_MASKED_EQ, kThread, kThread)) == 0 &&
+         ::seccomp_load(filter) == 0;
+  ::seccomp_release(filter);
+  return good;
+}
+
+bool Put(const void* bytes, std::size_t size) {
+  const auto* at = static_cast<const char*>(bytes);
+  while (size > 0) {
+    const ssize_t n = ::write(kAnswerFd, at, size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    at += n;
+    size -= static_cast<std::size_t>(n);
+  }
+  return true;
+}
+
+int Answer(CompileAnswer answer, const void* payload, std::size_t size) {
+  answer.payload_bytes = size;
+  return Put(&answer, sizeof answer) && Put(payload, size) ? 0 : kFailed;
+}
+
+int Compile(char** argv, std::span<const std::uint8_t> wasm) {
+  EngineOptions options;
+  options.fuel = Number(argv[kFuel]) != 0;
+  options.debug = Number(argv[kDebug]) != 0;
+  if (Number(argv[kSmall]) != 0) options.address_space = EngineOptions::AddressSpace::kSmall;
+  options.max_memory_bytes = Number(argv[kMemory]);
+  options.max_instances = static_cast<std::uint32_t>(Number(argv[kInstances]));
+  options.max_table_elements = static_cast<std::uint32_t>(Number(argv[kTables]));
+  options.stack_bytes = static_cast<std::uint32_t>(Number(argv[kStack]));
+  const Result<Precompiled> made = Precompile(options, wasm);
+  CompileAnswer answer;
+  if (!made) {
+    answer.done = 2;
+    answer.code = static_cast<std::uint32_t>(made.error().code);
+    return Answer(answer, made.error().message.data(), made.error().message.size());
+  }
+  answer.done = 1;
+  std::memcpy(answer.fingerprint, made->fingerprint.data(), sizeof answer.fingerprint);
+  return Answer(answer, made->code.data(), made->code.size());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != kArgumentEnd) {
+    constexpr std::string_view kText = "cordon-compile is started by Cordon, with a plugin on descriptor 3\n";
+    return ::write(STDERR_FILENO, kText.data(), kText.size()) < 0 ? kFailed : 2;
+  }
+  struct stat file{};
+  if (!SetLimits(argv) || ::fstat(kWasmFd, &file) != 0 || file.st_size <= 0) return kFailed;
+  const auto size = static_cast<std::size_t>(file.st_size);
+  const void* wasm = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, kWasmFd, 0);
+  if (wasm == MAP_FAILED || !Confine()) return kFailed;
+  // Not by return: what runs at the end of a process is not needed, and could be refused.
+  ::_exit(Compile(argv, {static_cast<const std::uint8_t*>(wasm), size}));
+}
