@@ -57,12 +57,13 @@ set_target_properties(cordon_shared PROPERTIES
 
 # libcordon.a, as it is installed.
 set(merge ${PROJECT_SOURCE_DIR}/tools/merge_library.py)
+find_program(CORDON_LD NAMES ld.bfd ld DOC "GNU ld: the one that collects garbage in what it links for later")
 set(CORDON_MERGED_A ${library_dir}/libcordon.a)
 add_custom_command(
   OUTPUT ${CORDON_MERGED_A}
   COMMAND ${Python3_EXECUTABLE} ${merge} --objects ${library_dir}/objects.txt --symbols ${library_dir}/exports.txt
     --archive $<TARGET_FILE:cordon_bridge> --script ${PROJECT_SOURCE_DIR}/cmake/merge.ld --output ${CORDON_MERGED_A}
-    --ld ${CMAKE_LINKER} --objcopy ${CMAKE_OBJCOPY} --ar ${CMAKE_AR}
+    --ld ${CORDON_LD} --objcopy ${CMAKE_OBJCOPY} --ar ${CMAKE_AR}
   DEPENDS ${merge} ${PROJECT_SOURCE_DIR}/cmake/merge.ld ${library_dir}/exports.txt ${archives} ${CORDON_BRIDGE_A}
   COMMENT "Merging libcordon.a" VERBATIM)
 add_custom_target(cordon_merged DEPENDS ${CORDON_MERGED_A})

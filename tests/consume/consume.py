@@ -142,14 +142,14 @@ def beside_another_engine() -> None:
     answers(folder / "consumer", "1 42\n")
 
 
-def subproject(how: str) -> None:
+def subproject(how: str, *options: str) -> None:
     """Beside the build folder and with its flags, so that the compiler cache knows every file already; one after the
     other in one folder, so that without a cache all is compiled once."""
     folder = BUILD.with_name(BUILD.name + "-consume")
     same = [f"-D{name}={os.environ.get(name, '')}" for name in
             ("CMAKE_BUILD_TYPE", "CMAKE_CXX_COMPILER", "CMAKE_C_COMPILER", "CMAKE_CXX_FLAGS_RELWITHDEBINFO")]
     run("cmake", "-G", "Ninja", "-S", CONSUMER, "-B", folder, f"-DHOW={how}", f"-DCORDON_SOURCE={SOURCE}",
-        "-DCORDON_WERROR=ON", f"-DCORDON_C_MAIN={c_main()}", *same, clean=False)
+        "-DCORDON_WERROR=ON", f"-DCORDON_C_MAIN={c_main()}", *same, *options, clean=False)
     run("cmake", "--build", folder, "--target", "consumer", *(["consumer_c"] if c_main() else []), clean=False)
     answers(folder / "consumer")
     if c_main():
@@ -164,12 +164,17 @@ def add_subdirectory() -> None:
 
 
 def fetch_content() -> None:
-    subproject("fetch")
+    subproject("fetch", "-DCORDON_SHARED=OFF")
+
+
+def fetch_content_shared() -> None:
+    subproject("fetch", "-DCORDON_SHARED=ON")
     shutil.rmtree(BUILD.with_name(BUILD.name + "-consume"))
 
 
 CASES = (install, find_package_static, find_package_shared, find_package_other_version, pkg_config_static,
-         pkg_config_shared, beside_another_engine, add_subdirectory, fetch_content)
+         pkg_config_shared, beside_another_engine, add_subdirectory, fetch_content,
+         fetch_content_shared)
 
 if __name__ == "__main__":
     WORK.mkdir(parents=True, exist_ok=True)

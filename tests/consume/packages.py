@@ -21,6 +21,8 @@ PACKAGES = consume.WORK / "packages"
 HELLO = consume.SOURCE / "tests" / "consume" / "hello.cc"
 SAYS = "2 + 40 = 42\n"
 DATE = "1700000000"
+HEADER = (consume.SOURCE / "include" / "cordon" / "version.h").read_text()
+LIBRARY = "libcordon" + re.search(r'CORDON_VERSION "(\d+\.\d+)\.\d+"', HEADER)[1]
 
 
 def cpack(where: pathlib.Path, *generators: str) -> None:
@@ -76,7 +78,7 @@ def debian() -> None:
         return
     root = consume.fresh("from debian")
     depends = {}
-    for name in ("libcordon0.1_*.deb", "libcordon-dev_*.deb", "cordon_*.deb"):
+    for name in (f"{LIBRARY}_*.deb", "libcordon-dev_*.deb", "cordon_*.deb"):
         package = only(name)
         consume.run("dpkg-deb", "-x", package, root, clean=False)
         depends[name.split("_")[0]] = consume.run("dpkg-deb", "-f", package, "Depends", clean=False)
@@ -85,10 +87,10 @@ def debian() -> None:
             sys.exit(f"{package.name} has no copyright file")
     print(depends)
     for library in ("libc6", "libssl3", "libyaml-0-2", "libstdc++6"):
-        if not re.search(rf"\b{re.escape(library)}(?![\w+-])", depends["libcordon0.1"]):
-            sys.exit(f"libcordon0.1 does not depend on {library}")
-    if "libcordon0.1 (=" not in depends["libcordon-dev"]:
-        sys.exit("libcordon-dev does not depend on its own libcordon0.1")
+        if not re.search(rf"\b{re.escape(library)}(?![\w+-])", depends[LIBRARY]):
+            sys.exit(f"{LIBRARY} does not depend on {library}")
+    if f"{LIBRARY} (=" not in depends["libcordon-dev"]:
+        sys.exit("libcordon-dev does not depend on its own shared library")
     library = root / "usr/lib"
     flags = ["-isystem", root / "usr/include", "-L", library, "-lcordon", f"-Wl,-rpath,{library}"]
     consume.run("c++", "-std=c++23", HELLO, "-o", root / "hello", *flags)
