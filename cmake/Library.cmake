@@ -50,6 +50,8 @@ target_link_libraries(cordon_shared PUBLIC cordon_api PRIVATE cordon_bridge Open
 # nodelete: the engine has signal handlers and thread-local destructors, which must not be unmapped.
 target_link_options(cordon_shared PRIVATE -Wl,--version-script=${library_dir}/exports.map
   -Wl,--gc-sections -Wl,--no-undefined -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,nodelete)
+target_compile_definitions(cordon_shared INTERFACE CORDON_COMPILER_PATH="$<TARGET_FILE:cordon-compile>")
+add_dependencies(cordon_shared cordon-compile)
 set_target_properties(cordon_shared PROPERTIES
   OUTPUT_NAME cordon LINKER_LANGUAGE CXX LINK_DEPENDS ${library_dir}/exports.map
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}

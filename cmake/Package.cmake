@@ -36,7 +36,8 @@ file(WRITE ${control_dir}/shlibs
   "libcordon ${soversion} libcordon${soversion} (>= ${PROJECT_VERSION})\n")
 file(WRITE ${control_dir}/triggers "activate-noawait ldconfig\n")
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_CONTROL_EXTRA ${control_dir}/shlibs ${control_dir}/triggers)
-set(CPACK_DEBIAN_LIBRARY_PACKAGE_RECOMMENDS "cordon (>= ${PROJECT_VERSION})")
+# The library starts cordon-compile, which has to be of the same build.
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_DEPENDS "cordon (= ${PROJECT_VERSION})")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libcordon-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS

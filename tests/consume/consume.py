@@ -113,14 +113,22 @@ def find_package_other_version() -> None:
             sys.exit(f"version {version} should {'' if found else 'not '}be found:\n{said}")
 
 
-def pkg_config(package: str, *more: str) -> None:
-    folder = fresh(f"pkg_config_{package}")
-    path = {"PKG_CONFIG_PATH": str(library_folder() / "pkgconfig")}
+def package_flags(package: str, library: pathlib.Path) -> list[str]:
+    path = {"PKG_CONFIG_PATH": str(library / "pkgconfig")}
     flags = shlex.split(run("pkg-config", "--cflags", "--libs", package, **path))
-    run("c++", "-std=c++23", CONSUMER / "main.cc", "-o", folder / "consumer", *flags, *more)
+    if package == "cordon":
+        return [*flags, f"-Wl,-rpath,{library}"]
+    compiler = shlex.split(run("pkg-config", "--variable=compiler", package, **path))[0]
+    return [*flags, f'-DCORDON_COMPILER_PATH="{compiler}"']
+
+
+def pkg_config(package: str) -> None:
+    folder = fresh(f"pkg_config_{package}")
+    flags = package_flags(package, library_folder())
+    run("c++", "-std=c++23", CONSUMER / "main.cc", "-o", folder / "consumer", *flags)
     answers(folder / "consumer")
     if c_main():
-        run("cc", "-std=c11", c_main(), "-o", folder / "consumer_c", *flags, *more)
+        run("cc", "-std=c11", c_main(), "-o", folder / "consumer_c", *flags)
         answers(folder / "consumer_c")
 
 
@@ -129,14 +137,13 @@ def pkg_config_static() -> None:
 
 
 def pkg_config_shared() -> None:
-    pkg_config("cordon", f"-Wl,-rpath,{library_folder()}")
+    pkg_config("cordon")
 
 
 def beside_another_engine() -> None:
     """The static library, and a Rust library that has the same symbols as the one inside: no clash, no mixing."""
     folder = fresh("beside")
-    path = {"PKG_CONFIG_PATH": str(library_folder() / "pkgconfig")}
-    flags = shlex.split(run("pkg-config", "--cflags", "--libs", "cordon-static", **path))
+    flags = package_flags("cordon-static", library_folder())
     run("c++", "-std=c++23", CONSUMER / "beside.cc", "-o", folder / "consumer", f"-I{SOURCE / 'bridge' / 'include'}",
         BUILD / "libcordon_bridge.a", *flags)
     answers(folder / "consumer", "1 42\n")

@@ -59,10 +59,9 @@ def tarball() -> None:
     consume.run("tar", "-xzf", only("cordon-*.tar.gz"), "-C", folder, clean=False)
     tree = next(folder.iterdir())
     library = next(tree.glob("lib/**/libcordon.a")).parent
-    pkg_config = {"PKG_CONFIG_PATH": str(library / "pkgconfig")}
-    for package, more in (("cordon", [f"-Wl,-rpath,{library}"]), ("cordon-static", [])):
-        flags = consume.shlex.split(consume.run("pkg-config", "--cflags", "--libs", package, **pkg_config))
-        consume.run("c++", "-std=c++23", HELLO, "-o", folder / package, *flags, *more)
+    for package in ("cordon", "cordon-static"):
+        flags = consume.package_flags(package, library)
+        consume.run("c++", "-std=c++23", HELLO, "-o", folder / package, *flags)
         consume.answers(folder / package, SAYS, ())
         print(f"{time.monotonic() - started:.1f} s from the tarball to a call ({package})")
     stripped(tree)

@@ -25,9 +25,7 @@ int main(int argc, char** argv) {
   const unsigned char empty[] = {0, 'a', 's', 'm', 1, 0, 0, 0};
   const bool compiled = cordon_code_compile(engine, {empty, sizeof(empty)}, &code, &error) == CORDON_STATUS_OK;
 
-  cordon::HostOptions host_options;
-  host_options.compiler = cordon::HostOptions::Compiler::kInProcess;
-  auto host = cordon::Host::Create(host_options);
+  auto host = cordon::Host::Create();
   auto plugin = host->Load(argv[1]);
   if (!plugin) return std::fprintf(stderr, "%s\n", plugin.error().message.c_str()), 4;
   auto answer = plugin->Call("add", R"({"p0": 2, "p1": 40})");

@@ -32,7 +32,6 @@ int main(int argc, char** argv) {
   auto sink = std::make_shared<CountingSink>();
   cordon::HostOptions options;
   options.audit = sink;
-  options.compiler = cordon::HostOptions::Compiler::kInProcess;
   auto host = cordon::Host::Create(options);
   if (!host) return Complain("host", host.error());
   auto plugin = host->Load(argv[1]);
