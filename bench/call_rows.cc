@@ -70,7 +70,7 @@ Result<Row> MeasureWarm(const Plan& plan, RawSide& raw, const RowSpec& spec, raw
 Result<Row> MeasureAdd(const Plan& plan, CordonSide& cordon, RawSide& raw) {
   CORDON_ASSIGN(GuestCalls calls, GuestCalls::Open(cordon.plugin()));
   return MeasureWarm(plan, raw, Spec("warm-add", 1.25), RAW_ADD, [&]() -> Status {
-    CORDON_ASSIGN(const std::int32_t sum, calls.add.On(calls.instance, 40, 2));
+    CORDON_ASSIGN(const std::int32_t sum, calls.functions.Add(calls.instance, 40, 2));
     return sum == 42 ? Status{} : Unexpected();
   });
 }
@@ -81,7 +81,7 @@ Result<Row> MeasureString(const Plan& plan, CordonSide& cordon, RawSide& raw, co
   CORDON_ASSIGN(GuestCalls calls, GuestCalls::Open(cordon.plugin()));
   const std::string text = SampleText(bytes);
   return MeasureWarm(plan, raw, spec, row, [&]() -> Status {
-    CORDON_ASSIGN(const std::string answer, calls.echo_string.On(calls.instance, text));
+    CORDON_ASSIGN(const std::string answer, calls.functions.EchoString(calls.instance, text));
     return answer.size() == bytes ? Status{} : Unexpected();
   });
 }
@@ -90,7 +90,7 @@ Result<Row> MeasureBytes(const Plan& plan, CordonSide& cordon, RawSide& raw) {
   CORDON_ASSIGN(GuestCalls calls, GuestCalls::Open(cordon.plugin()));
   const std::vector<std::uint8_t> block = SampleBytes(64 << 10);
   return MeasureWarm(plan, raw, Spec("bytes-64k", 1.5), RAW_BYTES_64K, [&]() -> Status {
-    CORDON_ASSIGN(const std::vector<std::uint8_t> answer, calls.echo_bytes.On(calls.instance, block));
+    CORDON_ASSIGN(const std::vector<std::uint8_t> answer, calls.functions.EchoBytes(calls.instance, block));
     return answer.size() == block.size() ? Status{} : Unexpected();
   });
 }
@@ -99,7 +99,7 @@ Result<Row> MeasureNested(const Plan& plan, CordonSide& cordon, RawSide& raw) {
   CORDON_ASSIGN(GuestCalls calls, GuestCalls::Open(cordon.plugin()));
   const Message message = SampleMessage();
   return MeasureWarm(plan, raw, Spec("bytes-nested-64k", 1.5), RAW_NESTED_64K, [&]() -> Status {
-    CORDON_ASSIGN(const Message answer, calls.echo_nested.On(calls.instance, message));
+    CORDON_ASSIGN(const Message answer, calls.functions.EchoNested(calls.instance, message));
     return answer.content.size() == message.content.size() ? Status{} : Unexpected();
   });
 }
@@ -119,7 +119,7 @@ Result<Row> MeasureJson(const Plan& plan, CordonSide& cordon, RawSide&) {
   };
   const Side typed = [&](std::uint64_t iterations) -> Status {
     for (std::uint64_t i = 0; i < iterations; ++i) {
-      CORDON_ASSIGN(const Entry answer, calls.echo_record.On(calls.instance, entry));
+      CORDON_ASSIGN(const Entry answer, calls.functions.EchoRecord(calls.instance, entry));
       if (answer.digest != entry.digest) return Unexpected();
     }
     return {};

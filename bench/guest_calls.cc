@@ -40,14 +40,8 @@ std::string SampleEntryJson() {
 
 Result<GuestCalls> GuestCalls::Open(const Plugin& plugin) {
   CORDON_ASSIGN(Instance instance, plugin.NewInstance());
-  CORDON_ASSIGN(Add add, plugin.Function<std::int32_t(std::int32_t, std::int32_t)>("add"));
-  CORDON_ASSIGN(auto echo_string, plugin.Function<std::string(std::string_view)>("echo-string"));
-  CORDON_ASSIGN(auto echo_bytes,
-                plugin.Function<std::vector<std::uint8_t>(std::span<const std::uint8_t>)>("echo-bytes"));
-  CORDON_ASSIGN(auto echo_nested, plugin.Function<Message(Message)>("echo-nested"));
-  CORDON_ASSIGN(auto echo_record, plugin.Function<Entry(Entry)>("echo-record"));
-  return GuestCalls{std::move(instance),   std::move(add),         std::move(echo_string),
-                    std::move(echo_bytes), std::move(echo_nested), std::move(echo_record)};
+  CORDON_ASSIGN(calls::Calls functions, calls::Calls::Bind(plugin));
+  return GuestCalls{std::move(instance), std::move(functions)};
 }
 
 }  // namespace cordon::bench

@@ -25,6 +25,7 @@ configure_package_config_file(${package_dir}/cordonConfig.cmake.in ${made_dir}/c
   INSTALL_DESTINATION ${cmake_dir} PATH_VARS CMAKE_INSTALL_LIBDIR CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBEXECDIR)
 write_basic_package_version_file(${made_dir}/cordonConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${made_dir}/cordonConfig.cmake ${made_dir}/cordonConfigVersion.cmake
+  ${PROJECT_SOURCE_DIR}/cmake/CordonBindgen.cmake
   DESTINATION ${cmake_dir} COMPONENT development)
 file(RELATIVE_PATH CORDON_PC_PREFIX /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
 string(REGEX REPLACE "/$" "" CORDON_PC_PREFIX "${CORDON_PC_PREFIX}")

@@ -120,7 +120,7 @@ typedef struct {
  *   UNSUPPORTED {"exported": bool, "item": i, "function": i, "what", "place"?: PLACE}: a function of contract.exports
  *     or contract.imports that values cannot call, and why.
  *   PLACE {"file", "line", "column", "excerpt"}
- * Of interfaces of WASI that are imported, those types are defined that others are made of.
+ * Of interfaces of WASI that are imported, only those types are told that others are made of.
  * Here and in the next function `error_out` is JSON too: {"message", "place"?: PLACE}. `world` may be empty when there
  * is only one; CORDON_FORMATS_NAME when it is not there. CORDON_FORMATS_SYNTAX, _LIMIT (4 MiB, 1024 files, types 100
  * deep). */

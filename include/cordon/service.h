@@ -175,6 +175,18 @@ class Service {
     return *this;
   }
 
+  // A member function of an object that the service keeps.
+  template <typename R, typename C, typename... Args>
+  Service& Function(std::string name, Needs capability, std::shared_ptr<C> object,
+                    R (C::*function)(const ServiceCall&, Args...), Runs runs = Runs::kAside) {
+    return Function(
+        std::move(name), std::move(capability),
+        [object = std::move(object), function](const ServiceCall& call, std::remove_cvref_t<Args>... args) -> R {
+          return (object.get()->*function)(call, std::move(args)...);
+        },
+        runs);
+  }
+
   struct Entry {
     std::string name;
     std::string shape;  // "(string)->option<u32>"

@@ -529,10 +529,61 @@ struct WitType<std::map<K, V>> {
   }
 };
 
+namespace detail {
+
+template <typename Alternatives>
+struct VariantOf;  // of `std::variant<…>`: each alternative is empty, or has one member, `value`
+
+template <typename... Alternative>
+struct VariantOf<std::variant<Alternative...>> {
+  using Value = std::variant<Alternative...>;
+
+  static void Shape(std::string& out, std::span<const std::string_view> names) {
+    out += "variant{";
+    std::size_t n = 0;
+    (CaseShape<Alternative>(out, names[n], n == 0 ? "" : ",", n), ...);
+    out += '}';
+  }
+  static void Encode(Encoder& out, const Value& value) {
+    out.Number(static_cast<std::uint32_t>(value.index()));
+    std::visit([&]<typename A>(const A& held) { EncodeCase(out, held); }, value);
+  }
+  static void Decode(Decoder& in, Value& value) {
+    const std::uint32_t chosen = in.Case(sizeof...(Alternative));
+    std::uint32_t n = 0;
+    ((n++ == chosen ? DecodeCase(in, value.template emplace<Alternative>()) : void()), ...);
+  }
+
+ private:
+  template <typename A>
+  static void CaseShape(std::string& out, std::string_view name, std::string_view separator, std::size_t& n) {
+    out += separator;
+    out += WitName(name);
+    if constexpr (!std::is_empty_v<A>) {
+      out += ':';
+      WitType<decltype(A::value)>::Shape(out);
+    }
+    ++n;
+  }
+  template <typename A>
+  static void EncodeCase(Encoder& out, const A& held) {
+    if constexpr (!std::is_empty_v<A>) WitType<decltype(A::value)>::Encode(out, held.value);
+  }
+  template <typename A>
+  static void DecodeCase(Decoder& in, A& held) {
+    if constexpr (!std::is_empty_v<A>) WitType<decltype(A::value)>::Decode(in, held.value);
+  }
+};
+
+}  // namespace detail
+
 }  // namespace cordon
 
 // CORDON_RECORD(Entry, id, name): a struct with these fields, in this order, is the WIT record{id: …, name: …}.
 // CORDON_ENUM(Level, low, high): an enum class whose enumerators count from 0 is the WIT enum{low, high}.
+// CORDON_FLAGS(Access, read, write): an enum class whose enumerators are 1 << 0, 1 << 1, … (32 at most) is WIT flags.
+// CORDON_VARIANT(Shape, nothing, circle): a struct whose member `value` is a std::variant of a different struct for
+// each case is a WIT variant. A case without a payload is an empty struct; one with it has one member, `value`.
 // Both stand outside of any namespace; names are those of C++, with _ where WIT has -.
 #define CORDON_RECORD(type, ...)                                                                                  \
   template <>                                                                                                     \
@@ -565,6 +616,37 @@ struct WitType<std::map<K, V>> {
     }                                                                                               \
   }
 
+#define CORDON_FLAGS(type, ...)                                                                            \
+  template <>                                                                                              \
+  struct cordon::WitType<type> {                                                                           \
+    static constexpr std::size_t kBytesMin = 4;                                                            \
+    static constexpr std::uint32_t kAll = 0 CORDON_EACH_(CORDON_FLAG_VALUE_, type, __VA_ARGS__);           \
+    static void Shape(std::string& out) {                                                                  \
+      out += "flags{";                                                                                     \
+      bool first = true;                                                                                   \
+      CORDON_EACH_(CORDON_CASE_SHAPE_, type, __VA_ARGS__)                                                  \
+      out += '}';                                                                                          \
+    }                                                                                                      \
+    static void Encode(Encoder& out, type value) { out.Number(static_cast<std::uint32_t>(value) & kAll); } \
+    static void Decode(Decoder& in, type& value) {                                                         \
+      const auto bits = in.Number<std::uint32_t>();                                                        \
+      if ((bits & ~kAll) != 0) in.Fail();                                                                  \
+      value = static_cast<type>(bits & kAll);                                                              \
+    }                                                                                                      \
+  }
+
+#define CORDON_VARIANT(type, ...)                                                                           \
+  template <>                                                                                               \
+  struct cordon::WitType<type> {                                                                            \
+    using Alternatives = cordon::detail::VariantOf<decltype(type::value)>;                                  \
+    static constexpr std::size_t kBytesMin = 4;                                                             \
+    static constexpr std::string_view kCases[] = {CORDON_EACH_(CORDON_CASE_NAME_, type, __VA_ARGS__)};      \
+    static_assert(std::variant_size_v<decltype(type::value)> == std::size(kCases), "a name for each case"); \
+    static void Shape(std::string& out) { Alternatives::Shape(out, kCases); }                               \
+    static void Encode(Encoder& out, const type& value) { Alternatives::Encode(out, value.value); }         \
+    static void Decode(Decoder& in, type& value) { Alternatives::Decode(in, value.value); }                 \
+  }
+
 #define CORDON_FIELD_BYTES_(type, field) +cordon::WitType<decltype(type::field)>::kBytesMin
 #define CORDON_FIELD_SHAPE_(type, field)                                 \
   cordon::detail::FieldShape<decltype(type::field)>(out, #field, first); \
@@ -572,6 +654,8 @@ struct WitType<std::map<K, V>> {
 #define CORDON_FIELD_ENCODE_(type, field) cordon::WitType<decltype(type::field)>::Encode(out, value.field);
 #define CORDON_FIELD_DECODE_(type, field) cordon::WitType<decltype(type::field)>::Decode(in, value.field);
 #define CORDON_CASE_VALUE_(type, name) type::name,
+#define CORDON_CASE_NAME_(type, name) #name,
+#define CORDON_FLAG_VALUE_(type, name) | static_cast<std::uint32_t>(type::name)
 #define CORDON_CASE_SHAPE_(type, name)   \
   out += first ? "" : ",";               \
   out += cordon::detail::WitName(#name); \

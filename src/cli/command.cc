@@ -58,6 +58,7 @@ std::span<const Command> Commands() {
       PluginGrantsCommand(),
       TrailVerifyCommand(),
       TrailShowCommand(),
+      BindgenCommand(),
       SchemaCommand(),
       CompletionCommand(),
       VersionCommand(),

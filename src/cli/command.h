@@ -20,6 +20,7 @@ Command PluginValidateCommand();
 Command PluginGrantCommand();
 Command PluginRevokeCommand();
 Command PluginGrantsCommand();
+Command BindgenCommand();
 Command SchemaCommand();
 Command TrailVerifyCommand();
 Command TrailShowCommand();

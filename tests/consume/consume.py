@@ -102,6 +102,19 @@ def find_package_shared() -> None:
     find_package("shared")
 
 
+def find_package_bindgen() -> None:
+    """The example with typed calls: the installed command writes its types, and nothing of the source is there."""
+    folder = fresh("bindgen")
+    shutil.copytree(SOURCE / "examples" / "hosts" / "cpp-typed", folder / "source")
+    wit = TREE / "share" / "cordon" / "wit" / "parseltongue-analysis"
+    run("cmake", "-G", "Ninja", "-S", folder / "source", "-B", folder / "build", f"-DCMAKE_PREFIX_PATH={TREE}",
+        f"-Dwit={wit}")
+    run("cmake", "--build", folder / "build")
+    said = run(folder / "build" / "cpp_typed", GUESTS / "plugins" / "graph-analyst")
+    if not said.endswith("\nunderstood: 100 %\n"):
+        sys.exit(f"cpp_typed says {said!r}")
+
+
 def find_package_other_version() -> None:
     """Below 1.0 a minor version may break: another one is not taken."""
     folder = fresh("other_version")
@@ -179,8 +192,8 @@ def fetch_content_shared() -> None:
     shutil.rmtree(BUILD.with_name(BUILD.name + "-consume"))
 
 
-CASES = (install, find_package_static, find_package_shared, find_package_other_version, pkg_config_static,
-         pkg_config_shared, beside_another_engine, add_subdirectory, fetch_content,
+CASES = (install, find_package_static, find_package_shared, find_package_bindgen, find_package_other_version,
+         pkg_config_static, pkg_config_shared, beside_another_engine, add_subdirectory, fetch_content,
          fetch_content_shared)
 
 if __name__ == "__main__":

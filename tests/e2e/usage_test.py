@@ -9,7 +9,7 @@ import unittest
 from cordon import ROOT, CordonTest, module, ADD
 
 COMMANDS = ["run", "inspect", "explain", "plugin validate", "plugin grant", "plugin revoke", "plugin grants",
-            "trail verify", "trail show", "schema", "completion", "version"]  # fmt: skip
+            "trail verify", "trail show", "bindgen", "schema", "completion", "version"]  # fmt: skip
 PAGES = {"plugin revoke": "cordon-plugin-grant", "plugin grants": "cordon-plugin-grant",
          "trail verify": "cordon-trail", "trail show": "cordon-trail"}  # fmt: skip
 

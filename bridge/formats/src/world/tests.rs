@@ -14,9 +14,10 @@ fn refused(text: &str) -> (Status, Value) {
 
 const SHOP: &str = "package acme:shop@1.0.0;
 interface types {
+  use wasi:clocks/wall-clock@0.2.0.{datetime};
   /// In cents.
   type price = u64;
-  record article { name: string, price: price }
+  record article { name: string, price: price, since: datetime }
   type thing = article;
 }
 interface prices {
@@ -28,7 +29,9 @@ world shop {
   import prices;
   export run: func();
 }
-package wasi:clocks@0.2.0 { interface wall-clock { record datetime { seconds: u64 } now: func() -> datetime; } }
+package wasi:clocks@0.2.0 {
+  interface wall-clock { record datetime { seconds: u64 } record other { a: u8 } now: func() -> datetime; }
+}
 ";
 
 #[test]
@@ -43,6 +46,7 @@ fn a_world_has_its_types_in_order_of_use() {
         .collect();
     let expected = [
         "wasi:clocks/wall-clock@0.2.0#datetime",
+        "acme:shop/types@1.0.0#datetime",
         "acme:shop/types@1.0.0#price",
         "acme:shop/types@1.0.0#article",
         "acme:shop/types@1.0.0#thing",
@@ -50,8 +54,8 @@ fn a_world_has_its_types_in_order_of_use() {
     ];
     assert_eq!(names, expected);
     // An alias is a second name for the same type.
-    assert_eq!(world["definitions"][2]["type"], world["definitions"][4]["type"]);
-    assert_eq!(world["definitions"][1]["docs"], "In cents.");
+    assert_eq!(world["definitions"][3]["type"], world["definitions"][5]["type"]);
+    assert_eq!(world["definitions"][2]["docs"], "In cents.");
     assert_eq!(world["contract"]["exports"][0]["functions"][0]["name"], "run");
     assert_eq!(world["unsupported"], serde_json::json!([]));
 }

@@ -149,15 +149,15 @@ impl<'a> Walk<'a> {
             WorldItem::Interface { id, .. } => {
                 let interface = &self.resolve.interfaces[*id];
                 let owner = self.owner(TypeOwner::Interface(*id));
+                let mut functions = Vec::new();
                 // Interfaces of WASI are the host's own: of their types only those are told that others are made of.
                 if !name.starts_with("wasi:") || exported {
                     for (name, ty) in &interface.types {
                         self.named_type(name, *ty, owner.clone())?;
                     }
-                }
-                let mut functions = Vec::new();
-                for function in interface.functions.values() {
-                    functions.push(self.function(function, exported, at, functions.len() as u32)?);
+                    for function in interface.functions.values() {
+                        functions.push(self.function(function, exported, at, functions.len() as u32)?);
+                    }
                 }
                 Item { kind: "interface", name, docs: text(&interface.docs), functions, ..Item::default() }
             }

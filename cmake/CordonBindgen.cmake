@@ -1,0 +1,42 @@
+# cordon_bindgen(OUTPUT FILE WIT PATH [WORLD NAME] [NAMESPACE NAME] [PACKAGES PATH...] [SKIP_UNSUPPORTED])
+#
+# Writes typed C++ for a WIT world when the WIT changes. Name FILE among the sources of a target; PATH and PACKAGES are
+# .wit files, folders of them, or one component.
+set(CORDON_BINDGEN_DIR_ ${CMAKE_CURRENT_LIST_DIR})
+function(cordon_bindgen)
+  cmake_parse_arguments(ARG "SKIP_UNSUPPORTED" "OUTPUT;WIT;WORLD;NAMESPACE" "PACKAGES" ${ARGN})
+  set(words --host cpp ${ARG_WIT} --quiet --output ${ARG_OUTPUT})
+  if(ARG_WORLD)
+    list(APPEND words --world ${ARG_WORLD})
+  endif()
+  if(ARG_NAMESPACE)
+    list(APPEND words --namespace ${ARG_NAMESPACE})
+  endif()
+  if(ARG_SKIP_UNSUPPORTED)
+    list(APPEND words --skip-unsupported)
+  endif()
+  set(inputs)
+  foreach(path IN LISTS ARG_WIT ARG_PACKAGES)
+    if(IS_DIRECTORY ${path})
+      file(GLOB_RECURSE found CONFIGURE_DEPENDS ${path}/*.wit)
+      list(APPEND inputs ${found})
+    else()
+      list(APPEND inputs ${path})
+    endif()
+  endforeach()
+  foreach(path IN LISTS ARG_PACKAGES)
+    list(APPEND words --package ${path})
+  endforeach()
+  # The command in this build, or an installed one.
+  if(TARGET cordon)
+    set(command $<TARGET_FILE:cordon>)
+    list(APPEND inputs cordon)
+  else()
+    find_program(CORDON_COMMAND cordon HINTS ${CORDON_BINDGEN_DIR_}/../../../bin
+      ${CORDON_BINDGEN_DIR_}/../../../../bin REQUIRED)
+    set(command ${CORDON_COMMAND})
+  endif()
+  add_custom_command(OUTPUT ${ARG_OUTPUT}
+    COMMAND ${command} bindgen ${words}
+    DEPENDS ${inputs} COMMENT "Writing ${ARG_OUTPUT} from WIT" VERBATIM)
+endfunction()
