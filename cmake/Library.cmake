@@ -32,6 +32,10 @@ add_library(cordon::cordon_static ALIAS cordon_static)
 
 # What both show.
 set(library_dir ${PROJECT_BINARY_DIR}/library)
+get_property(many_configurations GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
+if(many_configurations)
+  string(APPEND library_dir /$<CONFIG>)
+endif()
 set(exports ${PROJECT_SOURCE_DIR}/tools/exports.py)
 file(GENERATE OUTPUT ${library_dir}/objects.txt CONTENT "$<JOIN:${objects},\n>\n")
 add_custom_command(
