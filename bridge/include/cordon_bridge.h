@@ -40,6 +40,7 @@ enum cordon_status
   CORDON_STATUS_HOST = 21,
   CORDON_STATUS_PANIC = 22,
   CORDON_STATUS_INTERNAL = 23,
+  CORDON_STATUS_UNAVAILABLE = 24,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -192,6 +193,8 @@ typedef struct cordon_engine_options {
   bool debug;
   // Bounds checks in place of large reservations, for sanitizers and small address spaces.
   bool small_address_space;
+  // Checks in the code in place of signal handlers.
+  bool checked_traps;
   uint64_t max_memory_bytes;
   uint32_t max_instances;
   uint32_t max_table_elements;

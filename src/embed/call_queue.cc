@@ -1,15 +1,38 @@
 #include "embed/call_queue.h"
 
+#include <csignal>
 #include <system_error>
 
 namespace cordon::embed {
 namespace {
+
+// A thread that is started meanwhile gets none of the host's signals, but the faults that are a thread's own.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    ::sigfillset(&all);
+    for (const int own : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS}) ::sigdelset(&all, own);
+    ::pthread_sigmask(SIG_BLOCK, &all, &before_);
+  }
+  ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_;
+};
 
 Error Stopped() { return Error(Code::kUnavailable, "the host was shut down", "make a new Host"); }
 
 }  // namespace
 
 void CallQueue::Submit(const std::shared_ptr<CallQueue>& queue, std::shared_ptr<runtime::CallHandle> handle, Job job) {
+  if (queue->process_ != ::getpid()) {
+    const Error refusal(Code::kUnavailable, "this process was forked after its host was made",
+                        "make a new Host in this process");
+    return job(&refusal);
+  }
   std::unique_lock lock(queue->mutex_);
   if (queue->stopped_ || queue->waiting_.size() >= queue->waiting_max_) {
     const Error refusal = queue->stopped_
@@ -23,6 +46,7 @@ void CallQueue::Submit(const std::shared_ptr<CallQueue>& queue, std::shared_ptr<
   if (queue->idle_ < queue->waiting_.size() && queue->threads_.size() < queue->threads_max_) {
     try {
       // The thread keeps the queue, so that a host which is destroyed by one of its own completions leaves it whole.
+      const SignalsBlocked blocked;
       queue->threads_.emplace_back([queue] { queue->Work(); });
     } catch (const std::system_error& fault) {
       if (queue->threads_.empty()) {
@@ -61,6 +85,11 @@ void CallQueue::Work() {
 }
 
 void CallQueue::Stop() {
+  if (process_ != ::getpid()) {
+    for (std::thread& thread : threads_) thread.detach();
+    threads_.clear();
+    return;
+  }
   std::deque<Entry> refused;
   std::vector<std::thread> threads;
   {

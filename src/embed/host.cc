@@ -46,6 +46,7 @@ Result<runtime::HostOptions> RuntimeOptions(const HostOptions& options) {
   if (options.address_space == HostOptions::AddressSpace::kSmall) {
     out.address_space = engine::EngineOptions::AddressSpace::kSmall;
   }
+  if (options.traps == HostOptions::Traps::kChecks) out.traps = engine::EngineOptions::Traps::kChecks;
   return out;
 }
 

@@ -52,6 +52,7 @@ enum CompileArgument {
   kFuel = 1,
   kDebug,
   kSmall,
+  kChecked,
   kMemory,
   kInstances,
   kTables,

@@ -16,6 +16,7 @@ cordon_engine_options RawOptions(const EngineOptions& options) {
       .fuel = options.fuel,
       .debug = options.debug,
       .small_address_space = options.address_space == EngineOptions::AddressSpace::kSmall,
+      .checked_traps = options.traps == EngineOptions::Traps::kChecks,
       .max_memory_bytes = options.max_memory_bytes,
       .max_instances = options.max_instances,
       .max_table_elements = options.max_table_elements,

@@ -34,6 +34,8 @@ struct EngineOptions {
   // kSmall replaces large reservations by bounds checks: for sanitizers, `ulimit -v`, 39-bit address spaces. kLarge
   // falls back to it when the system refuses the reservation.
   enum class AddressSpace : std::uint8_t { kLarge, kSmall } address_space = AddressSpace::kLarge;
+  // kChecks: no handlers of SIGSEGV, SIGILL and SIGFPE; a little slower.
+  enum class Traps : std::uint8_t { kSignals, kChecks } traps = Traps::kSignals;
 };
 
 class Engine {

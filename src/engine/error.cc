@@ -28,6 +28,7 @@ Code CodeOf(cordon_status status, std::int64_t number) {
     case CORDON_STATUS_POISONED: return Code::kPoisoned;
     case CORDON_STATUS_PANIC: return Code::kPanic;
     case CORDON_STATUS_INTERNAL: return Code::kInternal;
+    case CORDON_STATUS_UNAVAILABLE: return Code::kUnavailable;
     // The number that our own port gave: a Code, unless someone else wrote the port.
     case CORDON_STATUS_HOST:
       return number >= 0 && number <= static_cast<std::int64_t>(Code::kInternal) ? static_cast<Code>(number)
@@ -61,6 +62,7 @@ std::string_view RemedyOf(Code code) {
     case Code::kStackOverflow: return "look for endless recursion in the backtrace";
     case Code::kBusy: return "try again, or raise the number of instances";
     case Code::kPoisoned: return "make a new instance";
+    case Code::kUnavailable: return "make a new Host in this process";
     default: return "";
   }
 }

@@ -1,5 +1,7 @@
 #include "runtime/host.h"
 
+#include <csignal>
+
 #include "runtime/load.h"
 #include "runtime/state.h"
 
@@ -17,6 +19,17 @@ Result<std::unique_ptr<Host>> Host::Create(HostOptions options) {
 Host::Host(std::shared_ptr<State> state) : state_(std::move(state)) {}
 Host::~Host() = default;
 
+SignalHandlers SignalHandlers::Now() {
+  SignalHandlers now;
+  constexpr std::array<int, 3> kSignals = {SIGSEGV, SIGILL, SIGFPE};
+  for (std::size_t i = 0; i < kSignals.size(); ++i) {
+    struct sigaction action{};
+    ::sigaction(kSignals[i], nullptr, &action);
+    now.handlers[i] = reinterpret_cast<const void*>(action.sa_sigaction);
+  }
+  return now;
+}
+
 int Host::State::CountForgery() {
   constexpr std::chrono::minutes kWindow(10);
   const std::lock_guard lock(mutex);
@@ -31,18 +44,31 @@ Result<std::shared_ptr<const engine::Engine>> Host::State::EngineFor(const LoadR
   const bool fuel = limits.fuel.has_value();
   const bool debug = request.debug == LoadRequest::Debug::kOn;
   const std::lock_guard lock(mutex);
-  auto& engine = engines[{fuel, debug}];
+  bool checks = options.traps == engine::EngineOptions::Traps::kChecks;
+  if (!checks && handlers && *handlers != SignalHandlers::Now()) {
+    // Somebody put handlers over the engine's, and whether they pass signals on cannot be seen: what is loaded from now
+    // on does without.
+    checks = true;
+    audit::Record note;
+    note.event = audit::Event::kNote;
+    note.note = "the handlers of SIGSEGV, SIGILL or SIGFPE were replaced: plugins loaded now check by themselves";
+    CORDON_TRY(options.observer->On(note));
+  }
+  auto& engine = engines[{fuel, debug, checks}];
   if (engine == nullptr) {
     const manifest::CeilingLimits& ceiling = options.config.limits;
-    CORDON_ASSIGN(engine, engine::Engine::Create({
-                              .fuel = fuel,
-                              .debug = debug,
-                              .max_memory_bytes = ceiling.memory.count,
-                              .max_instances = options.max_instances,
-                              .max_table_elements = ceiling.tables,
-                              .stack_bytes = static_cast<std::uint32_t>(ceiling.stack.count),
-                              .address_space = options.address_space,
-                          }));
+    CORDON_ASSIGN(engine,
+                  engine::Engine::Create({
+                      .fuel = fuel,
+                      .debug = debug,
+                      .max_memory_bytes = ceiling.memory.count,
+                      .max_instances = options.max_instances,
+                      .max_table_elements = ceiling.tables,
+                      .stack_bytes = static_cast<std::uint32_t>(ceiling.stack.count),
+                      .address_space = options.address_space,
+                      .traps = checks ? engine::EngineOptions::Traps::kChecks : engine::EngineOptions::Traps::kSignals,
+                  }));
+    if (!checks && !handlers) handlers = SignalHandlers::Now();
   }
   return engine;
 }

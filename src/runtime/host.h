@@ -30,6 +30,7 @@ struct HostOptions {
     kCodec /* every message through bytes: tests */
   } channel = Channel::kDirect;
   engine::EngineOptions::AddressSpace address_space = engine::EngineOptions::AddressSpace::kLarge;
+  engine::EngineOptions::Traps traps = engine::EngineOptions::Traps::kSignals;
   std::shared_ptr<engine::CodeCache> code_cache;  // may be null
   std::filesystem::path compiler;                 // cordon-compile; empty: this process compiles
   std::optional<Error> no_compiler;               // set: there is none, and this process must not compile

@@ -33,6 +33,7 @@ pub enum cordon_status {
     HOST = 21,
     PANIC = 22,
     INTERNAL = 23,
+    UNAVAILABLE = 24,
 }
 
 impl From<Kind> for cordon_status {
@@ -62,6 +63,7 @@ impl From<Kind> for cordon_status {
             Kind::Host => S::HOST,
             Kind::Panic => S::PANIC,
             Kind::Internal => S::INTERNAL,
+            Kind::Unavailable => S::UNAVAILABLE,
         }
     }
 }

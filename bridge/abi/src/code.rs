@@ -67,6 +67,7 @@ fn engine_options(o: &cordon_engine_options) -> Outcome<Options> {
         fuel: o.fuel,
         debug: o.debug,
         small_address_space: o.small_address_space,
+        checked_traps: o.checked_traps,
         max_memory_bytes: o.max_memory_bytes,
         max_instances: o.max_instances,
         max_table_elements: o.max_table_elements,

@@ -170,6 +170,8 @@ pub struct cordon_engine_options {
     pub debug: bool,
     /// Bounds checks in place of large reservations, for sanitizers and small address spaces.
     pub small_address_space: bool,
+    /// Checks in the code in place of signal handlers.
+    pub checked_traps: bool,
     pub max_memory_bytes: u64,
     pub max_instances: u32,
     pub max_table_elements: u32,

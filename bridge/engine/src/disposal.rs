@@ -82,7 +82,7 @@ impl Disposal {
     fn started(&self) -> bool {
         let start = || {
             let shared = self.shared.clone();
-            let thread = std::thread::Builder::new().name("cordon-drop".into()).spawn(move || run(&shared));
+            let thread = crate::ticker::spawn("cordon-drop", move || run(&shared));
             thread.ok().map(|thread| Mutex::new(Some(thread)))
         };
         self.thread.get_or_init(start).is_some()

@@ -5,7 +5,7 @@ use crate::disposal::Disposal;
 use crate::fault::{Fault, Kind, Outcome};
 use crate::store::CallLimits;
 pub use crate::ticker::TICK;
-use crate::ticker::Ticker;
+use crate::ticker::{Ticker, block_signals, without_signals};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use wasmtime::{
@@ -22,6 +22,8 @@ pub struct Options {
     pub fuel: bool,
     pub debug: bool,
     pub small_address_space: bool,
+    /// No signal handlers: the code checks by itself. For hosts whose own handlers do not pass signals on.
+    pub checked_traps: bool,
     pub max_memory_bytes: u64,
     pub max_instances: u32,
     pub max_table_elements: u32,
@@ -95,7 +97,7 @@ pub fn config(options: &Options) -> Config {
     }
     c.guard_before_linear_memory(!options.small_address_space);
     c.memory_may_move(false);
-    c.signals_based_traps(true);
+    c.signals_based_traps(!options.checked_traps);
     // Never from the environment: parsing a hostile guest's DWARF is for authors who ask.
     c.debug_info(false);
     c.wasm_backtrace_details(if options.debug {
@@ -144,12 +146,18 @@ impl Engine {
         if let Some(runtime) = self.runtime.get() {
             return Ok(runtime.handle());
         }
-        let made = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .max_blocking_threads(16)
-            .thread_name("cordon-io")
-            .enable_time()
-            .build()
+        // Its blocking threads are started by others than this one, but always by a thread of the runtime or by a caller of
+        // ours: on_thread_start is what covers them all.
+        let made = without_signals(|| {
+            tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .max_blocking_threads(16)
+                .thread_name("cordon-io")
+                .on_thread_start(block_signals)
+                .enable_time()
+                .build()
+        });
+        let made = made
             .map_err(|e| Fault::new(Kind::Internal, format!("cannot start the threads for blocking work: {e}")))?;
         Ok(self.runtime.get_or_init(|| made).handle())
     }
@@ -157,6 +165,11 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
+        if self.ticker.was_forked() {
+            // None of the threads are here, and nobody would answer.
+            std::mem::forget(self.runtime.take());
+            return;
+        }
         self.ticker.stop();
         self.disposal.stop();
         if let Some(runtime) = self.runtime.take() {

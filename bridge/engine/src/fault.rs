@@ -31,6 +31,8 @@ pub enum Kind {
     Host = 21,
     Panic = 22,
     Internal = 23,
+    /// A part that is needed is not there.
+    Unavailable = 24,
 }
 
 /// A failure: its kind, one sentence, the guest's frames, and a number (exit status, or the host's own code).

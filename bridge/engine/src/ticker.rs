@@ -15,6 +15,39 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
+/// A thread that no signal of the host's is delivered to, but the faults that are a thread's own.
+pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<std::thread::JoinHandle<()>> {
+    without_signals(|| std::thread::Builder::new().name(name.into()).spawn(run))
+}
+
+/// Threads inherit the mask of whoever starts them.
+pub(crate) fn without_signals<T>(run: impl FnOnce() -> T) -> T {
+    let before = block();
+    let result = run();
+    // Safety: the mask that this thread had.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut()) };
+    result
+}
+
+/// For threads that others start.
+pub(crate) fn block_signals() {
+    block();
+}
+
+fn block() -> libc::sigset_t {
+    let own = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP, libc::SIGABRT, libc::SIGSYS];
+    // Safety: signal sets of this function, and the mask of this thread.
+    unsafe {
+        let (mut all, mut before) = (std::mem::zeroed::<libc::sigset_t>(), std::mem::zeroed::<libc::sigset_t>());
+        libc::sigfillset(&mut all);
+        for signal in own {
+            libc::sigdelset(&mut all, signal);
+        }
+        libc::pthread_sigmask(libc::SIG_BLOCK, &all, &mut before);
+        before
+    }
+}
+
 /// One tick of the epoch clock: how finely a running guest looks at its deadline.
 pub const TICK: Duration = Duration::from_millis(1);
 /// The ticker sleeps after this many ticks without a touch. Far above LOOK_TICKS (store.rs).
@@ -36,10 +69,73 @@ struct Line {
     used: AtomicBool,
     asleep: AtomicBool,
     now_ns: AtomicU64,
+    /// Clear in a child of fork.
+    here: AtomicBool,
+}
+
+/// The line on a page of its own, which a child of fork finds empty: there is no ticker there, and `used` is clear, so that
+/// the first call takes the slow path and sees it. Costs a call nothing.
+struct Page(std::ptr::NonNull<Line>);
+
+// Safety: the line is made of atomics, and lives until the page is dropped.
+unsafe impl Send for Page {}
+unsafe impl Sync for Page {}
+
+const PAGE_BYTES: usize = 4096;
+
+impl Page {
+    fn new() -> Page {
+        use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
+        // Safety: a new mapping that nothing else refers to.
+        let at = unsafe {
+            mmap_anonymous(
+                std::ptr::null_mut(),
+                PAGE_BYTES,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::PRIVATE,
+            )
+        };
+        let line = Line {
+            used: AtomicBool::new(false),
+            asleep: AtomicBool::new(false),
+            now_ns: AtomicU64::new(0),
+            here: AtomicBool::new(true),
+        };
+        match at.ok().and_then(|at| std::ptr::NonNull::new(at.cast::<Line>())) {
+            Some(at) => {
+                // Safety: the page is ours, large enough and aligned.
+                unsafe {
+                    at.write(line);
+                    // Linux 4.14; without it a child of fork has no ticker and does not know.
+                    let _ = rustix::mm::madvise(at.as_ptr().cast(), PAGE_BYTES, rustix::mm::Advice::LinuxWipeOnFork);
+                }
+                Page(at)
+            }
+            // Without a page: the same, but for the wiping.
+            None => Page(std::ptr::NonNull::from(Box::leak(Box::new(line)))),
+        }
+    }
+}
+
+impl std::ops::Deref for Page {
+    type Target = Line;
+    fn deref(&self) -> &Line {
+        // Safety: written in `new`; a wiped page is a line of zeros, which is one too.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        if self.0.addr().get() % PAGE_BYTES == 0 {
+            // Safety: mapped in `new`; nobody refers to it any more.
+            let _ = unsafe { rustix::mm::munmap(self.0.as_ptr().cast(), PAGE_BYTES) };
+        }
+    }
 }
 
 struct Shared {
-    line: Line,
+    line: Page,
     long_calls: AtomicUsize,
     stop: AtomicBool,
     lock: Mutex<()>,
@@ -54,9 +150,8 @@ pub(crate) struct Ticker {
 
 impl Ticker {
     pub(crate) fn new(wasm: wasmtime::Engine) -> Ticker {
-        let line = Line { used: AtomicBool::new(false), asleep: AtomicBool::new(false), now_ns: AtomicU64::new(0) };
         let shared = Shared {
-            line,
+            line: Page::new(),
             long_calls: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
             lock: Mutex::new(()),
@@ -86,12 +181,21 @@ impl Ticker {
 
     #[cold]
     fn wake(&self) -> Outcome<()> {
+        if self.was_forked() {
+            let text = "this process was forked after its engine was made: no deadline would hold here";
+            return Err(Fault::new(Kind::Unavailable, text));
+        }
         if self.thread.get().is_none() {
             self.start()?;
         }
         self.shared.line.used.store(true, Ordering::SeqCst);
         self.shared.rouse();
         Ok(())
+    }
+
+    /// Whether this is a child of the process that made the engine: none of its threads are here.
+    pub(crate) fn was_forked(&self) -> bool {
+        !self.shared.line.here.load(Ordering::Relaxed)
     }
 
     /// Keeps the ticker going until the guard is dropped: for a call that lasts longer than a tick.
@@ -108,9 +212,7 @@ impl Ticker {
         }
         self.shared.line.now_ns.fetch_max(monotonic_ns(), Ordering::Relaxed);
         let (shared, wasm) = (self.shared.clone(), self.wasm.clone());
-        let thread = std::thread::Builder::new()
-            .name("cordon-tick".into())
-            .spawn(move || tick(&shared, &wasm))
+        let thread = spawn("cordon-tick", move || tick(&shared, &wasm))
             .map_err(|e| Fault::new(Kind::Internal, format!("cannot start the clock that ends calls: {e}")))?;
         let _ = self.thread.set(Mutex::new(Some(thread)));
         Ok(())
