@@ -38,6 +38,7 @@ std::string EnumText(const std::string& head, const std::vector<wit::Field>& cas
 
 std::string PlainEnumText(const Spot& spot, const wit::Type& type) {
   std::vector<std::string> names;
+  names.reserve(type.fields.size());
   for (const wit::Field& one : type.fields) names.push_back(SnakeName(one.name));
   const char* integer = type.fields.size() <= 256 ? "std::uint8_t" : "std::uint32_t";
   return EnumText("enum class " + spot.name + " : " + integer, type.fields, names);
@@ -46,6 +47,7 @@ std::string PlainEnumText(const Spot& spot, const wit::Type& type) {
 std::string FlagsText(const Spot& spot, const wit::Type& type) {
   const std::string& name = spot.name;
   std::vector<std::string> values;
+  values.reserve(type.fields.size());
   for (std::size_t i = 0; i < type.fields.size(); ++i) {
     values.push_back(SnakeName(type.fields[i].name) + " = 1u << " + std::to_string(i));
   }
@@ -75,7 +77,7 @@ std::string VariantText(const TypeTable& table, const Spot& spot, const wit::Typ
     hidden.insert(names.back());
   }
   const Site site{spot.space, &hidden};
-  std::string out = "struct " + spot.name + " {\n", list;
+  std::string out = "struct " + spot.name + " {\n";
   for (std::size_t i = 0; i < names.size(); ++i) {
     const wit::Field& one = type.fields[i];
     out += Comment(2, one.docs) + "  struct " + names[i] + " {\n";

@@ -184,6 +184,7 @@ std::string TypeTable::ObstacleOf(const wit::Type& type) {
 std::string TypeTable::WhyNot(const wit::Function& function) const {
   std::size_t bytes = 0;
   std::vector<wit::TypeRef> parts;
+  parts.reserve(function.params.size() + 1);
   for (const wit::Field& param : function.params) parts.push_back(param.type);
   if (function.result != wit::kNone) parts.push_back(function.result);
   for (const wit::TypeRef part : parts) {
