@@ -1,8 +1,8 @@
 # `make package`: a tarball that works wherever it is unpacked, and packages of Debian. Stripped; what debuggers want is
 # apart. With SOURCE_DATE_EPOCH equal inputs give equal bytes.
 set(CPACK_GENERATOR TGZ)
-find_program(CORDON_DPKG_DEB dpkg-deb)
-if(CORDON_DPKG_DEB)
+find_program(CORDON_DPKG dpkg-shlibdeps)
+if(CORDON_DPKG)
   list(APPEND CPACK_GENERATOR DEB)
 endif()
 string(TOLOWER ${CMAKE_SYSTEM_NAME} system)

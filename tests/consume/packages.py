@@ -42,7 +42,7 @@ def only(pattern: str) -> pathlib.Path:
 
 
 def make() -> None:
-    cpack(PACKAGES, "TGZ", *(["DEB"] if shutil.which("dpkg-deb") else []))
+    cpack(PACKAGES, "TGZ", *(["DEB"] if shutil.which("dpkg-shlibdeps") else []))
     for path in sorted(PACKAGES.iterdir()):
         print(f"{path.stat().st_size:>10} {path.name}")
 
@@ -72,8 +72,8 @@ def tarball() -> None:
 
 
 def debian() -> None:
-    if not shutil.which("dpkg-deb"):
-        print("skipped: no dpkg-deb")
+    if not shutil.which("dpkg-shlibdeps"):
+        print("skipped: no dpkg-dev")
         return
     root = consume.fresh("from debian")
     depends = {}
