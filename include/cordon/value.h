@@ -152,7 +152,7 @@ class Encoder {
 class Decoder {
  public:
   explicit Decoder(std::span<const ByteView> pieces) : pieces_(pieces) {
-    for (const ByteView piece : pieces) left_ += piece.size();
+    for (const ByteView& piece : pieces) left_ += piece.size();
     Advance();
   }
 
@@ -205,6 +205,14 @@ class Decoder {
       size -= part;
     }
     return true;
+  }
+
+  // The next `size` bytes when they are in one place, or nothing.
+  std::optional<ByteView> Near(std::size_t size) {
+    if (size == 0 || size > current_.size()) return std::nullopt;
+    const ByteView bytes = current_.first(size);
+    Skip(size);
+    return bytes;
   }
 
   void Fail() {
@@ -379,8 +387,16 @@ struct WitType<std::vector<T>> {
   }
   static void Decode(Decoder& in, std::vector<T>& values) {
     if constexpr (detail::Plain<T>) {
-      values.resize(in.Count(sizeof(T)));
-      in.Read(values.data(), values.size() * sizeof(T));
+      const std::size_t count = in.Count(sizeof(T));
+      if constexpr (sizeof(T) == 1) {
+        // Without filling it with zeros first, if possible.
+        if (const auto bytes = in.Near(count)) {
+          values.assign(reinterpret_cast<const T*>(bytes->data()), reinterpret_cast<const T*>(bytes->data()) + count);
+          return;
+        }
+      }
+      values.resize(count);
+      in.Read(values.data(), count * sizeof(T));
     } else {
       const std::size_t count = in.Count(WitType<T>::kBytesMin);
       values.clear();

@@ -1,6 +1,4 @@
 #include <algorithm>
-#include <array>
-#include <memory>
 
 #include "engine/engine.h"
 #include "engine/raw.h"
@@ -13,47 +11,9 @@ void WriteString(void* user, const std::uint8_t* data, std::size_t size) noexcep
   static_cast<std::string*>(user)->assign(reinterpret_cast<const char*>(data), size);
 }
 
-// Pieces as the ABI's structures. Few are the rule: then nothing is allocated, and only what is used is written.
-class PiecesView {
- public:
-  explicit PiecesView(Pieces pieces) : size_(pieces.size()) {
-    cordon_bytes* to = few_.data();
-    if (size_ > few_.size()) [[unlikely]] {
-      many_ = std::make_unique_for_overwrite<cordon_bytes[]>(size_);
-      to = many_.get();
-    }
-    data_ = to;
-    for (const auto& piece : pieces) *to++ = {piece.data(), piece.size()};
-  }
-  PiecesView(const PiecesView&) = delete;
-  PiecesView& operator=(const PiecesView&) = delete;
-  const cordon_bytes* data() const { return data_; }
-  std::size_t size() const { return size_; }
-
- private:
-  std::size_t size_;
-  const cordon_bytes* data_;
-  std::array<cordon_bytes, 8> few_;  // not initialised
-  std::unique_ptr<cordon_bytes[]> many_;
-};
-
-using Piece = std::span<const std::uint8_t>;
-
 // The bridge's pieces to a ResultSink.
 void Take(void* user, const cordon_bytes* pieces, std::size_t size) noexcept {
-  ResultSink& sink = *static_cast<ResultSink*>(user);
-  if (size == 1) {
-    const Piece one(pieces->data, pieces->len);
-    return sink.Take(Pieces(&one, 1));
-  }
-  if (size == 2) {
-    const std::array<Piece, 2> both = {Piece(pieces[0].data, pieces[0].len), Piece(pieces[1].data, pieces[1].len)};
-    return sink.Take(both);
-  }
-  std::vector<Piece> many;
-  many.reserve(size);
-  for (std::size_t i = 0; i < size; ++i) many.emplace_back(pieces[i].data, pieces[i].len);
-  sink.Take(many);
+  static_cast<ResultSink*>(user)->Take(Pieces(PiecesOf(pieces), size));
 }
 
 // Puts a result's pieces into one buffer.
@@ -102,6 +62,8 @@ std::uint32_t Send(void* user, const cordon_message* message, const cordon_write
     return static_cast<std::uint32_t>(Code::kInternal) + 1;
   }
 }
+
+Error SpansDiffer() { return Error(Code::kInternal, "this C++ library lays spans out in another way"); }
 
 cordon_port PortOf(const ChannelPointer& channel) {
   return {const_cast<ChannelPointer*>(&channel), Send, Retain, Release};
@@ -171,6 +133,7 @@ struct Instance::Raw {
 Result<Instance> Instance::Create(std::shared_ptr<const Linked> linked, const InstanceOptions& options,
                                   std::shared_ptr<HostChannel> channel, const CallLimits& limits,
                                   std::uint64_t call_id) {
+  if (!PiecesCrossAsTheyAre()) return Fail(SpansDiffer());
   const OptionsView view(options);
   const cordon_port port = PortOf(channel);
   const cordon_call_limits raw_limits = LimitsOf(limits);
@@ -202,14 +165,16 @@ Instance::~Instance() {
 
 Status Instance::Call(const Function& function, Pieces input, ResultSink& sink, const CallLimits& limits,
                       std::uint64_t call_id) {
-  if (raw_ == nullptr || function.raw() == nullptr) return Fail(Code::kInvalid, "the instance or function is empty");
-  const PiecesView pieces(input);
+  if (raw_ == nullptr || function.raw() == nullptr) [[unlikely]] {
+    return Fail(Code::kInvalid, "the instance or function is empty");
+  }
   const cordon_call_limits raw_limits = LimitsOf(limits);
   const cordon_result_sink raw_sink = {&sink, Take};
   cordon_error* error = nullptr;
-  const cordon_status status = cordon_instance_call(raw_->instance, function.raw()->function, pieces.data(),
-                                                    pieces.size(), &raw_limits, call_id, &raw_sink, &error);
-  if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));
+  const cordon_status status = cordon_instance_call(raw_->instance, function.raw()->function, BytesOf(input),
+                                                    input.size(), &raw_limits, call_id, &raw_sink, &error);
+  if (status != CORDON_STATUS_OK) [[unlikely]]
+    return Fail(TakeError(status, error));
   return {};
 }
 
@@ -258,9 +223,9 @@ Status CallOnce(const std::shared_ptr<const Linked>& linked, const InstanceOptio
                 const std::shared_ptr<HostChannel>& channel, const Function& function, Pieces input, ResultSink& sink,
                 const CallLimits& limits, std::uint64_t call_id, const CallTraces& traces) {
   if (linked == nullptr || function.raw() == nullptr) return Fail(Code::kInvalid, "the code or function is empty");
+  if (!PiecesCrossAsTheyAre()) return Fail(SpansDiffer());
   const OptionsView view(options);
   const cordon_port port = PortOf(channel);
-  const PiecesView pieces(input);
   const cordon_call_limits raw_limits = LimitsOf(limits);
   const cordon_result_sink raw_sink = {&sink, Take};
   const cordon_writer out_writer = {traces.out, WriteString};
@@ -268,8 +233,8 @@ Status CallOnce(const std::shared_ptr<const Linked>& linked, const InstanceOptio
   cordon_usage raw_usage{};
   cordon_error* error = nullptr;
   const cordon_status status = cordon_call_once(
-      linked->raw()->linked, view.get(), channel ? &port : nullptr, function.raw()->function, pieces.data(),
-      pieces.size(), &raw_limits, call_id, &raw_sink, traces.usage ? &raw_usage : nullptr,
+      linked->raw()->linked, view.get(), channel ? &port : nullptr, function.raw()->function, BytesOf(input),
+      input.size(), &raw_limits, call_id, &raw_sink, traces.usage ? &raw_usage : nullptr,
       traces.out ? &out_writer : nullptr, traces.err ? &err_writer : nullptr, &error);
   if (traces.usage != nullptr) *traces.usage = UsageOf(raw_usage);
   if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));

@@ -1,6 +1,7 @@
 // What the files of this room share: errors of the bridge as Error, views as the ABI's structures.
 #pragma once
 
+#include <bit>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -13,6 +14,18 @@
 namespace cordon::engine {
 
 inline cordon_str View(std::string_view text) { return {text.data(), text.size()}; }
+
+// A span is a pointer and a length, in this order, and so are the bridge's bytes: pieces cross as they are. The
+// standard does not say so; who makes an instance looks, at no cost where it holds.
+using Piece = Pieces::value_type;
+static_assert(sizeof(Piece) == sizeof(cordon_bytes) && alignof(Piece) == alignof(cordon_bytes));
+inline bool PiecesCrossAsTheyAre() {
+  const std::uint8_t byte = 0;
+  const auto raw = std::bit_cast<cordon_bytes>(Piece(&byte, 1));
+  return raw.data == &byte && raw.len == 1;
+}
+inline const cordon_bytes* BytesOf(Pieces pieces) { return reinterpret_cast<const cordon_bytes*>(pieces.data()); }
+inline const Piece* PiecesOf(const cordon_bytes* bytes) { return reinterpret_cast<const Piece*>(bytes); }
 
 // The Error of a failed call; takes `error` over.
 Error TakeError(cordon_status status, cordon_error* error);

@@ -352,6 +352,7 @@ Result<Plugin::Target> Plugin::FindTarget(std::string_view name) const {
   if (state_->linked == nullptr) return Fail(NotToRun());
   Target target;
   target.limits = {.wall = state_->limits.timeout, .cpu = state_->limits.cpu, .fuel = state_->limits.fuel};
+  target.input_bytes_max = state_->limits.input.count;
   abi::Binding binding;
   if (const auto found = state_->actions.find(name); found != state_->actions.end()) {
     binding = found->second.binding;
@@ -413,7 +414,9 @@ Status Plugin::CallTarget(const Target& target, engine::Pieces input, engine::Re
   options.handle->Watch(instance.interrupter());
   const auto rest = Rest(limits, start, instance.usage());
   const Status outcome = rest ? instance.Call(target.function, input, sink, *rest, id) : Fail(rest.error());
-  return Settle(outcome, target, instance.usage(), options);
+  usage = instance.usage();
+  usage.wall = std::chrono::steady_clock::now() - start;  // finer than the engine's ticks
+  return Settle(outcome, target, usage, options);
 }
 
 Status Plugin::CallTargetIn(engine::Instance& instance, const Target& target, engine::Pieces input,
@@ -425,6 +428,18 @@ Status Plugin::CallTargetIn(engine::Instance& instance, const Target& target, en
   if (outcome) [[likely]]
     return {};
   return Settle(outcome, target, engine::Usage{}, options);
+}
+
+Status Plugin::CallTargetIn(engine::Instance& instance, const Target& target, engine::Pieces input,
+                            engine::ResultSink& sink, std::uint64_t call_id) const {
+  std::size_t size = 0;
+  for (const auto& piece : input) size += piece.size();
+  const bool fits = size <= target.input_bytes_max;
+  Status outcome =
+      fits ? instance.Call(target.function, input, sink, target.limits, call_id) : CheckInput(input);
+  if (!outcome && fits) [[unlikely]]
+    outcome = Settle(outcome, target, engine::Usage{}, CallOptions{});
+  return outcome;
 }
 
 Result<engine::Function> Plugin::Resolve(std::string_view action) const {

@@ -108,6 +108,7 @@ class Plugin {
   struct Target {
     engine::Function function;
     engine::CallLimits limits;
+    std::size_t input_bytes_max = 0;
     std::string shape;        // "(s32,s32)->s32"
     std::string export_name;  // resolved
   };
@@ -119,6 +120,9 @@ class Plugin {
   // The same in an instance of NewInstance; whoever keeps the instance counts what went well, by CountCalls.
   Status CallTargetIn(engine::Instance& instance, const Target& target, engine::Pieces input, engine::ResultSink& sink,
                       const CallOptions& options, std::uint64_t call_id) const;
+  // The same without options.
+  Status CallTargetIn(engine::Instance& instance, const Target& target, engine::Pieces input, engine::ResultSink& sink,
+                      std::uint64_t call_id) const;
   // An action with JSON in an instance of NewInstance; errors as Call.
   Status CallIn(engine::Instance& instance, std::string_view action, std::string_view input_json,
                 const CallOptions& options, CallReport& report) const;

@@ -103,7 +103,11 @@ class Conformance : public testing::TestWithParam<HostOptions::Channel> {
       seen.stdout_text = report.stdout_text;
     }
     const std::vector<audit::Record> records = loaded.observer->records();
-    for (std::size_t i = before; i < records.size(); ++i) seen.audit.push_back(Line(records[i]));
+    for (std::size_t i = before; i < records.size(); ++i) {
+      // Calls that went well have a record each up to a pace, so whether this one has depends on the machine.
+      if (records[i].event == audit::Event::kCall && !records[i].code) continue;
+      seen.audit.push_back(Line(records[i]));
+    }
     seen.log = loaded.log->lines;
     return seen;
   }

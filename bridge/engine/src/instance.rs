@@ -5,7 +5,7 @@ use crate::fault::{Fault, Kind, Outcome, classify};
 use crate::link::{Function, Linked, Pre, instantiation_fault, read_core, write_core};
 use crate::store::{CallLimits, InstanceOptions, Interrupter, Port, State, Usage};
 use crate::ticker::monotonic_ns;
-use crate::values::{Params, Piece, Reader, Results, Sink, receive};
+use crate::values::{Given, Params, Piece, Reader, Results, Sink, receive};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -242,6 +242,7 @@ impl Instance {
 
     /// Calls an export. Payloads are in the wire format; `sink` gets the result while it lies in guest memory. Any
     /// failure poisons the instance.
+    #[inline]
     pub fn call_pieces(
         &mut self,
         function: &Function,
@@ -398,7 +399,8 @@ fn enter(
                     func
                 }
             };
-            let params = Params { input, shape };
+            let given = Given { input, shape };
+            let params = Params(&given);
             let (outcome, bytes) = receive(shape, sink, || {
                 if !linked.needs.asynchronous {
                     return match flat_results {

@@ -174,7 +174,7 @@ pub struct Deadline {
     /// CLOCK_MONOTONIC; `None` until the clock was read for this call.
     end_ns: Option<u64>,
     began_ns: u64,
-    cpu_limit_ns: Option<u64>,
+    cpu_limit_ns: u64,
     cpu_first: Option<(u64, u64)>,
     pub cpu_seen_ns: u64,
     pub stopped: Option<Kind>,
@@ -194,7 +194,7 @@ impl Deadline {
             limit_ns: 0,
             end_ns: None,
             began_ns: 0,
-            cpu_limit_ns: None,
+            cpu_limit_ns: u64::MAX,
             cpu_first: None,
             cpu_seen_ns: 0,
             stopped: None,
@@ -214,7 +214,7 @@ impl Deadline {
         self.limit_ns = limits.wall_ns;
         self.end_ns = None;
         self.began_ns = tick_ns;
-        self.cpu_limit_ns = limits.cpu_ns;
+        self.cpu_limit_ns = limits.cpu_ns.unwrap_or(u64::MAX);
         self.cpu_first = None;
         self.cpu_seen_ns = 0;
         self.stopped = None;
@@ -252,7 +252,7 @@ impl Deadline {
         let (first, at) = *self.cpu_first.get_or_insert((cpu, now));
         // Before the first look a call cannot have used more CPU than wall time.
         self.cpu_seen_ns = cpu.saturating_sub(first) + at.saturating_sub(self.began_ns);
-        if self.cpu_limit_ns.is_some_and(|limit| cpu.saturating_sub(first) >= limit) {
+        if cpu.saturating_sub(first) >= self.cpu_limit_ns {
             self.stopped = Some(Kind::Cpu);
             return None;
         }

@@ -3,7 +3,8 @@
 mod support;
 
 use cordon_engine::store::{CallLimits, Port, Reply};
-use cordon_engine::{HostImport, Instance, Kind, Linked};
+use cordon_engine::{HostImport, Instance, Kind, Linked, Piece};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use support::{call, component, engine, lift, link, options, within};
@@ -244,4 +245,142 @@ fn a_stub_stands_in_for_an_interface_with_resources() {
     // 11: an err, of the second case.
     let out = instance.call(&linked.find("", "go").unwrap(), &[], &within(1000), 1).unwrap();
     assert_eq!(out, 11u32.to_le_bytes());
+}
+
+/// A component whose `echo` gives back what it gets.
+fn echo_of(ty: &str) -> Arc<Linked> {
+    let echo = r#"(func (export "echo") (param i32 i32) (result i32)
+        (i32.store (i32.const 16) (local.get 0)) (i32.store (i32.const 20) (local.get 1)) (i32.const 16))"#;
+    let lifts = lift("echo", r#"(param "x" $t) (result $t)"#);
+    link(&engine(false), &component(&format!("(type $t {ty})"), echo, &lifts), &[], &[]).unwrap()
+}
+
+fn counted(bytes: &[u8]) -> Vec<u8> {
+    [&(bytes.len() as u32).to_le_bytes()[..], bytes].concat()
+}
+
+#[test]
+fn a_payload_may_be_cut_anywhere() {
+    let long = counted("é".repeat(700).as_bytes());
+    let cases = [
+        ("string", long.clone()),
+        ("(list u8)", counted(&[7; 1000])),
+        ("(list u32)", [&3u32.to_le_bytes()[..], &[1; 12]].concat()),
+        ("(list string)", [&2u32.to_le_bytes()[..], &long, &counted(b"b")].concat()),
+        ("(list (tuple u8 (list u16)))", [&1u32.to_le_bytes()[..], &[9], &2u32.to_le_bytes(), &[1, 0, 2, 0]].concat()),
+    ];
+    for (ty, payload) in cases {
+        let linked = echo_of(ty);
+        let echo = linked.find("", "echo").unwrap();
+        for size in [1, 2, 3, 5, 300, 701, payload.len()] {
+            let mut instance = Instance::new(&linked, options(), None, &within(1000), 1).unwrap();
+            let pieces: Vec<Piece<'_>> =
+                payload.chunks(size).flat_map(|part| [Piece::new(part), Piece::new(&[])]).collect();
+            let mut out = Vec::new();
+            let mut sink = |pieces: &[Piece<'_>]| pieces.iter().for_each(|p| out.extend_from_slice(p.get()));
+            instance.call_pieces(&echo, &pieces, &within(1000), 1, &mut sink).unwrap();
+            assert_eq!(out, payload, "{ty} in pieces of {size}");
+            // One byte short, and one too many.
+            for wrong in [&pieces[..pieces.len() - 2], &[&pieces[..], &[Piece::new(&[0])]].concat()] {
+                let mut instance = Instance::new(&linked, options(), None, &within(1000), 1).unwrap();
+                let mut untouched = |_: &[Piece<'_>]| panic!("a result of nothing");
+                let fault = instance.call_pieces(&echo, wrong, &within(1000), 1, &mut untouched).unwrap_err();
+                assert_eq!(fault.kind, Kind::Invalid, "{ty} in pieces of {size}");
+            }
+        }
+    }
+}
+
+#[test]
+fn text_is_checked_across_pieces() {
+    let linked = echo_of("string");
+    let echo = linked.find("", "echo").unwrap();
+    let text = [&[b'a'; 300][..], &[0xc3]].concat();
+    let head = 302u32.to_le_bytes();
+    for (last, right) in [(0xa9, true), (b'x', false)] {
+        let mut instance = Instance::new(&linked, options(), None, &within(1000), 1).unwrap();
+        let last = [last];
+        let pieces = [Piece::new(&head), Piece::new(&text), Piece::new(&last)];
+        let done = instance.call_pieces(&echo, &pieces, &within(1000), 1, &mut |_| ());
+        assert_eq!(done.map_err(|f| f.kind), if right { Ok(()) } else { Err(Kind::Invalid) });
+    }
+}
+
+#[test]
+fn a_call_inside_a_call_takes_its_own_result() {
+    struct Nested(Arc<Linked>);
+    impl Port for Nested {
+        fn send(&self, _: u64, _: &str, _: &str, payload: &[u8], _: u64) -> Reply {
+            let text = counted("inner".repeat(100).as_bytes());
+            assert_eq!(call(&self.0, "echo", &text, within(1000)).unwrap(), text);
+            Reply::Done(payload.to_vec())
+        }
+    }
+    let linked = importing("ask", false);
+    let port = Arc::new(Nested(echo_of("string")));
+    let mut instance = Instance::new(&linked, options(), Some(port), &within(1000), 1).unwrap();
+    let go = linked.find("", "go").unwrap();
+    assert_eq!(instance.call(&go, &5u64.to_le_bytes(), &within(1000), 1).unwrap(), 5u64.to_le_bytes());
+}
+
+#[test]
+fn a_port_lives_until_its_last_blocking_answer() {
+    struct Slow(Arc<AtomicU32>);
+    impl Port for Slow {
+        fn send(&self, _: u64, _: &str, _: &str, payload: &[u8], _: u64) -> Reply {
+            std::thread::sleep(Duration::from_millis(300));
+            assert_eq!(self.0.fetch_add(1, Ordering::SeqCst), 0, "answered after it was gone");
+            Reply::Done(payload.to_vec())
+        }
+    }
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            self.0.fetch_add(10, Ordering::SeqCst);
+        }
+    }
+    let seen = Arc::new(AtomicU32::new(0));
+    let linked = importing("slow", true);
+    let go = linked.find("", "go").unwrap();
+    let mut instance = Instance::new(&linked, options(), Some(Arc::new(Slow(seen.clone()))), &within(1000), 1).unwrap();
+    assert_eq!(instance.call(&go, &5u64.to_le_bytes(), &within(20), 1).unwrap_err().kind, Kind::Timeout);
+    drop((instance, go, linked));
+    while seen.load(Ordering::SeqCst) != 11 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_full_pool_waits_for_the_big_memories_that_are_on_their_way_out() {
+    // 16 instances fit. Each call touches 6 MiB and is stopped; the next may begin before that memory is gone.
+    let core = r#"(func (export "fill")
+        (drop (memory.grow (i32.const 100)))
+        (loop (memory.fill (i32.const 65536) (i32.const 7) (i32.const 6000000)) (br 0)))"#;
+    let linked = link(&engine(false), &component("", core, &lift("fill", "")), &[], &[]).unwrap();
+    let idle: Vec<Instance> =
+        (0..15).map(|_| Instance::new(&linked, options(), None, &within(1000), 1).unwrap()).collect();
+    let brief = CallLimits { cpu_ns: Some(3_000_000), ..within(60_000) };
+    for _ in 0..20 {
+        assert_eq!(call(&linked, "fill", &[], brief).unwrap_err().kind, Kind::Cpu);
+    }
+    drop(idle);
+}
+
+#[test]
+fn a_warm_instance_is_stopped_after_a_long_rest() {
+    let lifts = [lift("spin", ""), lift("add", r#"(param "a" s32) (param "b" s32) (result s32)"#)].concat();
+    let core = r#"(func (export "spin") (loop (br 0)))
+        (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))"#;
+    let linked = link(&engine(false), &component("", core, &lifts), &[], &[]).unwrap();
+    let (add, spin) = (linked.find("", "add").unwrap(), linked.find("", "spin").unwrap());
+    // The ticker sleeps after 50 ms: before, about when, and long after.
+    for rest in [0, 49, 50, 51, 52, 200] {
+        let mut instance = Instance::new(&linked, options(), None, &within(1000), 1).unwrap();
+        let both = [2i32.to_le_bytes(), 40i32.to_le_bytes()].concat();
+        assert_eq!(instance.call(&add, &both, &within(1000), 1).unwrap(), 42i32.to_le_bytes());
+        std::thread::sleep(Duration::from_millis(rest));
+        let start = Instant::now();
+        assert_eq!(instance.call(&spin, &[], &within(10), 1).unwrap_err().kind, Kind::Timeout);
+        assert!(start.elapsed() >= Duration::from_millis(10), "stopped early");
+        assert!(instance.usage().wall_ns >= 9_000_000, "{}", instance.usage().wall_ns);
+    }
 }

@@ -1,26 +1,33 @@
 //! A call of an export: its parameters on the way in, its results on the way out.
 
-use super::lift::{Flat, load, slice, unflatten};
+use super::lift::{Flat, load, pointer_pair, slice, unflatten};
 use super::lower::{Slots, flatten, store};
 use super::pieces::{Lifted, Piece, Sink};
 use super::reader::{Reader, bad_pointer, misfit};
-use super::shape::Shape;
+use super::shape::{Shape, Simple};
 use crate::fault::{Fault, Kind};
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ptr::{NonNull, null_mut};
-use wasmtime::component::__internal::wasmtime_environ::component::{CanonicalAbiInfo, InterfaceType, MAX_FLAT_PARAMS};
+use wasmtime::component::__internal::wasmtime_environ::component::{
+    CanonicalAbiInfo, InterfaceType, MAX_FLAT_PARAMS, StringEncoding,
+};
 use wasmtime::component::__internal::{InstanceType, LiftContext, LowerContext};
 use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower};
 use wasmtime::{Result, ValRaw};
 
-/// Parameters of an export: lowered flat when they fit 16 slots, else through a block in guest memory, as the
-/// canonical ABI says. `Lower` is always the widest run; the trampoline reads the slots of the function's own type.
-pub struct Params<'a> {
+/// What a call passes.
+pub struct Given<'a> {
     pub input: &'a [Piece<'a>],
     pub shape: &'a Shape,
 }
+
+/// Parameters of an export: lowered flat when they fit 16 slots, else through a block in guest memory, as the
+/// canonical ABI says. `Lower` is always the widest run; the trampoline reads the slots of the function's own type.
+///
+/// One pointer, because Wasmtime moves it about.
+pub struct Params<'a>(pub &'a Given<'a>);
 
 // Safety: `Lower` is an array of ValRaw; `linear_lower_to_flat` fills as many slots as the function's type has, or
 // the one pointer; nothing else is read. `ABI` and the memory form are never used, since 16 slots always "fit".
@@ -41,10 +48,11 @@ unsafe impl Lower for Params<'_> {
     ) -> Result<()> {
         // Safety: an array of MaybeUninit needs no initialisation.
         let slots = unsafe { &mut *dst.as_mut_ptr().cast::<[MaybeUninit<ValRaw>; MAX_FLAT_PARAMS]>() };
-        let mut reader = Reader::over(self.input);
-        if let Some(scalars) = &self.shape.params {
-            for (slot, scalar) in slots.iter_mut().zip(scalars) {
-                slot.write(scalar.lower(&mut reader)?);
+        let mut reader = Reader::over(self.0.input);
+        if let Some(params) = &self.0.shape.params {
+            let mut rest = &mut slots[..];
+            for param in params {
+                rest = param.lower(cx, &mut reader, rest)?;
             }
             return reader.finish();
         }
@@ -130,7 +138,7 @@ unsafe impl<const R: usize> ComponentNamedList for Results<R> {}
 unsafe impl<const R: usize> Lift for Results<R> {
     fn linear_lift_from_flat(cx: &mut LiftContext<'_>, ty: InterfaceType, src: &[ValRaw; R]) -> Result<Self> {
         let receiver = receiver()?;
-        if let (Some(scalar), Some(slot)) = (receiver.shape.result, src.first()) {
+        if let (Some(Simple::Scalar(scalar)), Some(slot)) = (receiver.shape.result, src.first()) {
             let mut bytes = [0; 8];
             let size = scalar.lift(*slot, &mut bytes)?;
             (receiver.sink)(&[Piece::new(&bytes[..size])]);
@@ -145,8 +153,16 @@ unsafe impl<const R: usize> Lift for Results<R> {
 
     fn linear_lift_from_memory(cx: &mut LiftContext<'_>, ty: InterfaceType, at: &[u8]) -> Result<Self> {
         let receiver = receiver()?;
+        let bytes = tuple_bytes(cx, ty, at)?;
+        if let Some(result @ (Simple::Text | Simple::Block(_))) = receiver.shape.result {
+            if bytes.len() == 8 && cx.options().string_encoding == StringEncoding::Utf8 {
+                let (ptr, len) = pointer_pair(bytes);
+                receiver.bytes = result.give(cx, [ptr, len], receiver.sink)?;
+                return Ok(Results);
+            }
+        }
         let mut out = Lifted::new();
-        load(cx, ty, tuple_bytes(cx, ty, at)?, &mut out)?;
+        load(cx, ty, bytes, &mut out)?;
         receiver.bytes = out.give(receiver.sink);
         Ok(Results)
     }

@@ -8,7 +8,7 @@ use wasmtime::component::__internal::wasmtime_environ::component::{InterfaceType
 use wasmtime::component::Lift;
 use wasmtime::{Result, ValRaw};
 
-fn charge(cx: &mut LiftContext<'_>, bytes: usize) -> Result<()> {
+pub(super) fn charge(cx: &mut LiftContext<'_>, bytes: usize) -> Result<()> {
     cx.consume_fuel(bytes).map_err(|_| unliftable("the guest passes more data in one call than its limit allows"))
 }
 
@@ -23,13 +23,19 @@ pub(super) fn slice<'m>(cx: &LiftContext<'m>, ptr: u32, bytes: usize, align: u32
         .ok_or_else(|| bad_pointer(format!("a {what} lies outside the guest's memory")))
 }
 
+/// The bytes of a UTF-8 string, charged and checked.
+pub(super) fn checked_text<'m>(cx: &mut LiftContext<'m>, ptr: u32, len: u32) -> Result<&'m [u8]> {
+    let bytes = slice(cx, ptr, len as usize, 1, "string")?;
+    charge(cx, bytes.len())?;
+    match simdutf8::basic::from_utf8(bytes) {
+        Ok(_) => Ok(bytes),
+        Err(_) => Err(Fault::new(Kind::BadString, "a string of the guest is not UTF-8").into()),
+    }
+}
+
 fn lift_string<'m>(cx: &mut LiftContext<'m>, ptr: u32, len: u32, out: &mut impl Out<'m>) -> Result<()> {
     if cx.options().string_encoding == StringEncoding::Utf8 {
-        let bytes = slice(cx, ptr, len as usize, 1, "string")?;
-        charge(cx, bytes.len())?;
-        if simdutf8::basic::from_utf8(bytes).is_err() {
-            return Err(Fault::new(Kind::BadString, "a string of the guest is not UTF-8").into());
-        }
+        let bytes = checked_text(cx, ptr, len)?;
         out.put(&len.to_le_bytes());
         out.block(bytes);
         return Ok(());
@@ -83,7 +89,7 @@ fn lift_map<'m>(cx: &mut LiftContext<'m>, ty: InterfaceType, ptr: u32, len: u32,
     Ok(())
 }
 
-fn pointer_pair(bytes: &[u8]) -> (u32, u32) {
+pub(super) fn pointer_pair(bytes: &[u8]) -> (u32, u32) {
     (u32::from_le_bytes(bytes[..4].try_into().unwrap()), u32::from_le_bytes(bytes[4..8].try_into().unwrap()))
 }
 

@@ -9,7 +9,7 @@ use wasmtime::component::__internal::wasmtime_environ::component::{InterfaceType
 use wasmtime::component::Lower;
 use wasmtime::{Result, ValRaw};
 
-fn lower_string<T: 'static>(cx: &mut LowerContext<'_, T>, reader: &mut Reader<'_>) -> Result<(u32, u32)> {
+pub(super) fn lower_text<T: 'static>(cx: &mut LowerContext<'_, T>, reader: &mut Reader<'_>) -> Result<(u32, u32)> {
     let text = reader.text()?;
     if cx.options().string_encoding == StringEncoding::Utf8 {
         let ptr = cx.realloc(0, 0, 1, text.len())?;
@@ -36,16 +36,29 @@ fn lower_list<T: 'static>(
     if count > reader.left() {
         return Err(misfit("a list is longer than the payload"));
     }
+    if plain_size(element).is_some() {
+        return lower_block(cx, reader, count, size, align);
+    }
     let bytes = count.checked_mul(size).filter(|b| *b < 1 << 31).ok_or_else(|| misfit("a list is too large"))?;
     let ptr = cx.realloc(0, 0, align, bytes)?;
-    if plain_size(element).is_some() {
-        let source = reader.take(bytes)?;
-        cx.as_slice_mut()[ptr..][..bytes].copy_from_slice(&source);
-    } else {
-        for i in 0..count {
-            store(cx, element, reader, ptr + i * size)?;
-        }
+    for i in 0..count {
+        store(cx, element, reader, ptr + i * size)?;
     }
+    Ok((u32::try_from(ptr)?, u32::try_from(count)?))
+}
+
+/// The elements of a list of numbers, whose count was read.
+pub(super) fn lower_block<T: 'static>(
+    cx: &mut LowerContext<'_, T>,
+    reader: &mut Reader<'_>,
+    count: usize,
+    size: usize,
+    align: u32,
+) -> Result<(u32, u32)> {
+    let bytes = count.checked_mul(size).filter(|b| *b < 1 << 31).ok_or_else(|| misfit("a list is too large"))?;
+    let source = reader.take(bytes)?;
+    let ptr = cx.realloc(0, 0, align, bytes)?;
+    cx.as_slice_mut()[ptr..][..bytes].copy_from_slice(&source);
     Ok((u32::try_from(ptr)?, u32::try_from(count)?))
 }
 
@@ -88,7 +101,7 @@ pub(super) fn store<T: 'static>(
         InterfaceType::Bool => cx.as_slice_mut()[offset] = read_bool(reader)?,
         InterfaceType::Char => *cx.get(offset) = read_char(reader)?.to_le_bytes(),
         InterfaceType::String => {
-            let (ptr, len) = lower_string(cx, reader)?;
+            let (ptr, len) = lower_text(cx, reader)?;
             *cx.get(offset) = ptr.to_le_bytes();
             *cx.get(offset + 4) = len.to_le_bytes();
         }
@@ -192,7 +205,7 @@ pub(super) fn flatten<T: 'static>(
         InterfaceType::Float64 => out.push(ValRaw::f64(u64::from_le_bytes(reader.array()?))),
         InterfaceType::Char => out.push(ValRaw::u32(read_char(reader)?)),
         InterfaceType::String => {
-            let (ptr, len) = lower_string(cx, reader)?;
+            let (ptr, len) = lower_text(cx, reader)?;
             out.push(ValRaw::i64(i64::from(ptr)))?;
             out.push(ValRaw::i64(i64::from(len)))
         }

@@ -15,7 +15,7 @@ mod pieces;
 mod reader;
 mod shape;
 
-pub use exports::{Params, Results, receive};
+pub use exports::{Given, Params, Results, receive};
 pub use pieces::{Piece, Sink};
 pub use reader::Reader;
 pub use shape::Shape;
