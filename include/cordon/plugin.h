@@ -77,6 +77,8 @@ class Plugin {
     if (!bound) return Fail(std::move(bound).error());
     return TypedFunction<Signature>(std::move(*bound));
   }
+  // What Function stands on, with the types as text: for bindings of other languages.
+  Result<std::shared_ptr<const detail::BoundFunction>> Bind(std::string_view name, std::string shape) const;
   // A warm instance. E_BUSY when none is free, and what its initialisers may run into.
   Result<Instance> NewInstance(const CallOptions& options = {}) const;
 
@@ -89,7 +91,6 @@ class Plugin {
  private:
   friend class Host;
   explicit Plugin(std::shared_ptr<const State> state) : state_(std::move(state)) {}
-  Result<std::shared_ptr<const detail::BoundFunction>> Bind(std::string_view name, std::string shape) const;
   std::shared_ptr<const State> state_;
 };
 

@@ -194,6 +194,11 @@ class Service {
     Runs runs;
     detail::RawFunction function;
   };
+  // A function whose types are known when the program runs: for bindings of other languages.
+  Service& Add(Entry entry) {
+    functions_.push_back(std::move(entry));
+    return *this;
+  }
   const std::string& interface_name() const { return interface_name_; }
   const std::vector<Entry>& functions() const { return functions_; }
 
