@@ -1,5 +1,3 @@
-#include <deque>
-
 #include "audit/audit_log.h"
 #include "embed/state.h"
 
@@ -87,28 +85,6 @@ class ChainedSink final : public AuditSink {
   std::shared_ptr<audit::AuditLog> log_;
 };
 
-class RingMemory final : public AuditMemory {
- public:
-  explicit RingMemory(std::size_t records_max) : records_max_(records_max) {}
-
-  Status Write(const AuditRecord& record) override {
-    const std::lock_guard lock(mutex_);
-    if (records_max_ == 0) return {};
-    if (records_.size() == records_max_) records_.pop_front();
-    records_.push_back(record);
-    return {};
-  }
-  std::vector<AuditRecord> records() const override {
-    const std::lock_guard lock(mutex_);
-    return {records_.begin(), records_.end()};
-  }
-
- private:
-  const std::size_t records_max_;
-  mutable std::mutex mutex_;
-  std::deque<AuditRecord> records_;
-};
-
 class FunctionLog final : public services::LogSink {
  public:
   explicit FunctionLog(cordon::LogSink write) : write_(std::move(write)) {}
@@ -134,10 +110,6 @@ Result<std::shared_ptr<AuditSink>> OpenAuditLog(const std::filesystem::path& sta
     CORDON_ASSIGN(std::unique_ptr<audit::AuditLog> log, audit::AuditLog::Open(state_folder));
     return std::make_shared<ChainedSink>(std::move(log));
   });
-}
-
-std::shared_ptr<AuditMemory> AuditMemory::Make(std::size_t records_max) {
-  return std::make_shared<RingMemory>(records_max);
 }
 
 namespace embed {

@@ -1,0 +1,130 @@
+// The library without an engine (CORDON_ENGINE=none): every symbol of the public headers, and nothing that runs a
+// plugin. No Host can be made, so that the functions of plugins and instances are there to be linked only.
+#include <atomic>
+
+#include "base/text.h"
+#include "cordon/host.h"
+#include "cordon/version.h"
+
+namespace cordon {
+
+struct CancelToken::State {
+  std::atomic<bool> cancelled = false;
+};
+struct Host::State {};
+struct Plugin::State {
+  std::string name, digest;
+};
+
+namespace detail {
+struct BoundFunction {};
+struct InstanceState {};
+}  // namespace detail
+
+namespace {
+
+Error NoEngine() {
+  return Error(Code::kUnavailable, "this program was built with Cordon but without its engine: it runs no plugin",
+               "build Cordon with -DCORDON_ENGINE=wasmtime");
+}
+
+}  // namespace
+
+std::string_view LibraryVersion() { return CORDON_VERSION; }
+std::string EngineVersion() { return "none"; }
+std::string EscapeForDisplay(std::string_view text) { return Escape(text); }
+
+std::string_view LogLevelName(LogLevel level) {
+  switch (level) {
+    case LogLevel::kTrace:
+      return "trace";
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarn:
+      return "warn";
+    case LogLevel::kError:
+      return "error";
+    case LogLevel::kCritical:
+      return "critical";
+  }
+  return "info";
+}
+
+Result<std::shared_ptr<AuditSink>> OpenAuditLog(const std::filesystem::path&) { return Fail(NoEngine()); }
+
+CancelToken CancelToken::Make() {
+  CancelToken token;
+  token.state_ = std::make_shared<State>();
+  return token;
+}
+void CancelToken::Cancel() const {
+  if (state_ != nullptr) state_->cancelled.store(true);
+}
+bool CancelToken::cancelled() const { return state_ != nullptr && state_->cancelled.load(); }
+
+// ---- Host
+
+Host::Host(std::shared_ptr<State> state) : state_(std::move(state)) {}
+Host::Host(Host&&) noexcept = default;
+Host& Host::operator=(Host&&) noexcept = default;
+Host::~Host() = default;
+
+Result<Host> Host::Create(HostOptions) { return Fail(NoEngine()); }
+Status Host::Register(Service) { return Fail(NoEngine()); }
+Result<Plugin> Host::Load(const std::filesystem::path&, const LoadOptions&) { return Fail(NoEngine()); }
+Result<Plugin> Host::LoadBytes(std::string_view, ByteView, const LoadOptions&) { return Fail(NoEngine()); }
+Result<Plugin> Host::Inspect(const std::filesystem::path&, const LoadOptions&) { return Fail(NoEngine()); }
+Status Host::Shutdown() { return {}; }
+
+// ---- Plugin
+
+const std::string& Plugin::name() const { return state_->name; }
+const std::string& Plugin::digest() const { return state_->digest; }
+std::vector<Action> Plugin::Actions() const { return {}; }
+Authority Plugin::authority() const { return {}; }
+Limits Plugin::limits() const { return {}; }
+void Plugin::Unload() const {}
+Result<Answer> Plugin::Call(std::string_view, std::string_view, const CallOptions&) const { return Fail(NoEngine()); }
+Status Plugin::Call(std::string_view, std::string_view, const CallOptions&, Answer&) const { return Fail(NoEngine()); }
+Pending<Answer> Plugin::CallAsync(std::string, std::string, Executor, CallOptions) const {
+  return Pending<Answer>([](Pending<Answer>::Done done) { done(Fail(NoEngine())); });
+}
+Result<Instance> Plugin::NewInstance(const CallOptions&) const { return Fail(NoEngine()); }
+Result<std::shared_ptr<const detail::BoundFunction>> Plugin::Bind(std::string_view, std::string) const {
+  return Fail(NoEngine());
+}
+
+// ---- Instance
+
+Instance::Instance(std::unique_ptr<detail::InstanceState> state) : state_(std::move(state)) {}
+Instance::Instance(Instance&&) noexcept = default;
+Instance& Instance::operator=(Instance&&) noexcept = default;
+Instance::~Instance() = default;
+Result<Answer> Instance::Call(std::string_view, std::string_view, const CallOptions&) { return Fail(NoEngine()); }
+bool Instance::poisoned() const { return true; }
+Usage Instance::usage() const { return {}; }
+
+// ---- What the templates of the headers call
+
+namespace detail {
+
+InstanceState& StateOf(Instance& instance) { return *instance.state_; }
+Error TooLargeToCross() { return NoEngine(); }
+Error ResultMisfit() { return NoEngine(); }
+Error NoMemory() { return NoEngine(); }
+Status CallBound(const BoundFunction&, const CallOptions*, std::span<const ByteView>, ResultSink) noexcept {
+  return Fail(NoEngine());
+}
+Status CallBoundOn(InstanceState&, const BoundFunction&, const CallOptions*, std::span<const ByteView>,
+                   ResultSink) noexcept {
+  return Fail(NoEngine());
+}
+void CallBoundAsync(std::shared_ptr<const BoundFunction>, CallOptions, std::string, ResultSink, Executor,
+                    std::move_only_function<void(Status)> done) {
+  done(Fail(NoEngine()));
+}
+
+}  // namespace detail
+}  // namespace cordon
