@@ -195,6 +195,8 @@ typedef struct cordon_engine_options {
   bool small_address_space;
   // Checks in the code in place of signal handlers.
   bool checked_traps;
+  // Compile on many threads, which stay until the process ends.
+  bool parallel;
   uint64_t max_memory_bytes;
   uint32_t max_instances;
   uint32_t max_table_elements;
@@ -291,6 +293,9 @@ cordon_status cordon_engine_new(const struct cordon_engine_options *options,
                                 struct cordon_engine **result,
                                 struct cordon_error **error);
 
+// Whether handlers of SIGSEGV, SIGILL or SIGFPE were put over those that the first engine of this process put in.
+bool cordon_handlers_replaced(void);
+
 void cordon_engine_free(struct cordon_engine *engine);
 
 // Writes 32 bytes: everything that compiled code depends on beside its source.
@@ -367,6 +372,9 @@ const char *cordon_bridge_build(void);
 cordon_status cordon_engine_new(const struct cordon_engine_options *options,
                                 struct cordon_engine **result,
                                 struct cordon_error **error);
+
+// Whether handlers of SIGSEGV, SIGILL or SIGFPE were put over those that the first engine of this process put in.
+bool cordon_handlers_replaced(void);
 
 void cordon_engine_free(struct cordon_engine *engine);
 

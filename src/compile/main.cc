@@ -112,6 +112,7 @@ int Answer(CompileAnswer answer, const void* payload, std::size_t size) {
 
 int Compile(char** argv, std::span<const std::uint8_t> wasm) {
   EngineOptions options;
+  options.compiling = EngineOptions::Compiling::kParallel;
   options.fuel = Number(argv[kFuel]) != 0;
   options.debug = Number(argv[kDebug]) != 0;
   if (Number(argv[kSmall]) != 0) options.address_space = EngineOptions::AddressSpace::kSmall;

@@ -28,7 +28,7 @@ Error Stopped() { return Error(Code::kUnavailable, "the host was shut down", "ma
 }  // namespace
 
 void CallQueue::Submit(const std::shared_ptr<CallQueue>& queue, std::shared_ptr<runtime::CallHandle> handle, Job job) {
-  if (queue->process_ != ::getpid()) {
+  if (queue->mark_.was_forked()) {
     const Error refusal(Code::kUnavailable, "this process was forked after its host was made",
                         "make a new Host in this process");
     return job(&refusal);
@@ -85,7 +85,7 @@ void CallQueue::Work() {
 }
 
 void CallQueue::Stop() {
-  if (process_ != ::getpid()) {
+  if (mark_.was_forked()) {
     for (std::thread& thread : threads_) thread.detach();
     threads_.clear();
     return;

@@ -1,8 +1,6 @@
 // The threads that run asynchronous calls, and the calls that wait for one. Thread-safe.
 #pragma once
 
-#include <unistd.h>
-
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -13,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/fork_mark.h"
 #include "cordon/result.h"
 #include "runtime/plugin.h"
 
@@ -25,7 +24,7 @@ class CallQueue {
 
   // `threads_max` and `waiting_max` are at least 1. No thread starts before there is a job.
   CallQueue(std::uint32_t threads_max, std::uint32_t waiting_max)
-      : threads_max_(threads_max), waiting_max_(waiting_max), process_(::getpid()) {}
+      : threads_max_(threads_max), waiting_max_(waiting_max) {}
   CallQueue(const CallQueue&) = delete;
   CallQueue& operator=(const CallQueue&) = delete;
 
@@ -45,7 +44,7 @@ class CallQueue {
   void Work();
 
   const std::uint32_t threads_max_, waiting_max_;
-  const pid_t process_;  // in a child of fork there are no threads of ours
+  const ForkMark mark_;  // in a child of fork there are no threads of ours
   mutable std::mutex mutex_;
   std::condition_variable ready_;
   std::deque<Entry> waiting_;

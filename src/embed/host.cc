@@ -161,6 +161,10 @@ namespace {
 
 Result<runtime::LoadRequest> Prepare(Host::State& state, const LoadOptions& options) {
   if (state.down.load()) return Fail(Code::kUnavailable, "the host was shut down", "make a new Host");
+  if (state.mark.was_forked()) {
+    return Fail(Code::kUnavailable, "this process was forked after its host was made",
+                "make a new Host in this process");
+  }
   if (embed::InsideService()) {
     return Fail(Code::kUsage, "a plugin was loaded from inside a host service", "load it before, or on another thread");
   }

@@ -64,6 +64,11 @@ Status CheckUsable(const Plugin::State& plugin) {
   if (plugin.host->down.load(std::memory_order_relaxed)) [[unlikely]] {
     return Fail(Code::kUnavailable, "the host of " + plugin.plugin->name() + " was shut down", "make a new Host");
   }
+  // Before anything is locked: another thread may have held it when the process was forked.
+  if (plugin.host->mark.was_forked()) [[unlikely]] {
+    return Fail(Code::kUnavailable, "this process was forked after its host was made",
+                "make a new Host in this process");
+  }
   return {};
 }
 

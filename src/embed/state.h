@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/fork_mark.h"
 #include "cordon/host.h"
 #include "embed/call_queue.h"
 #include "runtime/host.h"
@@ -24,6 +25,7 @@ struct Host::State {
   HostOptions options;
   std::unique_ptr<runtime::Host> host;
   std::atomic<bool> down{false};
+  ForkMark mark;
   std::mutex mutex;  // guards hosted
   std::vector<runtime::HostedInterface> hosted;
   std::shared_ptr<embed::CallQueue> queue;

@@ -17,6 +17,7 @@ cordon_engine_options RawOptions(const EngineOptions& options) {
       .debug = options.debug,
       .small_address_space = options.address_space == EngineOptions::AddressSpace::kSmall,
       .checked_traps = options.traps == EngineOptions::Traps::kChecks,
+      .parallel = options.compiling == EngineOptions::Compiling::kParallel,
       .max_memory_bytes = options.max_memory_bytes,
       .max_instances = options.max_instances,
       .max_table_elements = options.max_table_elements,
@@ -148,6 +149,8 @@ Result<Function> Linked::Find(const FunctionId& id) const {
   function.raw_ = std::make_shared<const Function::Raw>(made);
   return function;
 }
+
+bool HandlersReplaced() { return cordon_handlers_replaced(); }
 
 std::string EngineVersion() { return cordon_bridge_build(); }
 

@@ -36,6 +36,8 @@ struct EngineOptions {
   enum class AddressSpace : std::uint8_t { kLarge, kSmall } address_space = AddressSpace::kLarge;
   // kChecks: no handlers of SIGSEGV, SIGILL and SIGFPE; a little slower.
   enum class Traps : std::uint8_t { kSignals, kChecks } traps = Traps::kSignals;
+  // kParallel: on many threads, which stay until the process ends.
+  enum class Compiling : std::uint8_t { kAlone, kParallel } compiling = Compiling::kAlone;
 };
 
 class Engine {
@@ -53,6 +55,9 @@ class Engine {
   EngineOptions options_;
   Raw* raw_ = nullptr;
 };
+
+// Whether somebody put handlers of SIGSEGV, SIGILL or SIGFPE over the engine's: then only kChecks is safe.
+bool HandlersReplaced();
 
 // Code as a cache keeps it.
 struct Precompiled {

@@ -1,7 +1,5 @@
 #include "runtime/host.h"
 
-#include <csignal>
-
 #include "runtime/load.h"
 #include "runtime/state.h"
 
@@ -19,17 +17,6 @@ Result<std::unique_ptr<Host>> Host::Create(HostOptions options) {
 Host::Host(std::shared_ptr<State> state) : state_(std::move(state)) {}
 Host::~Host() = default;
 
-SignalHandlers SignalHandlers::Now() {
-  SignalHandlers now;
-  constexpr std::array<int, 3> kSignals = {SIGSEGV, SIGILL, SIGFPE};
-  for (std::size_t i = 0; i < kSignals.size(); ++i) {
-    struct sigaction action{};
-    ::sigaction(kSignals[i], nullptr, &action);
-    now.handlers[i] = reinterpret_cast<const void*>(action.sa_sigaction);
-  }
-  return now;
-}
-
 int Host::State::CountForgery() {
   constexpr std::chrono::minutes kWindow(10);
   const std::lock_guard lock(mutex);
@@ -45,7 +32,7 @@ Result<std::shared_ptr<const engine::Engine>> Host::State::EngineFor(const LoadR
   const bool debug = request.debug == LoadRequest::Debug::kOn;
   const std::lock_guard lock(mutex);
   bool checks = options.traps == engine::EngineOptions::Traps::kChecks;
-  if (!checks && handlers && *handlers != SignalHandlers::Now()) {
+  if (!checks && engine::HandlersReplaced()) {
     // Somebody put handlers over the engine's, and whether they pass signals on cannot be seen: what is loaded from now
     // on does without.
     checks = true;
@@ -68,7 +55,6 @@ Result<std::shared_ptr<const engine::Engine>> Host::State::EngineFor(const LoadR
                       .address_space = options.address_space,
                       .traps = checks ? engine::EngineOptions::Traps::kChecks : engine::EngineOptions::Traps::kSignals,
                   }));
-    if (!checks && !handlers) handlers = SignalHandlers::Now();
   }
   return engine;
 }

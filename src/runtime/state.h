@@ -1,7 +1,6 @@
 // What Plugin and Host keep; the files of this room share it.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <map>
 #include <memory>
@@ -22,19 +21,11 @@
 
 namespace cordon::runtime {
 
-// Who handles the faults that guests cause.
-struct SignalHandlers {
-  static SignalHandlers Now();
-  friend bool operator==(const SignalHandlers&, const SignalHandlers&) = default;
-  std::array<const void*, 3> handlers{};  // of SIGSEGV, SIGILL, SIGFPE
-};
-
 struct Host::State {
   HostOptions options;
   std::mutex mutex;  // guards engines, forgeries
   std::vector<MonotonicTime> forgeries;
   std::map<std::tuple<bool, bool, bool>, std::shared_ptr<const engine::Engine>> engines;  // by fuel, debug, checks
-  std::optional<SignalHandlers> handlers;  // as they were when the first engine had put its own in
   std::atomic<std::uint64_t> next_call{1};
   std::shared_ptr<services::CallChains> chains = std::make_shared<services::CallChains>();
 

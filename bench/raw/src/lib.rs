@@ -78,7 +78,7 @@ impl raw_bench {
             fuel: false,
             debug: false,
             small_address_space: false,
-            checked_traps: false,
+            checked_traps: false, parallel: false,
             max_memory_bytes: options.max_memory_bytes,
             max_instances: options.max_instances,
             max_table_elements: options.max_table_elements,

@@ -3,6 +3,7 @@
 use crate::boundary::{boundary, cordon_error, cordon_status, null, quiet};
 use crate::types::{cordon_bytes, cordon_engine_options, cordon_host_import, cordon_str, cordon_writer, list};
 use ::cordon_engine::aot::{FINGERPRINT_BYTES, authenticate, precompile};
+use ::cordon_engine::engine::handlers_replaced;
 use ::cordon_engine::{Code, Engine, Fault, Function, HostImport, Kind, Linked, Options, Outcome};
 use std::ffi::c_char;
 use std::os::fd::BorrowedFd;
@@ -68,11 +69,18 @@ fn engine_options(o: &cordon_engine_options) -> Outcome<Options> {
         debug: o.debug,
         small_address_space: o.small_address_space,
         checked_traps: o.checked_traps,
+        parallel: o.parallel,
         max_memory_bytes: o.max_memory_bytes,
         max_instances: o.max_instances,
         max_table_elements: o.max_table_elements,
         stack_bytes: o.stack_bytes,
     })
+}
+
+/// Whether handlers of SIGSEGV, SIGILL or SIGFPE were put over those that the first engine of this process put in.
+#[unsafe(no_mangle)]
+pub extern "C" fn cordon_handlers_replaced() -> bool {
+    quiet(true, handlers_replaced)
 }
 
 #[unsafe(no_mangle)]

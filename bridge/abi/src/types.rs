@@ -172,6 +172,8 @@ pub struct cordon_engine_options {
     pub small_address_space: bool,
     /// Checks in the code in place of signal handlers.
     pub checked_traps: bool,
+    /// Compile on many threads, which stay until the process ends.
+    pub parallel: bool,
     pub max_memory_bytes: u64,
     pub max_instances: u32,
     pub max_table_elements: u32,

@@ -24,6 +24,8 @@ pub struct Options {
     pub small_address_space: bool,
     /// No signal handlers: the code checks by itself. For hosts whose own handlers do not pass signals on.
     pub checked_traps: bool,
+    /// Compile on many threads, which stay until the process ends: for a process that only compiles.
+    pub parallel: bool,
     pub max_memory_bytes: u64,
     pub max_instances: u32,
     pub max_table_elements: u32,
@@ -64,6 +66,7 @@ pub fn config(options: &Options) -> Config {
     let mut c = Config::new();
     c.strategy(Strategy::Cranelift);
     c.cranelift_opt_level(OptLevel::Speed);
+    c.parallel_compilation(options.parallel);
     // GC, exceptions, threads and stack switching: six advisories in 2026, and threads bypass the limiter.
     c.gc_support(false);
     c.wasm_gc(false);
@@ -111,17 +114,40 @@ pub fn config(options: &Options) -> Config {
     c
 }
 
+/// Who handles the faults that guests cause, as of the first engine of this process that needs it: Wasmtime puts
+/// its handlers in once, and they are the process's, not an engine's.
+static HANDLERS: OnceLock<[usize; 3]> = OnceLock::new();
+
+fn handlers() -> [usize; 3] {
+    [libc::SIGSEGV, libc::SIGILL, libc::SIGFPE].map(|signal| {
+        // Safety: asks for the action, and changes nothing.
+        unsafe {
+            let mut action = std::mem::zeroed::<libc::sigaction>();
+            libc::sigaction(signal, std::ptr::null(), &mut action);
+            action.sa_sigaction
+        }
+    })
+}
+
+/// Whether somebody put handlers over Wasmtime's. Whether they pass signals on cannot be seen.
+pub fn handlers_replaced() -> bool {
+    HANDLERS.get().is_some_and(|first| *first != handlers())
+}
+
 impl Engine {
     pub fn new(options: Options) -> Outcome<Arc<Engine>> {
         let mut options = options;
         let mut made = wasmtime::Engine::new(&config(&options));
         if made.is_err() && !options.small_address_space {
-            // Under `ulimit -v`, a sanitizer or a 39-bit address space the large reservation fails; bounds checks then
-            // replace guard pages.
+            // Under `ulimit -v`, a sanitizer or a 39-bit address space the large reservation fails; bounds checks
+            // then replace guard pages.
             options.small_address_space = true;
             made = wasmtime::Engine::new(&config(&options));
         }
         let wasm = made.map_err(|e| Fault::new(Kind::Internal, format!("cannot make the engine: {e:#}")))?;
+        if !options.checked_traps {
+            HANDLERS.get_or_init(handlers);
+        }
         let disposal = Disposal::new(options.max_memory_bytes);
         Ok(Arc::new(Engine { ticker: Ticker::new(wasm.clone()), disposal, wasm, options, runtime: OnceLock::new() }))
     }
@@ -146,8 +172,8 @@ impl Engine {
         if let Some(runtime) = self.runtime.get() {
             return Ok(runtime.handle());
         }
-        // Its blocking threads are started by others than this one, but always by a thread of the runtime or by a caller of
-        // ours: on_thread_start is what covers them all.
+        // Its blocking threads are started by others than this one, but always by a thread of the runtime or by a
+        // caller of ours: on_thread_start is what covers them all.
         let made = without_signals(|| {
             tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(1)

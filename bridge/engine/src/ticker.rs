@@ -7,7 +7,8 @@
 //! - The ticker clears `used` before it advances the epoch, and sleeps only after IDLE_TICKS advances without a touch
 //!   and without a long call. A touch that found `used` set came before the clearing, and so did the reading of the
 //!   epoch in the first rule: the guest reaches its epoch deadline long before the ticker would sleep.
-//! - Who finds `used` clear, or the ticker asleep, or keeps a long call, says so first and then looks for the sleeper,
+//! - Who finds `used` clear, or the ticker asleep, or keeps a long call, says so first and then looks for the
+//! sleeper,
 //!   who looks for work after saying that it sleeps: one of the two sees the other.
 
 use crate::fault::{Fault, Kind, Outcome};
@@ -73,8 +74,8 @@ struct Line {
     here: AtomicBool,
 }
 
-/// The line on a page of its own, which a child of fork finds empty: there is no ticker there, and `used` is clear, so that
-/// the first call takes the slow path and sees it. Costs a call nothing.
+/// The line on a page of its own, which a child of fork finds empty: there is no ticker there, and `used` is clear,
+/// so that the first call takes the slow path and sees it. Costs a call nothing.
 struct Page(std::ptr::NonNull<Line>);
 
 // Safety: the line is made of atomics, and lives until the page is dropped.
@@ -172,8 +173,8 @@ impl Ticker {
         self.wake()
     }
 
-    /// The time of the last tick: at most a tick old (and what the scheduler adds) while calls run. Only for accounts,
-    /// never for deadlines. REQUIRES: touched.
+    /// The time of the last tick: at most a tick old (and what the scheduler adds) while calls run. Only for
+    /// accounts, never for deadlines. REQUIRES: touched.
     #[inline]
     pub(crate) fn now_ns(&self) -> u64 {
         self.shared.line.now_ns.load(Ordering::Relaxed)

@@ -11,7 +11,7 @@ pub fn engine(fuel: bool) -> Arc<Engine> {
         fuel,
         debug: false,
         small_address_space: false,
-        checked_traps: false,
+        checked_traps: false, parallel: false,
         max_memory_bytes: 256 << 20,
         max_instances: 16,
         max_table_elements: 20_000,
