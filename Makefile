@@ -134,10 +134,14 @@ soak: setup-guests build/build.ninja ## the attack cases at their full counts
 
 # --- tools ---
 
-.PHONY: bench fmt docs clean
-bench: setup-guests ## measure against raw Wasmtime: a table and build/bench.json
+.PHONY: bench bench-docs fmt docs clean
+bench: setup-guests ## measure beside raw Wasmtime, Extism, wazero and Node: a table, build/bench.json, charts
 	$(STEP) "benchmarks"
 	@$(ENV) python3 bench/run.py --build build
+
+bench-docs: setup-guests ## the same, and write the table and the charts into docs/bench
+	$(STEP) "benchmarks, for docs/bench"
+	@$(ENV) python3 bench/run.py --build build --docs
 
 fmt: setup-check ## format every C++ and Rust source
 	@git ls-files -- '*.cc' '*.h' ':!bridge/include/*' | xargs clang-format-19 -i

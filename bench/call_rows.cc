@@ -10,14 +10,8 @@ namespace cordon::bench {
 namespace {
 
 constexpr double kRoundNs = 5e6;
-constexpr int kWarmRounds = 3;
-
-Result<double> TimeNs(const Side& side, std::uint64_t iterations) {
-  const auto start = std::chrono::steady_clock::now();
-  CORDON_TRY(side(iterations));
-  const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - start;
-  return took.count();
-}
+constexpr std::size_t kWarmRounds = 3;
+constexpr std::size_t kRoundsMin = 10;  // below that nobody reads the figures, and rounds are short
 
 // Stands in for a side that is left out.
 Status Nothing(std::uint64_t) {
@@ -26,12 +20,13 @@ Status Nothing(std::uint64_t) {
 }
 
 // How many iterations make a round.
-Result<std::uint64_t> Calibrate(const Side& side) {
+Result<std::uint64_t> Calibrate(const Plan& plan, const TimedSide& side) {
   std::uint64_t iterations = 16;
   for (;;) {
-    CORDON_ASSIGN(const double ns, TimeNs(side, iterations));
-    if (ns >= kRoundNs / 4) {
-      return std::max<std::uint64_t>(1, static_cast<std::uint64_t>(static_cast<double>(iterations) * kRoundNs / ns));
+    CORDON_ASSIGN(const double ns, side(iterations));
+    if (ns >= kRoundNs / 4 || plan.rounds < kRoundsMin) {
+      return std::max<std::uint64_t>(
+          1, static_cast<std::uint64_t>(static_cast<double>(iterations) * kRoundNs / std::max(ns, kRoundNs / 4)));
     }
     iterations *= 4;
   }
@@ -131,11 +126,24 @@ Result<Row> MeasureJson(const Plan& plan, CordonSide& cordon, RawSide&) {
 
 }  // namespace
 
-Result<Rounds> Interleave(const Plan& plan, const Side& cordon_side, const Side& peer_side) {
-  const Side cordon = plan.only == Plan::Only::kPeer ? Nothing : cordon_side;
-  const Side against = plan.only == Plan::Only::kCordon ? Nothing : peer_side;
-  CORDON_ASSIGN(const std::uint64_t cordon_iterations, Calibrate(cordon));
-  CORDON_ASSIGN(const std::uint64_t against_iterations, Calibrate(against));
+TimedSide Timed(Side side) {
+  return [side = std::move(side)](std::uint64_t iterations) -> Result<double> {
+    const auto start = std::chrono::steady_clock::now();
+    CORDON_TRY(side(iterations));
+    const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - start;
+    return took.count();
+  };
+}
+
+Result<Rounds> Interleave(const Plan& plan, const Side& cordon, const Side& against) {
+  return Interleave(plan, Timed(cordon), Timed(against));
+}
+
+Result<Rounds> Interleave(const Plan& plan, const TimedSide& cordon_side, const TimedSide& peer_side) {
+  const TimedSide cordon = plan.only == Plan::Only::kPeer ? Timed(Nothing) : cordon_side;
+  const TimedSide against = plan.only == Plan::Only::kCordon ? Timed(Nothing) : peer_side;
+  CORDON_ASSIGN(const std::uint64_t cordon_iterations, Calibrate(plan, cordon));
+  CORDON_ASSIGN(const std::uint64_t against_iterations, Calibrate(plan, against));
   std::mt19937_64 random(plan.seed);
   Rounds rounds;
   for (std::size_t i = 0; i < kWarmRounds + plan.rounds; ++i) {
@@ -143,7 +151,7 @@ Result<Rounds> Interleave(const Plan& plan, const Side& cordon_side, const Side&
     const bool cordon_first = random() % 2 == 0;
     for (const bool ours : {cordon_first, !cordon_first}) {
       const std::uint64_t iterations = ours ? cordon_iterations : against_iterations;
-      CORDON_ASSIGN(const double ns, TimeNs(ours ? cordon : against, iterations));
+      CORDON_ASSIGN(const double ns, (ours ? cordon : against)(iterations));
       (ours ? cordon_ns : against_ns) = ns / static_cast<double>(iterations);
     }
     if (i < kWarmRounds) continue;

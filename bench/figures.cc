@@ -39,7 +39,7 @@ double DifferenceOf(double cordon, double against) { return cordon - against; }
 double Round(double value) { return std::round(value * 1000) / 1000; }
 
 std::string_view JudgedName(Row::Judged judged) {
-  constexpr std::array<std::string_view, 3> kNames = {"upper95", "upper95 of cordon - against", "p99_cordon"};
+  constexpr std::array<std::string_view, 4> kNames = {"upper95", "upper95 of cordon - against", "p99_cordon", "stated"};
   return kNames[static_cast<std::size_t>(judged)];
 }
 
@@ -62,7 +62,10 @@ double Median(std::vector<double> values) {
   return (upper + *std::max_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(middle))) / 2;
 }
 
-bool Row::Passes() const { return held <= bar && (judged != Judged::kTail || min_cordon >= 0); }
+bool Row::Passes() const {
+  if (judged == Judged::kStated) return true;
+  return held <= bar && (judged != Judged::kTail || min_cordon >= 0);
+}
 
 Row Summarise(const RowSpec& spec, const Rounds& rounds, const Rounds& singles) {
   const Rounds& tails = singles.cordon.empty() ? rounds : singles;
@@ -84,6 +87,7 @@ Row Summarise(const RowSpec& spec, const Rounds& rounds, const Rounds& singles) 
     case Row::Judged::kRatio: row.held = row.upper95; break;
     case Row::Judged::kDifference: row.held = Upper95(rounds, DifferenceOf); break;
     case Row::Judged::kTail: row.held = row.p99_cordon; break;
+    case Row::Judged::kStated: row.held = row.upper95; break;
   }
   row.bar_unit = spec.judged == Row::Judged::kRatio ? "x" : spec.unit;
   return row;
@@ -98,17 +102,29 @@ std::string TableHead() {
 
 std::string TableLine(const Row& row) {
   std::array<char, 64> held{};
+  if (!row.skipped.empty())
+    return row.name + std::string(17 - std::min<std::size_t>(16, row.name.size()), ' ') + "skipped: " + row.skipped;
   std::snprintf(held.data(), held.size(), "%.2f <= %.2f %s", row.held, row.bar, row.bar_unit.c_str());
+  const bool stated = row.judged == Row::Judged::kStated;
+  if (stated) std::snprintf(held.data(), held.size(), "stated");
   std::array<char, 256> line{};
   std::snprintf(line.data(), line.size(), "%-16s %10.1f %10.1f %10.1f %10.1f %4s %7.2f %8.3f  %-22s %s",
                 row.name.c_str(), row.cordon, row.p99_cordon, row.against, row.p99_against, row.unit.c_str(), row.ratio,
-                row.upper95, held.data(), row.Passes() ? "pass" : "MISS");
+                row.upper95, held.data(),
+                stated         ? ""
+                : row.Passes() ? "pass"
+                               : "MISS");
   return line.data();
 }
 
 std::string ToJson(const std::vector<Row>& rows) {
   Json list = Json::array();
   for (const Row& row : rows) {
+    if (!row.skipped.empty()) {
+      list.push_back({{"row", row.name}, {"skipped", row.skipped}});
+      continue;
+    }
+    const bool stated = row.judged == Row::Judged::kStated;
     list.push_back({
         {"row", row.name},
         {"cordon", Round(row.cordon)},
@@ -121,10 +137,10 @@ std::string ToJson(const std::vector<Row>& rows) {
         {"p99_against", Round(row.p99_against)},
         {"min_cordon", Round(row.min_cordon)},
         {"rounds", row.rounds},
-        {"bar", row.bar},
+        {"bar", stated ? Json() : Json(row.bar)},
         {"judged", JudgedName(row.judged)},
         {"held", Round(row.held)},
-        {"pass", row.Passes()},
+        {"pass", stated ? Json() : Json(row.Passes())},
     });
   }
   return list.dump(1) + "\n";

@@ -29,11 +29,12 @@ struct Row {
   std::size_t rounds = 0;
 
   // What is held against the bar: upper95; the upper 95 % bound of cordon - against; or the 99th percentile of single
-  // calls, which besides may never be negative (a call that was stopped early).
-  enum class Judged : std::uint8_t { kRatio, kDifference, kTail } judged = Judged::kRatio;
+  // calls, which besides may never be negative (a call that was stopped early); or nothing: the figure is stated.
+  enum class Judged : std::uint8_t { kRatio, kDifference, kTail, kStated } judged = Judged::kRatio;
   double bar = 0;
   double held = 0;  // the judged figure
   std::string bar_unit;
+  std::string skipped;  // why it was not measured, else empty
 
   bool Passes() const;
 };

@@ -1,4 +1,5 @@
 // cordon_bench --guests FOLDER [--output FILE] [--row NAME]... [--rounds N] [--only cordon|peer]
+//              [--peers FILE] [--live N]
 // cordon_bench --guests FOLDER --hold cordon|raw --count N      (the child of idle-rss)
 #include <algorithm>
 #include <cstdio>
@@ -42,6 +43,10 @@ Result<Arguments> Parse(std::span<char*> words) {
       arguments.plan.rounds = arguments.plan.slow_rounds = std::strtoul(value.c_str(), nullptr, 10);
     } else if (flag == "--only" && (value == "cordon" || value == "peer")) {
       arguments.plan.only = value == "peer" ? Plan::Only::kPeer : Plan::Only::kCordon;
+    } else if (flag == "--peers") {
+      CORDON_ASSIGN(arguments.plan.peers, ReadPeers(value));
+    } else if (flag == "--live") {
+      arguments.plan.live = static_cast<std::uint32_t>(std::strtoul(value.c_str(), nullptr, 10));
     } else if (flag == "--hold") {
       arguments.hold = value;
     } else if (flag == "--count") {
@@ -58,8 +63,19 @@ Result<Arguments> Parse(std::span<char*> words) {
 
 std::vector<NamedRow> AllRows() {
   std::vector<NamedRow> all = CallRows();
-  for (auto more : {StopRows(), IdleRows()}) std::move(more.begin(), more.end(), std::back_inserter(all));
+  for (auto more : {StopRows(), IdleRows(), KernelRows(), ThreadRows(), PeerRows()})
+    std::move(more.begin(), more.end(), std::back_inserter(all));
   return all;
+}
+
+// What is not here is a row that says so, and no failure.
+Result<Row> MeasureOrSkip(const NamedRow& named, const Plan& plan, CordonSide& cordon, RawSide& raw) {
+  Result<Row> row = named.measure(plan, cordon, raw);
+  if (row || row.error().code != Code::kUnavailable) return row;
+  Row skipped;
+  skipped.name = named.name;
+  skipped.skipped = Escape(row.error().message);
+  return skipped;
 }
 
 Status MeasureAll(const Arguments& arguments) {
@@ -77,7 +93,7 @@ Status MeasureAll(const Arguments& arguments) {
   for (const NamedRow& named : all) {
     const auto& asked = arguments.rows;
     if (!asked.empty() && std::find(asked.begin(), asked.end(), named.name) == asked.end()) continue;
-    CORDON_ASSIGN(Row row, named.measure(arguments.plan, *cordon, raw));
+    CORDON_ASSIGN(Row row, MeasureOrSkip(named, arguments.plan, *cordon, raw));
     std::printf("%s\n", TableLine(row).c_str());
     std::fflush(stdout);
     rows.push_back(std::move(row));

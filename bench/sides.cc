@@ -12,7 +12,18 @@ constexpr std::size_t kGuestBytesMax = 8 << 20;
 
 const std::uint8_t* BytesOf(const std::string& text) { return reinterpret_cast<const std::uint8_t*>(text.data()); }
 
-Status RawFailed() { return Fail(Code::kInternal, "the raw side failed; its message is above"); }
+std::unexpected<Error> RawFailed() { return Fail(Code::kInternal, "the raw side failed; its message is above"); }
+
+// What the host's engine has, too.
+raw_options OptionsFor(std::uint32_t max_instances) {
+  const manifest::CeilingLimits ceiling;
+  return {
+      .max_memory_bytes = ceiling.memory.count,
+      .max_instances = max_instances,
+      .max_table_elements = ceiling.tables,
+      .stack_bytes = static_cast<std::uint32_t>(ceiling.stack.count),
+  };
+}
 
 }  // namespace
 
@@ -35,25 +46,23 @@ Result<std::unique_ptr<CordonSide>> CordonSide::Open(const std::filesystem::path
   CORDON_ASSIGN(side->host_, Host::Create(std::move(options)));
   CORDON_ASSIGN(side->bench_, side->host_->Load(guests / "bench.wasm"));
   CORDON_ASSIGN(side->sleeper_, side->host_->Load(guests / "a20_sleep.wasm"));
+  CORDON_ASSIGN(side->core_, side->host_->Load(guests / "bench_core.wasm"));
+  CORDON_ASSIGN(side->kernels_, side->host_->Load(guests / "bench_kernels.wasm"));
   return side;
 }
 
 CordonSide::~CordonSide() {
   bench_.reset();
   sleeper_.reset();
+  core_.reset();
+  kernels_.reset();
   host_.reset();
   std::error_code ignored;
   if (!state_folder_.empty()) std::filesystem::remove_all(state_folder_, ignored);
 }
 
 Result<RawSide> RawSide::Open(const Guests& guests, std::uint32_t max_instances) {
-  const manifest::CeilingLimits ceiling;  // what the host's engine has, too
-  const raw_options options = {
-      .max_memory_bytes = ceiling.memory.count,
-      .max_instances = max_instances,
-      .max_table_elements = ceiling.tables,
-      .stack_bytes = static_cast<std::uint32_t>(ceiling.stack.count),
-  };
+  const raw_options options = OptionsFor(max_instances);
   RawSide side;
   side.raw_.reset(
       raw_new(&options, BytesOf(guests.bench), guests.bench.size(), BytesOf(guests.sleeper), guests.sleeper.size()));
@@ -70,5 +79,19 @@ Status RawSide::Stop(raw_stop_row row, std::chrono::nanoseconds timeout, std::ui
 }
 
 Status RawSide::Hold(std::uint32_t count) { return raw_hold(raw_.get(), count) ? Status{} : RawFailed(); }
+
+Result<RawKernels> RawKernels::Open(const RawSide& like, const std::filesystem::path& guests) {
+  CORDON_ASSIGN(const std::string guest, ReadFile(guests / "bench_kernels.wasm", kGuestBytesMax));
+  RawKernels kernels;
+  kernels.raw_.reset(raw_kernels_new(like.raw_.get(), BytesOf(guest), guest.size()));
+  if (kernels.raw_ == nullptr) return RawFailed();
+  return kernels;
+}
+
+Result<std::int64_t> RawKernels::Run(std::uint32_t kernel, std::int32_t size, std::uint64_t iterations) {
+  std::int64_t answer = 0;
+  if (!raw_kernels_run(raw_.get(), kernel, size, iterations, &answer)) return RawFailed();
+  return answer;
+}
 
 }  // namespace cordon::bench

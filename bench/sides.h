@@ -30,12 +30,14 @@ class CordonSide {
 
   const Plugin& plugin() const { return *bench_; }
   const Plugin& sleeper() const { return *sleeper_; }
+  const Plugin& core() const { return *core_; }
+  const Plugin& kernels() const { return *kernels_; }
 
  private:
   CordonSide() = default;
   std::filesystem::path state_folder_;
   std::optional<Host> host_;
-  std::optional<Plugin> bench_, sleeper_;
+  std::optional<Plugin> bench_, sleeper_, core_, kernels_;
 };
 
 class RawSide {
@@ -47,10 +49,25 @@ class RawSide {
   Status Hold(std::uint32_t count);
 
  private:
+  friend class RawKernels;
   struct Free {
     void operator()(raw_bench* bench) const { raw_free(bench); }
   };
   std::unique_ptr<raw_bench, Free> raw_;
+};
+
+// Core modules' loops on an engine that interrupts nothing.
+class RawKernels {
+ public:
+  static Result<RawKernels> Open(const RawSide& like, const std::filesystem::path& guests);
+  // What the last of `iterations` answered.
+  Result<std::int64_t> Run(std::uint32_t kernel, std::int32_t size, std::uint64_t iterations);
+
+ private:
+  struct Free {
+    void operator()(raw_kernels* kernels) const { raw_kernels_free(kernels); }
+  };
+  std::unique_ptr<raw_kernels, Free> raw_;
 };
 
 }  // namespace cordon::bench

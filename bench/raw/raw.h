@@ -33,4 +33,11 @@ bool raw_round(raw_bench* bench, std::uint32_t row, std::uint64_t iterations);
 bool raw_stop(raw_bench* bench, std::uint32_t row, std::uint64_t timeout_ns, std::uint32_t bytes);
 bool raw_hold(raw_bench* bench, std::uint32_t count);
 void raw_free(raw_bench* bench);
+
+// bench_kernels.wat on an engine like the bench's that interrupts nothing; `kernel` counts mix, fib, sieve, matmul.
+struct raw_kernels;
+raw_kernels* raw_kernels_new(const raw_bench* bench, const std::uint8_t* guest, std::size_t guest_len);
+bool raw_kernels_run(raw_kernels* kernels, std::uint32_t kernel, std::int32_t size, std::uint64_t iterations,
+                     std::int64_t* answer);
+void raw_kernels_free(raw_kernels* kernels);
 }

@@ -1,5 +1,7 @@
 //! Calls that return: fresh and warm, through typed functions.
 
+mod kernels;
+
 use crate::{Exports, NEVER_TICKS};
 use std::hint::black_box;
 use wasmtime::component::{ComponentType, InstancePre, Lift, Lower, TypedFunc};

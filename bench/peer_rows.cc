@@ -1,0 +1,126 @@
+#include "guest_calls.h"
+#include "peer.h"
+#include "rows.h"
+
+namespace cordon::bench {
+namespace {
+
+constexpr std::uint64_t kExtismLive = 1'000;
+constexpr char kExtism[] = "extism";
+
+// What Cordon does in a row beside a peer. Its echo is a component's: core modules have no strings.
+enum class Guest : std::uint8_t { kComponent, kCore };
+
+std::unexpected<Error> Unexpected() {
+  return Fail(Code::kInternal, "the guest answered something else than was asked for");
+}
+
+Result<Side> FreshSide(const Plugin& plugin) {
+  CORDON_ASSIGN(const Add add, plugin.Function<std::int32_t(std::int32_t, std::int32_t)>("add"));
+  return [add](std::uint64_t times) -> Status {
+    for (std::uint64_t i = 0; i < times; ++i) {
+      CORDON_ASSIGN(const std::int32_t sum, add(40, 2));
+      if (sum != 42) return Unexpected();
+    }
+    return {};
+  };
+}
+
+Result<Side> AddSide(const Plugin& plugin) {
+  CORDON_ASSIGN(const Add add, plugin.Function<std::int32_t(std::int32_t, std::int32_t)>("add"));
+  CORDON_ASSIGN(Instance opened, plugin.NewInstance());
+  auto instance = std::make_shared<Instance>(std::move(opened));
+  return [add, instance](std::uint64_t times) -> Status {
+    for (std::uint64_t i = 0; i < times; ++i) {
+      CORDON_ASSIGN(const std::int32_t sum, add.On(*instance, 40, 2));
+      if (sum != 42) return Unexpected();
+    }
+    return {};
+  };
+}
+
+Result<Side> EchoSide(const Plugin& plugin, std::size_t bytes) {
+  CORDON_ASSIGN(const auto echo, plugin.Function<std::string(std::string_view)>("echo-string"));
+  CORDON_ASSIGN(Instance opened, plugin.NewInstance());
+  auto instance = std::make_shared<Instance>(std::move(opened));
+  const std::string text = SampleText(bytes);
+  CORDON_ASSIGN(const std::string first, echo.On(*instance, text));
+  if (first != text) return Unexpected();
+  return [echo, instance, text](std::uint64_t times) -> Status {
+    for (std::uint64_t i = 0; i < times; ++i) {
+      CORDON_ASSIGN(const std::string answer, echo.On(*instance, text));
+      if (answer.size() != text.size()) return Unexpected();
+    }
+    return {};
+  };
+}
+
+Result<Side> OurSide(const std::string& call, Guest guest, const CordonSide& cordon) {
+  const Plugin& numbers = guest == Guest::kCore ? cordon.core() : cordon.plugin();
+  if (call == "fresh") return FreshSide(numbers);
+  if (call == "warm-add") return AddSide(numbers);
+  return EchoSide(cordon.plugin(), call == "echo-64k" ? 64 << 10 : 1 << 10);
+}
+
+Result<PeerCommand> Find(const Plan& plan, const std::string& peer) {
+  const auto found = plan.peers.find(peer);
+  if (found == plan.peers.end()) return Fail(Code::kUnavailable, "bench/run.py did not offer it");
+  return found->second;
+}
+
+NamedRow Beside(const std::string& name, const std::string& peer_name, const std::string& call, Guest guest) {
+  return {name, [=](const Plan& plan, CordonSide& cordon, RawSide&) -> Result<Row> {
+            CORDON_ASSIGN(const PeerCommand command, Find(plan, peer_name));
+            CORDON_ASSIGN(const std::unique_ptr<Peer> peer, Peer::Start(command));
+            CORDON_ASSIGN(const Side ours, OurSide(call, guest, cordon));
+            const TimedSide theirs = [&](std::uint64_t times) { return peer->Run(call, times); };
+            CORDON_ASSIGN(const Rounds rounds, Interleave(plan, Timed(ours), theirs));
+            const bool same_bytes = guest == Guest::kCore && !call.starts_with("echo");
+            const char* const abi = peer_name == kExtism ? ", Extism's ABI; cordon: component"
+                                    : same_bytes         ? ", core module; cordon: the same bytes"
+                                                         : ", core module; cordon: component";
+            RowSpec spec{name, peer->version() + abi, "ns", Row::Judged::kStated};
+            if (peer_name == kExtism) {  // never slower than the other plugin system
+              spec.judged = Row::Judged::kRatio;
+              spec.bar = 1;
+            }
+            return Summarise(spec, rounds);
+          }};
+}
+
+// A process of each side for each round, as in idle-rss.
+Result<Row> MeasureExtismIdle(const Plan& plan, CordonSide&, RawSide&) {
+  CORDON_ASSIGN(const PeerCommand command, Find(plan, kExtism));
+  Rounds rounds;
+  std::string version;
+  for (std::size_t round = 0; round < plan.slow_rounds; ++round) {
+    CORDON_ASSIGN(const std::unique_ptr<Peer> peer, Peer::Start(command));
+    CORDON_ASSIGN(const double theirs, peer->Hold(kExtismLive));
+    CORDON_ASSIGN(const double ours, IdleKiB(plan, "cordon"));
+    rounds.cordon.push_back(ours);
+    rounds.against.push_back(theirs);
+    version = peer->version();
+  }
+  return Summarise({"extism-rss", version + ", 1,000 live; cordon: 10,000", "KiB", Row::Judged::kRatio, 1}, rounds);
+}
+
+}  // namespace
+
+std::vector<NamedRow> PeerRows() {
+  std::vector<NamedRow> rows = {
+      Beside("extism-fresh", kExtism, "fresh", Guest::kComponent),
+      Beside("extism-warm", kExtism, "warm-add", Guest::kComponent),
+      Beside("extism-echo-1k", kExtism, "echo-1k", Guest::kComponent),
+      Beside("extism-echo-64k", kExtism, "echo-64k", Guest::kComponent),
+      {"extism-rss", MeasureExtismIdle},
+  };
+  for (const std::string peer : {"wazero", "node"}) {
+    rows.push_back(Beside(peer + "-fresh", peer, "fresh", Guest::kCore));
+    rows.push_back(Beside(peer + "-warm", peer, "warm-add", Guest::kCore));
+    rows.push_back(Beside(peer + "-echo-1k", peer, "echo-1k", Guest::kCore));
+    rows.push_back(Beside(peer + "-echo-64k", peer, "echo-64k", Guest::kCore));
+  }
+  return rows;
+}
+
+}  // namespace cordon::bench
