@@ -33,8 +33,8 @@ def machine_without(folder: pathlib.Path, programs) -> dict[str, str]:
 
 
 def functions(symbols) -> set[str]:
-    """Of the C++ API, without types and virtual tables: programs have those of classes without a key function."""
-    return {symbol for symbol in symbols if symbol.startswith("_Z") and symbol[:4] not in ("_ZTI", "_ZTS", "_ZTV")}
+    """Without types and virtual tables: programs have those of classes without a key function themselves."""
+    return {symbol for symbol in symbols if not symbol.startswith(("_ZTI", "_ZTS", "_ZTV"))}
 
 
 def main() -> int:

@@ -1,6 +1,9 @@
 // What a program sees of Cordon when it was built with CORDON_ENGINE=none: its code compiles, links and gets an error.
 #include <cordon/host.h>
 #include <cordon/version.h>
+#if __has_include(<nlohmann/json.hpp>)
+#include <cordon.h>
+#endif
 
 #include <cstdio>
 
