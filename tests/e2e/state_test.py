@@ -63,7 +63,8 @@ class Tests(CordonTest):
         finally:
             self.state.chmod(0o700)
         # As soon as it can be written again, all is well.
-        self.assertEqual(0, self.cordon("run", self.wasm, *CALL, **as_nobody()).code)
+        done = self.cordon("run", self.wasm, *CALL, **as_nobody())
+        self.assertEqual(0, done.code, done.err)
 
     def test_attack_103_folder_that_cannot_be_made(self):
         self.own(self.tmp / "closed").chmod(0o500)
