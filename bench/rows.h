@@ -31,6 +31,7 @@ struct NamedRow {
 };
 std::vector<NamedRow> CallRows();    // calls that return
 std::vector<NamedRow> StopRows();    // calls that are stopped
+std::vector<NamedRow> LoadRows();    // code that was compiled before
 std::vector<NamedRow> IdleRows();    // instances that wait
 std::vector<NamedRow> KernelRows();  // loops: what being interruptible costs, and what WebAssembly does
 std::vector<NamedRow> ThreadRows();  // many threads

@@ -49,7 +49,7 @@ def build_library() -> pathlib.Path:
 def build_program(tree: pathlib.Path, library: pathlib.Path) -> pathlib.Path:
     run(["cmake", "-S", ROOT, "-B", tree, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
          "-DCORDON_BUILD_TESTS=OFF", f"-DCORDON_BRIDGE_LIBRARY={library}"], stdout=subprocess.DEVNULL)
-    run(["cmake", "--build", tree, "--target", "cordon_bench", "extism_peer"])
+    run(["cmake", "--build", tree, "--target", "cordon_bench", "extism_peer", "cordon"])
     return tree / "bin" / "cordon_bench"
 
 

@@ -187,6 +187,14 @@ std::array<std::uint8_t, 32> CodeCache::Tag(const Header& header, std::span<cons
   return tag;
 }
 
+std::array<std::uint8_t, 32> KeyedHash(std::span<const std::uint8_t> bytes) {
+  const std::array<std::uint8_t, 32> key{};
+  const cordon_bytes piece = {bytes.data(), bytes.size()};
+  std::array<std::uint8_t, 32> tag{};
+  cordon_authenticate(key.data(), &piece, 1, tag.data());
+  return tag;
+}
+
 Result<UniqueFd> Sealed(std::span<const std::uint8_t> code) {
   CORDON_ASSIGN(Memory memory, Memory::Make(code.size()));
   std::memcpy(memory.bytes().data(), code.data(), code.size());

@@ -65,6 +65,9 @@ class CodeCache {
   std::map<std::pair<const Engine*, Key>, std::weak_ptr<const Compiled>> shared_;
 };
 
+// Keyed BLAKE3 of these bytes with a key of zeros: what authentication costs, for benchmarks.
+std::array<std::uint8_t, 32> KeyedHash(std::span<const std::uint8_t> bytes);
+
 // A copy of `code` that nothing can change: a sealed memfd. E_UNAVAILABLE when the system gives none.
 Result<UniqueFd> Sealed(std::span<const std::uint8_t> code);
 
