@@ -73,9 +73,13 @@ class Plugin {
   // naming both.
   template <typename Signature>
   Result<TypedFunction<Signature>> Function(std::string_view name) const {
-    auto bound = Bind(name, TypedFunction<Signature>::Shape());
-    if (!bound) return Fail(std::move(bound).error());
-    return TypedFunction<Signature>(std::move(*bound));
+    try {
+      auto bound = Bind(name, TypedFunction<Signature>::Shape());
+      if (!bound) return Fail(std::move(bound).error());
+      return TypedFunction<Signature>(std::move(*bound));
+    } catch (const std::bad_alloc&) {
+      return Fail(detail::NoMemory());
+    }
   }
   // What Function stands on, with the types as text: for bindings of other languages.
   Result<std::shared_ptr<const detail::BoundFunction>> Bind(std::string_view name, std::string shape) const;

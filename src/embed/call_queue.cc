@@ -23,8 +23,6 @@ class SignalsBlocked {
   sigset_t before_;
 };
 
-Error Stopped() { return Error(Code::kUnavailable, "the host was shut down", "make a new Host"); }
-
 }  // namespace
 
 void CallQueue::Submit(const std::shared_ptr<CallQueue>& queue, std::shared_ptr<runtime::CallHandle> handle, Job job) {
@@ -36,7 +34,7 @@ void CallQueue::Submit(const std::shared_ptr<CallQueue>& queue, std::shared_ptr<
   std::unique_lock lock(queue->mutex_);
   if (queue->stopped_ || queue->waiting_.size() >= queue->waiting_max_) {
     const Error refusal = queue->stopped_
-                              ? Stopped()
+                              ? queue->stopped_error_
                               : Error(Code::kBusy, std::to_string(queue->waiting_max_) + " calls wait already",
                                       "try again later, or raise HostOptions::queue_max or threads");
     lock.unlock();
@@ -84,24 +82,22 @@ void CallQueue::Work() {
   }
 }
 
+// Allocates nothing: it runs in the destructor of a host.
 void CallQueue::Stop() {
   if (mark_.was_forked()) {
     for (std::thread& thread : threads_) thread.detach();
     threads_.clear();
     return;
   }
-  std::deque<Entry> refused;
   std::vector<std::thread> threads;
   {
     const std::lock_guard lock(mutex_);
     stopped_ = true;
-    refused.swap(waiting_);
     threads.swap(threads_);
     for (runtime::CallHandle* handle : running_) handle->Interrupt();
   }
   ready_.notify_all();
-  const Error refusal = Stopped();
-  for (Entry& entry : refused) entry.job(&refusal);
+  while (RefuseOne()) {}
   for (std::thread& thread : threads) {
     if (thread.get_id() == std::this_thread::get_id()) {
       thread.detach();
@@ -109,6 +105,16 @@ void CallQueue::Stop() {
       thread.join();
     }
   }
+}
+
+bool CallQueue::RefuseOne() {
+  std::unique_lock lock(mutex_);
+  if (waiting_.empty()) return false;
+  Entry entry = std::move(waiting_.front());
+  waiting_.pop_front();
+  lock.unlock();
+  entry.job(&stopped_error_);
+  return true;
 }
 
 bool CallQueue::IsOwn() const {

@@ -42,8 +42,10 @@ class CallQueue {
     Job job;
   };
   void Work();
+  bool RefuseOne();
 
   const std::uint32_t threads_max_, waiting_max_;
+  const Error stopped_error_{Code::kUnavailable, "the host was shut down", "make a new Host"};
   const ForkMark mark_;  // in a child of fork there are no threads of ours
   mutable std::mutex mutex_;
   std::condition_variable ready_;

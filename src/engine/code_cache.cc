@@ -20,6 +20,8 @@ namespace {
 
 constexpr char kMagic[8] = {'c', 'o', 'r', 'd', 'o', 'n', 'c', '1'};
 constexpr std::string_view kSecretFile = "secret";
+constexpr char kForgeriesFile[] = "forgeries";  // times, 8 bytes each
+constexpr std::int64_t kForgeryAgeMax = 600;
 constexpr std::string_view kEntrySuffix = ".code";
 constexpr std::string_view kPartialPrefix = "partial-";
 constexpr std::uint64_t kCodeBytesMax = 1ull << 30;
@@ -252,9 +254,30 @@ void CodeCache::SetAside(const std::string& name) const {
   ::unlinkat(folder_.get(), name.c_str(), 0);
 }
 
+void CodeCache::NoteForgery() const {
+  const UniqueFd file(::openat(folder_.get(), kForgeriesFile,
+                               O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600));
+  struct stat stat{};
+  if (!file || ::fstat(file.get(), &stat) != 0 || !S_ISREG(stat.st_mode)) return;
+  if (stat.st_size > 4096 && ::ftruncate(file.get(), 0) != 0) return;
+  const std::int64_t now = std::time(nullptr);
+  (void)WriteAll(file.get(), &now, sizeof now);
+}
+
+int CodeCache::RecentForgeries() const {
+  const UniqueFd file(::openat(folder_.get(), kForgeriesFile, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  int count = 0;
+  for (std::int64_t at = 0; file && ReadAll(file.get(), &at, sizeof at);) {
+    const std::int64_t age = std::time(nullptr) - at;
+    count += age >= 0 && age <= kForgeryAgeMax ? 1 : 0;
+  }
+  return count;
+}
+
 Result<UniqueFd> CodeCache::Read(const Key& key, const std::string& name, const OnRefused& refused) const {
   const auto refuse = [&](Refusal refusal, std::string_view why) -> Result<UniqueFd> {
     SetAside(name);
+    if (refusal == Refusal::kForged) NoteForgery();
     if (refused) refused(refusal, name, why);
     return Fail(Code::kNotFound, std::string(why));
   };

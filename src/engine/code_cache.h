@@ -39,6 +39,8 @@ class CodeCache {
   // and checked once, as long as somebody uses it.
   std::shared_ptr<const Compiled> Find(const std::shared_ptr<const Engine>& engine, const Digest& wasm,
                                        const OnRefused& refused);
+  // Forgeries within the last ten minutes, of all processes that use the folder.
+  int RecentForgeries() const;
   // Loads `code`, which Precompile made for this engine from `wasm`, and keeps it. That it could not be kept is not an
   // error: it is compiled again the next time. E_INVALID when it does not fit the engine.
   Result<std::shared_ptr<const Compiled>> Add(const std::shared_ptr<const Engine>& engine, const Digest& wasm,
@@ -55,6 +57,7 @@ class CodeCache {
   Result<UniqueFd> Read(const Key& key, const std::string& name, const OnRefused& refused) const;
   std::array<std::uint8_t, 32> Tag(const Header& header, std::span<const std::uint8_t> code) const;
   Status Write(const Key& key, std::span<const std::uint8_t> code) const;
+  void NoteForgery() const;
   void SetAside(const std::string& name) const;
   void Evict() const;
 

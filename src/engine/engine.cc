@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <new>
 
 #include "engine/raw.h"
 
@@ -32,8 +33,11 @@ bool IsComponent(int fd) {
   return ::pread(fd, &flags, sizeof flags, 48) == sizeof flags && (flags & 2) != 0;
 }
 
+// Without memory it stays empty, which no caller takes for an answer.
 void WriteBytes(void* user, const std::uint8_t* data, std::size_t size) noexcept {
-  static_cast<std::vector<std::uint8_t>*>(user)->assign(data, data + size);
+  try {
+    static_cast<std::vector<std::uint8_t>*>(user)->assign(data, data + size);
+  } catch (const std::bad_alloc&) {}
 }
 
 }  // namespace
@@ -73,6 +77,7 @@ Result<Precompiled> Precompile(const EngineOptions& options, std::span<const std
   cordon_error* error = nullptr;
   const cordon_status status = cordon_precompile(&raw_options, {wasm.data(), wasm.size()}, &print, &code, &error);
   if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));
+  if (made.code.empty()) return Fail(Code::kMemory, "the process has no memory left for the code");
   std::copy_n(fingerprint.begin(), std::min(fingerprint.size(), made.fingerprint.size()), made.fingerprint.begin());
   return made;
 }

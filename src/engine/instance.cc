@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <new>
 
 #include "engine/engine.h"
 #include "engine/raw.h"
@@ -8,7 +9,10 @@ namespace {
 
 // Runs once, and must not throw across the bridge: running out of memory here ends the process, as it would anywhere.
 void WriteString(void* user, const std::uint8_t* data, std::size_t size) noexcept {
-  static_cast<std::string*>(user)->assign(reinterpret_cast<const char*>(data), size);
+  try {
+    static_cast<std::string*>(user)->assign(reinterpret_cast<const char*>(data), size);
+  } catch (const std::bad_alloc&) {  // what a guest wrote to its streams is not worth the call
+  }
 }
 
 // The bridge's pieces to a ResultSink.
@@ -24,18 +28,30 @@ class VectorSink final : public ResultSink {
     std::size_t size = 0;
     for (const auto& piece : pieces) size += piece.size();
     out_.clear();
-    out_.reserve(size);
-    for (const auto& piece : pieces) out_.insert(out_.end(), piece.begin(), piece.end());
+    try {
+      out_.reserve(size);
+      for (const auto& piece : pieces) out_.insert(out_.end(), piece.begin(), piece.end());
+    } catch (const std::bad_alloc&) {
+      fell_short_ = true;
+    }
+  }
+  // What a call came to: E_MEMORY when its result could not be kept.
+  Status Settle(Status outcome) const {
+    if (outcome && fell_short_) return Fail(Code::kMemory, "the process has no memory left for the result");
+    return outcome;
   }
 
  private:
   std::vector<std::uint8_t>& out_;
+  bool fell_short_ = false;
 };
 
 // A port's `user` is a pointer to one of these: the caller's own, or one that Retain made.
 using ChannelPointer = std::shared_ptr<HostChannel>;
 
-void* Retain(void* user) noexcept { return new ChannelPointer(*static_cast<const ChannelPointer*>(user)); }
+void* Retain(void* user) noexcept {
+  return new (std::nothrow) ChannelPointer(*static_cast<const ChannelPointer*>(user));
+}
 
 void Release(void* held) noexcept { delete static_cast<const ChannelPointer*>(held); }
 
@@ -181,7 +197,7 @@ Status Instance::Call(const Function& function, Pieces input, ResultSink& sink, 
 Status Instance::Call(const Function& function, std::span<const std::uint8_t> input, std::vector<std::uint8_t>& output,
                       const CallLimits& limits, std::uint64_t call_id) {
   VectorSink sink(output);
-  return Call(function, Pieces(&input, 1), sink, limits, call_id);
+  return sink.Settle(Call(function, Pieces(&input, 1), sink, limits, call_id));
 }
 
 bool Instance::poisoned() const { return raw_ == nullptr || cordon_instance_poisoned(raw_->instance); }
@@ -246,7 +262,7 @@ Status CallOnce(const std::shared_ptr<const Linked>& linked, const InstanceOptio
                 std::span<const std::uint8_t> input, std::vector<std::uint8_t>& output, const CallLimits& limits,
                 std::uint64_t call_id, const CallTraces& traces) {
   VectorSink sink(output);
-  return CallOnce(linked, options, channel, function, Pieces(&input, 1), sink, limits, call_id, traces);
+  return sink.Settle(CallOnce(linked, options, channel, function, Pieces(&input, 1), sink, limits, call_id, traces));
 }
 
 }  // namespace cordon::engine

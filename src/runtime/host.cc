@@ -17,15 +17,6 @@ Result<std::unique_ptr<Host>> Host::Create(HostOptions options) {
 Host::Host(std::shared_ptr<State> state) : state_(std::move(state)) {}
 Host::~Host() = default;
 
-int Host::State::CountForgery() {
-  constexpr std::chrono::minutes kWindow(10);
-  const std::lock_guard lock(mutex);
-  const MonotonicTime now = std::chrono::steady_clock::now();
-  std::erase_if(forgeries, [&](MonotonicTime at) { return now - at > kWindow; });
-  forgeries.push_back(now);
-  return static_cast<int>(forgeries.size());
-}
-
 Result<std::shared_ptr<const engine::Engine>> Host::State::EngineFor(const LoadRequest& request,
                                                                      const manifest::Limits& limits) {
   const bool fuel = limits.fuel.has_value();

@@ -240,7 +240,7 @@ void Loader::AuditRefusedCode(engine::CodeCache::Refusal refusal, const std::str
   record.note = "cached code was not used: " + std::string(why) + "; it is compiled again";
   cache_audit_ = host_.options.observer->On(record);
   if (refusal != engine::CodeCache::Refusal::kForged || !cache_audit_) return;
-  if (host_.CountForgery() < kAlarmCount) return;
+  if (host_.options.code_cache->RecentForgeries() < kAlarmCount) return;
   record.rule = "code-cache:alarm";
   record.note = "cached code was forged three times within ten minutes: somebody writes to the folder";
   cache_audit_ = host_.options.observer->On(record);

@@ -435,8 +435,7 @@ Status Plugin::CallTargetIn(engine::Instance& instance, const Target& target, en
   std::size_t size = 0;
   for (const auto& piece : input) size += piece.size();
   const bool fits = size <= target.input_bytes_max;
-  Status outcome =
-      fits ? instance.Call(target.function, input, sink, target.limits, call_id) : CheckInput(input);
+  Status outcome = fits ? instance.Call(target.function, input, sink, target.limits, call_id) : CheckInput(input);
   if (!outcome && fits) [[unlikely]]
     outcome = Settle(outcome, target, engine::Usage{}, CallOptions{});
   return outcome;

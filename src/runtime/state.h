@@ -23,14 +23,10 @@ namespace cordon::runtime {
 
 struct Host::State {
   HostOptions options;
-  std::mutex mutex;  // guards engines, forgeries
-  std::vector<MonotonicTime> forgeries;
+  std::mutex mutex;                                                                       // guards engines
   std::map<std::tuple<bool, bool, bool>, std::shared_ptr<const engine::Engine>> engines;  // by fuel, debug, checks
   std::atomic<std::uint64_t> next_call{1};
   std::shared_ptr<services::CallChains> chains = std::make_shared<services::CallChains>();
-
-  // Forgeries of cached code within the last ten minutes, this one included.
-  int CountForgery();
 
   // The engine of a class of tunables, made when it is first needed.
   Result<std::shared_ptr<const engine::Engine>> EngineFor(const LoadRequest& request, const manifest::Limits& limits);

@@ -116,6 +116,14 @@ TEST_F(attack_76, AForgedEntryUnderTheRightNameIsNeverRun) {
   Flip(Entry(), size - 5);
   ExpectRefused("code-cache:forged");
 }
+TEST_F(attack_76, ThreeForgeriesAreAnAlarmThoughEachIsSeenByAnotherProcess) {
+  Load();
+  for (int i = 0; i < 3; ++i) {
+    Flip(Entry(), fs::file_size(Entry()) - 5);
+    const std::vector<std::string> rules = Load().rules;
+    EXPECT_EQ(std::ranges::count(rules, "code-cache:alarm"), i == 2 ? 1 : 0);
+  }
+}
 TEST_F(attack_76, ThreeForgeriesAreAnAlarm) {
   const auto audit = cordon::AuditMemory::Make();
   HostOptions options;
@@ -156,7 +164,7 @@ TEST_F(attack_78, AFlippedBitAnywhereIsAMiss) {
     const Seen seen = Load();
     EXPECT_TRUE(seen.compiled) << at;
     EXPECT_EQ(seen.sum, "42") << at;
-    EXPECT_EQ(seen.rules.size(), 1u) << at;
+    EXPECT_EQ(std::ranges::count_if(seen.rules, [](const auto& rule) { return rule != "code-cache:alarm"; }), 1) << at;
   }
 }
 TEST_F(attack_78, TruncatedEmptyAndLongerEntriesAreMisses) {

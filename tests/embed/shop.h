@@ -73,7 +73,7 @@ struct Loaded {
 inline Loaded Load(cordon::HostOptions options = {},
                    std::vector<std::string> grants = {"host:prices", "host:catalogue"}) {
   Loaded loaded;
-  options.audit = loaded.audit;
+  if (options.audit == nullptr) options.audit = loaded.audit;
   options.compiler = cordon::HostOptions::Compiler::kInProcess;
   loaded.host = cordon::Host::Create(std::move(options));
   EXPECT_TRUE(loaded.host) << loaded.host.error().message;

@@ -70,9 +70,9 @@ fn mount(fd: i32, guest_path: &str, writable: bool) -> Outcome<Mount> {
     Ok(Mount { dir, guest_path: guest_path.to_string(), writable })
 }
 
-unsafe fn port(port: *const cordon_port) -> Option<Arc<dyn Port>> {
+unsafe fn port(port: *const cordon_port) -> Outcome<Option<Arc<dyn Port>>> {
     // Safety: the caller's structure, or NULL.
-    unsafe { port.as_ref().map(|p| Arc::new(HeldPort::new(p)) as Arc<dyn Port>) }
+    unsafe { port.as_ref().map(|p| Ok(Arc::new(HeldPort::new(p)?) as Arc<dyn Port>)).transpose() }
 }
 
 /// What C passes and what the engine takes are laid out the same.
@@ -97,7 +97,7 @@ pub unsafe extern "C" fn cordon_instance_new(
     boundary(error, give(result), || {
         out(result)?;
         let (linked, limits) = unsafe { (borrow(linked, "linked")?, borrow(limits, "limits")?.get()?) };
-        let (options, host) = unsafe { (options(instance_options)?, port(host)) };
+        let (options, host) = unsafe { (options(instance_options)?, port(host)?) };
         Instance::new(&linked.0, options, host, &limits, call_id).map(cordon_instance)
     })
 }
@@ -167,7 +167,7 @@ pub unsafe extern "C" fn cordon_call_once(
                 )
             };
             let input = unsafe { input(pieces, pieces_len)? };
-            let (options, host) = unsafe { (options(instance_options)?, port(host)) };
+            let (options, host) = unsafe { (options(instance_options)?, port(host)?) };
             let (linked, function) = (&linked.0, &function.0);
             let mut sink = |pieces: &[Piece<'_>]| output.take(pieces);
             let mut traces = Traces::default();

@@ -1,7 +1,7 @@
 //! Plain structures that cross the ABI.
 
 use ::cordon_engine::store::{Port, Reply};
-use ::cordon_engine::{Outcome, Piece};
+use ::cordon_engine::{Fault, Kind, Outcome, Piece};
 use std::ffi::{c_char, c_void};
 
 use crate::boundary::null;
@@ -91,8 +91,8 @@ pub struct cordon_message {
 ///
 /// `retain` makes a reference of the engine's own out of `user`: `send` gets what it returns, and `release` gets it
 /// when neither the instance nor a `send` of a blocking import needs it any more. A call that is stopped does not wait
-/// for such a `send`: `release` may come later than the end of the instance, on a thread of the engine. Without the
-/// two, `user` must outlive everything.
+/// for such a `send`: `release` may come later than the end of the instance, on a thread of the engine. `retain` gives
+/// NULL when there is no memory. Without the two, `user` must outlive everything.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct cordon_port {
@@ -109,13 +109,16 @@ pub(crate) struct HeldPort(cordon_port);
 
 impl HeldPort {
     /// Safety: the caller's port, valid for the call.
-    pub(crate) unsafe fn new(port: &cordon_port) -> HeldPort {
+    pub(crate) unsafe fn new(port: &cordon_port) -> Outcome<HeldPort> {
         let user = match (port.retain, port.release) {
             // Safety: the host's function, under the contract above.
             (Some(retain), Some(_)) => unsafe { retain(port.user) },
             _ => port.user,
         };
-        HeldPort(cordon_port { user, ..*port })
+        if user.is_null() && port.retain.is_some() {
+            return Err(Fault::new(Kind::Memory, "the process has no memory left for this"));
+        }
+        Ok(HeldPort(cordon_port { user, ..*port }))
     }
 }
 
