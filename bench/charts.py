@@ -117,6 +117,6 @@ def write_docs(report: dict, folder: pathlib.Path) -> None:
     (folder / "README.md").write_text("\n".join([
         "# Measured", "", "Written by `make bench-docs`; [bench/README.md](../../bench/README.md) says how rows are",
         "measured and what the bars are. Times are medians over rounds; only ratios of one run can be compared.", "",
-        *[f"> {line}" + ("  " if i == 0 else "") for i, line in enumerate(caption_of(report))], "",
+        *[f"> {line}" + ("\\" if i == 0 else "") for i, line in enumerate(caption_of(report))], "",
         "![What is held against each bar](bars.svg)", "", "![Time of a call beside other engines](peers.svg)", "",
         "![Loops](loops.svg)", "", table(report), ""]))
