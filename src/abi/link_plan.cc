@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "abi/denial.h"
+#include "abi/service_table.h"
 #include "abi/type_shape.h"
 #include "abi/wasi_table.h"
 #include "policy/capability.h"
@@ -15,7 +16,6 @@ namespace {
 using policy::Kind;
 using wit::Item;
 
-constexpr std::string_view kLogShape = "(enum{trace,debug,info,warn,error,critical},string,string)";
 constexpr std::array<std::string_view, 8> kWasiResources = {
     "error",          "pollable",        "input-stream", "output-stream",
     "terminal-input", "terminal-output", "descriptor",   "directory-entry-stream"};
@@ -103,7 +103,8 @@ class Planner {
 
   void DecideComponent();
   void DecideWasi(const InterfaceName& name, const Need& need);
-  void DecideLogging();
+  void DecideOwn(const ServiceInterface& service);
+  std::string MisfitOfService(const ServiceInterface& service) const;
   void DecideService(const Need& need);
   void DecideUnknown(const InterfaceName& name);
   bool DecideOffered();
@@ -288,30 +289,39 @@ void Planner::DecideWasi(const InterfaceName& name, const Need& need) {
   Gate(*need.kind, need, name.name);
 }
 
-void Planner::DecideLogging() {
-  const Need& need = *NeedOf("wasi:logging/logging");
+// What the binary expects of one of our own interfaces and does not get; empty when all fits.
+std::string Planner::MisfitOfService(const ServiceInterface& service) const {
   for (const wit::Function& function : item_->functions) {
-    if (function.name != "log") {
-      return Refuse("unknown-function", "the interface has no " + function.name,
-                    "build the plugin against wasi:logging");
-    }
-    if (FunctionShape(contract_, function) != kLogShape) {
-      return Refuse("wrong-type", "the binary declares log as " + wit::FunctionText(contract_, function),
-                    "build the plugin against wasi:logging");
+    const auto it = std::ranges::find(service.functions, function.name, &ServiceFunction::name);
+    if (it == service.functions.end()) return "unknown-function: the interface has no " + function.name;
+    if (FunctionShape(contract_, function) != it->shape) {
+      return "wrong-type: the binary declares " + function.name + " as " + wit::FunctionText(contract_, function);
     }
   }
-  if (!item_->resources.empty()) {
-    return Refuse("unknown-function", "the interface has no " + item_->resources.front(),
-                  "build the plugin against wasi:logging");
+  for (const std::string& resource : item_->resources) {
+    if (std::ranges::find(service.resources, resource) == service.resources.end()) {
+      return "unknown-function: the interface has no " + resource;
+    }
   }
-  if (authority_.Allows(Kind::kLog)) {
-    decision_.capability = policy::KindName(Kind::kLog);
-    plan_.spec.host.push_back({item_->name, "log"});
-    const policy::Ruling* ruling = authority_.RulingFor(Kind::kLog);
-    return Set(LinkState::kLinked, ruling != nullptr ? ruling->rule : "default-on",
-               "lines go to the host's log, bounded");
+  return {};
+}
+
+// An interface that one of Cordon's own services answers.
+void Planner::DecideOwn(const ServiceInterface& service) {
+  if (const std::string misfit = MisfitOfService(service); !misfit.empty()) {
+    const std::size_t colon = misfit.find(": ");
+    return Refuse(misfit.substr(0, colon), misfit.substr(colon + 2),
+                  "build the plugin against " + std::string(service.name));
   }
-  Gate(Kind::kLog, need, {});
+  if (!authority_.Allows(service.kind)) return Gate(service.kind, {service.name, service.kind, service.grant}, {});
+  decision_.capability = policy::KindName(service.kind);
+  for (const wit::Function& function : item_->functions) {
+    const auto it = std::ranges::find(service.functions, function.name, &ServiceFunction::name);
+    plan_.spec.host.push_back({item_->name, function.name, it->kind});
+  }
+  const policy::Ruling* ruling = authority_.RulingFor(service.kind);
+  Set(LinkState::kLinked, ruling != nullptr ? ruling->rule : "default-on",
+      std::string(policy::KindName(service.kind)) + " is effective");
 }
 
 // An interface whose kind has no service in this build: never linked, stubbed when the manifest made it optional.
@@ -422,7 +432,7 @@ void Planner::DecideComponent() {
   if (item_->kind != Item::Kind::kInterface) return DecideUnknown(name);
   const Need* need = NeedOf(name.name);
   if (!WasiFunctions(name.name).empty() && need != nullptr) return DecideWasi(name, *need);
-  if (name.name == "wasi:logging/logging") return DecideLogging();
+  if (const ServiceInterface* service = FindService(item_->name)) return DecideOwn(*service);
   const bool is_offered_package = need != nullptr && (!need->kind || policy::OnByDefault(*need->kind) ||
                                                       *need->kind == Kind::kFiles || *need->kind == Kind::kEnvironment);
   if (need == nullptr || is_offered_package) return DecideUnknown(name);
