@@ -58,7 +58,7 @@ struct Warm {
     CORDON_ASSIGN(engine::Precompiled made, engine::Precompile(options, {at, bytes.size()}));
     Warm warm{std::move(folder), std::move(engine), Digest::Of(bytes), std::move(made.code)};
     CORDON_ASSIGN(const auto cache, engine::CodeCache::Open(warm.folder.path() / "code", 1ull << 30));
-    CORDON_ASSIGN(const auto added, cache->Add(warm.engine, warm.digest, warm.code));
+    CORDON_ASSIGN(const auto added, cache->Add(warm.engine, warm.digest, warm.code, nullptr));
     return warm;
   }
 

@@ -17,8 +17,6 @@ namespace {
 using namespace cordon;
 using namespace cordon::cli;
 
-constexpr std::uint64_t kCodeCacheBytesMax = 4ull << 30;
-
 std::optional<std::string> FromEnvironment(std::string_view name) {
   const char* value = std::getenv(std::string(name).c_str());
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
@@ -54,10 +52,9 @@ class Unwatched final : public audit::Observer {
 };
 
 // Without it plugins still run: they are compiled each time, and the operator is told.
-std::shared_ptr<engine::CodeCache> OpenCodeCache(const Session& session) {
-  auto cache = session.CodeCacheFolder();
-  if (!cache) return nullptr;
-  auto opened = engine::CodeCache::Open(*cache, kCodeCacheBytesMax);
+std::shared_ptr<engine::CodeCache> OpenCodeCache(const Session& session, const manifest::CacheConfig& config) {
+  if (config.directory.empty() || session.arguments().Has("--no-cache")) return nullptr;
+  auto opened = engine::CodeCache::Open(config.directory / "code", config.size.count);
   if (opened) return *opened;
   session.Warn(Escape(opened.error().message) + "; compiling without it" +
                (opened.error().remedy.empty() ? "" : " (" + Escape(opened.error().remedy) + ")"));
@@ -88,7 +85,7 @@ Result<Parts> ConnectParts(Session& session, const manifest::Config& config, Use
     } else {
       options.no_compiler = std::move(compiler).error();
     }
-    options.code_cache = OpenCodeCache(session);
+    options.code_cache = OpenCodeCache(session, config.cache);
   }
   CORDON_ASSIGN(parts.host, runtime::Host::Create(std::move(options)));
   return parts;

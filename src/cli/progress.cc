@@ -53,6 +53,7 @@ Progress::~Progress() { End(); }
 
 void Progress::Stage(std::string_view stage) {
   const std::lock_guard lock(state_->mutex);
+  if (state_->stage == stage) return;  // told again while it goes on
   state_->stage = stage;
   if (state_->show == Show::kPlain) {
     (void)WriteAll(STDERR_FILENO, "cordon: " + state_->stage + " " + state_->what + "\n");

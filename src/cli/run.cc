@@ -28,6 +28,7 @@ constexpr Option kOptions[] = {
     kTimeoutOption,
     kMemoryOption,
     kFuelOption,
+    {"--no-cache", "", "compile anew, and keep nothing of it"},
     {"--debug", "", "file and line in backtraces, for authors"},
 };
 

@@ -46,13 +46,9 @@ std::vector<fs::path> Session::OwnFolders(const manifest::Config& config) const 
   add(manifest::ConfigHome(environment_));
   add(manifest::CacheHome(environment_));
   add(manifest::PluginsHome(environment_));
+  if (!config.cache.directory.empty()) add(config.cache.directory);
   if (config.file) add(*config.file);
   return folders;
-}
-
-Result<fs::path> Session::CodeCacheFolder() const {
-  CORDON_ASSIGN(fs::path cache, manifest::CacheHome(environment_));
-  return cache / "code";
 }
 
 Result<std::shared_ptr<audit::AuditLog>> Session::OpenAudit() {

@@ -54,8 +54,6 @@ class Session {
 
   // config.yaml, with the flags over it.
   Result<manifest::Config> LoadConfig() const;
-  // Where compiled code is kept: a folder beneath the operator's cache.
-  Result<std::filesystem::path> CodeCacheFolder() const;
   Result<std::filesystem::path> StateFolder() const { return manifest::StateHome(environment_); }
   // Our own folders: never mapped as a root. Those that exist are canonical.
   std::vector<std::filesystem::path> OwnFolders(const manifest::Config& config) const;

@@ -135,7 +135,12 @@ Result<std::array<std::uint8_t, 32>> MakeSecret(int folder) {
     if (::getrandom(secret.data(), secret.size(), 0) != static_cast<ssize_t>(secret.size())) break;
     const std::string partial = std::string(kPartialPrefix) + "secret-" + Hex(std::span(secret).first(4));
     UniqueFd made(::openat(folder, partial.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (!made || !WriteAll(made.get(), secret.data(), secret.size()) || ::fsync(made.get()) != 0) break;
+    if (!made || !WriteAll(made.get(), secret.data(), secret.size()) || ::fsync(made.get()) != 0) {
+      const int error = errno;
+      ::unlinkat(folder, partial.c_str(), 0);
+      errno = error;
+      break;
+    }
     // linkat does not replace: of two processes one wins, and both read its secret.
     ::linkat(folder, partial.c_str(), folder, name.c_str(), 0);
     ::unlinkat(folder, partial.c_str(), 0);
@@ -371,12 +376,20 @@ void CodeCache::Evict() const {
 }
 
 Result<std::shared_ptr<const Compiled>> CodeCache::Add(const std::shared_ptr<const Engine>& engine, const Digest& wasm,
-                                                       std::span<const std::uint8_t> code) {
+                                                       std::span<const std::uint8_t> code,
+                                                       const OnNotKept& not_kept) {
   CORDON_ASSIGN(const UniqueFd sealed, Sealed(code));
   CORDON_ASSIGN(std::shared_ptr<const Compiled> compiled, Compiled::LoadSealed(engine, sealed.get()));
   const Key key = KeyOf(*engine, wasm);
   Share(*engine, key, compiled);
-  if (code.size() + sizeof(Header) <= bytes_max_ && Write(key, code)) Evict();
+  const Status kept = code.size() + sizeof(Header) <= bytes_max_
+                          ? Write(key, code)
+                          : Fail(Code::kLimit, "it is larger than the whole cache may be");
+  if (kept) {
+    Evict();
+  } else if (not_kept) {
+    not_kept(Hex(key) + std::string(kEntrySuffix), kept.error().message);
+  }
   return compiled;
 }
 

@@ -28,6 +28,8 @@ class CodeCache {
   enum class Refusal : std::uint8_t { kMalformed, kForged, kForeign };
   // Told of every entry that was there and was not used; it has been set aside by then.
   using OnRefused = std::function<void(Refusal refusal, const std::string& entry, std::string_view why)>;
+  // Told of code that works and that could not be kept.
+  using OnNotKept = std::function<void(const std::string& entry, std::string_view why)>;
 
   // `folder` is made (0700) when it is absent. E_UNAVAILABLE when it is not a folder of ours that nobody else may write
   // to.
@@ -44,7 +46,7 @@ class CodeCache {
   // Loads `code`, which Precompile made for this engine from `wasm`, and keeps it. That it could not be kept is not an
   // error: it is compiled again the next time. E_INVALID when it does not fit the engine.
   Result<std::shared_ptr<const Compiled>> Add(const std::shared_ptr<const Engine>& engine, const Digest& wasm,
-                                              std::span<const std::uint8_t> code);
+                                              std::span<const std::uint8_t> code, const OnNotKept& not_kept);
 
  private:
   struct Header;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -188,7 +189,11 @@ Result<fs::path> FindCompiler(const fs::path& chosen) {
   } else {
     std::vector<fs::path> folders;
     std::error_code error;
-    if (fs::path self = fs::read_symlink("/proc/self/exe", error); !error) folders.push_back(self.parent_path());
+    if (fs::path self = fs::read_symlink("/proc/self/exe", error); !error) {
+      folders.push_back(self.parent_path());
+    } else if (const auto* started = reinterpret_cast<const char*>(::getauxval(AT_EXECFN)); started != nullptr) {
+      if (fs::path path = fs::canonical(started, error); !error) folders.push_back(path.parent_path());  // no procfs
+    }
     Dl_info library{};
     if (::dladdr(reinterpret_cast<const void*>(&FindCompiler), &library) != 0 && library.dli_fname != nullptr) {
       if (fs::path path = fs::canonical(library.dli_fname, error); !error) folders.push_back(path.parent_path());

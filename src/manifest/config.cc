@@ -73,17 +73,19 @@ void ReadDirectories(const Reader& reader, const Node& node, std::string_view ke
   config.directories = std::move(folders);
 }
 
+std::optional<Bytes> ReadSizeWithin(const Reader& reader, const Node& node, std::string_view key, std::uint64_t min,
+                                    std::uint64_t max) {
+  const auto value = ReadBytes(reader.findings, node, key);
+  if (!value || (value->count >= min && value->count <= max)) return value;
+  reader.findings.At(node, Code::kRange,
+                     "'" + std::string(key) + "' must be between " + FormatBytes({min}) + " and " + FormatBytes({max}) +
+                         ", not " + node.text);
+  return std::nullopt;
+}
+
 template <Bytes CeilingLimits::* Field, std::uint64_t Min, std::uint64_t Max>
 void ReadSize(const Reader& reader, const Node& node, std::string_view key, Config& config) {
-  const auto value = ReadBytes(reader.findings, node, key);
-  if (!value) return;
-  if (value->count < Min || value->count > Max) {
-    reader.findings.At(node, Code::kRange,
-                       "'" + std::string(key) + "' must be between " + FormatBytes({Min}) + " and " +
-                           FormatBytes({Max}) + ", not " + node.text);
-    return;
-  }
-  config.limits.*Field = *value;
+  if (const auto value = ReadSizeWithin(reader, node, key, Min, Max)) config.limits.*Field = *value;
 }
 
 template <std::uint32_t CeilingLimits::* Field, std::uint64_t Max>
@@ -99,12 +101,31 @@ void ReadTimeout(const Reader& reader, const Node& node, std::string_view key, C
 
 constexpr std::uint64_t kKiB = 1ull << 10, kMiB = 1ull << 20, kGiB = 1ull << 30;
 
+void ReadCacheDirectory(const Reader& reader, const Node& node, std::string_view key, Config& config) {
+  const auto text = ReadText(reader.findings, node, key);
+  if (!text) return;
+  Result<std::filesystem::path> folder = ExpandPath(*text, reader.environment);
+  if (folder) {
+    config.cache.directory = std::move(*folder);
+  } else {
+    reader.findings.AddAt(node, std::move(folder).error());
+  }
+}
+
+void ReadCacheSize(const Reader& reader, const Node& node, std::string_view key, Config& config) {
+  if (const auto size = ReadSizeWithin(reader, node, key, kMiB, 1024 * kGiB)) config.cache.size = *size;
+}
+
 constexpr Setting kSettings[] = {
     {"plugins.enabled", "CORDON_PLUGINS_ENABLED", "--plugins-enabled", "true",
      "the kill switch: while it is off, the daemon runs no plugin"},
     {"plugins.directories", "CORDON_PLUGINS_DIRECTORIES", "--plugins-directories", "/srv/plugins:~/plugins",
      "folders in which plugins are found by name"},
     {"plugins.level", "CORDON_PLUGINS_LEVEL", "--plugins-level", "default", "the security level"},
+    {"plugins.cache.directory", "CORDON_PLUGINS_CACHE_DIRECTORY", "--plugins-cache-directory", "/var/cache/cordon",
+     "where compiled code is kept, in a folder named code"},
+    {"plugins.cache.size", "CORDON_PLUGINS_CACHE_SIZE", "--plugins-cache-size", "4GiB",
+     "of compiled code at most; the least recently used goes first"},
     {"plugins.limits.memory", "CORDON_PLUGINS_LIMITS_MEMORY", "--plugins-limits-memory", "256MiB",
      "all linear memories and tables of a plugin together"},
     {"plugins.limits.timeout", "CORDON_PLUGINS_LIMITS_TIMEOUT", "--plugins-limits-timeout", "30s",
@@ -130,6 +151,8 @@ constexpr Read kReaders[] = {
     ReadEnabled,
     ReadDirectories,
     ReadPluginsLevel,
+    ReadCacheDirectory,
+    ReadCacheSize,
     ReadSize<&CeilingLimits::memory, 64 * kKiB, 64 * kGiB>,
     ReadTimeout,
     ReadSize<&CeilingLimits::stack, 16 * kKiB, 64 * kMiB>,
@@ -174,8 +197,9 @@ class Parser {
   void Plugins(const Node* section) {
     const Fields fields(findings_, section, "plugins", KeysAt(ConfigKeys(), "plugins"));
     ReadSettings(fields);
+    ReadSettings(Fields(findings_, fields.Get("cache"), "plugins.cache", KeysAt(ConfigKeys(), "plugins.cache")));
     ReadSettings(Fields(findings_, fields.Get("limits"), "plugins.limits", KeysAt(ConfigKeys(), "plugins.limits")));
-    for (std::string_view key : {"cache", "policy", "isolation"}) {
+    for (std::string_view key : {"policy", "isolation"}) {
       fields.RefuseLater(key, Fields::Empty::kMeansNothing, kNotYet);
     }
     if (const Node* native = fields.Get("native")) {
@@ -236,6 +260,7 @@ class Parser {
 Config Defaults(const Environment& environment) {
   Config config;
   if (Result<std::filesystem::path> folder = PluginsHome(environment)) config.directories = {std::move(*folder)};
+  if (Result<std::filesystem::path> folder = CacheHome(environment)) config.cache.directory = std::move(*folder);
   return config;
 }
 

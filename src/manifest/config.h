@@ -32,6 +32,12 @@ struct CeilingLimits {
   std::uint32_t functions = 50'000;  // of one module
 };
 
+// Compiled code on disk.
+struct CacheConfig {
+  std::filesystem::path directory;  // the code lies in its folder `code`; empty: there is no home to keep one in
+  Bytes size{4ull << 30};
+};
+
 struct ConfigEntry {
   std::optional<bool> enabled;
   std::optional<policy::Level> level;
@@ -41,6 +47,7 @@ struct Config {
   bool enabled = false;  // the kill switch of the daemon; the bare command line does not need it
   std::vector<std::filesystem::path> directories;
   policy::Level level = policy::Level::kDefault;
+  CacheConfig cache;
   CeilingLimits limits;
   std::map<std::string, ConfigEntry> entries;  // by full plugin name
 

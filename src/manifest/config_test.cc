@@ -55,6 +55,8 @@ TEST(Config, DefaultsAreThoseOfTheFormat) {
   EXPECT_FALSE(config->enabled);
   EXPECT_EQ(config->directories, std::vector<fs::path>{"/home/op/.local/share/cordon/plugins"});
   EXPECT_EQ(config->level, policy::Level::kDefault);
+  EXPECT_EQ(config->cache.directory, "/home/op/.cache/cordon");
+  EXPECT_EQ(config->cache.size, MiB(4096));
   EXPECT_EQ(config->limits.memory, MiB(256));
   EXPECT_EQ(config->limits.timeout, Duration(std::chrono::seconds(30)));
   EXPECT_EQ(config->limits.stack, KiB(512));
@@ -75,6 +77,7 @@ TEST(Config, EveryKeyThatExistsChangesItsValue) {
       "  directories: [~/plugins, /srv/./plugins]\n"
       "  level: default\n"
       "  native: refuse\n"
+      "  cache: { directory: ~/code, size: 64MiB }\n"
       "  limits: { memory: 1MiB, timeout: 1s, stack: 64KiB, tables: 1, instances: 2, handles: 3, stdout: 1KiB, input: "
       "2KiB,\n"
       "            output: 3KiB, functions: 4 }\n"
@@ -85,6 +88,8 @@ TEST(Config, EveryKeyThatExistsChangesItsValue) {
   ASSERT_TRUE(config) << config.error().message;
   EXPECT_TRUE(config->enabled);
   EXPECT_EQ(config->directories, (std::vector<fs::path>{"/home/op/plugins", "/srv/plugins"}));
+  EXPECT_EQ(config->cache.directory, "/home/op/code");
+  EXPECT_EQ(config->cache.size, MiB(64));
   EXPECT_EQ(config->limits.memory, MiB(1));
   EXPECT_EQ(config->limits.timeout, Duration(std::chrono::seconds(1)));
   EXPECT_EQ(config->limits.stack, KiB(64));
@@ -97,13 +102,13 @@ TEST(Config, EveryKeyThatExistsChangesItsValue) {
   EXPECT_EQ(config->limits.functions, 4u);
   EXPECT_EQ(config->entries.at("acme/linkcheck").level, policy::Level::kDefault);
   EXPECT_EQ(config->entries.at("local/bare").enabled, false);
-  EXPECT_EQ(config->OriginOf("plugins.limits.memory"), "config.yaml:6");
+  EXPECT_EQ(config->OriginOf("plugins.limits.memory"), "config.yaml:7");
 }
 
 TEST(Config, WhatDoesNotExistYetIsRefused) {
   for (const char* text :
        {"plugins: { policy: policy.yaml }", "plugins: { native: allow }", "plugins: { native: warn }",
-        "plugins: { isolation: { enabled: true } }", "plugins: { cache: { size: 4GiB } }", "plugins: { level: strict }",
+        "plugins: { isolation: { enabled: true } }", "plugins: { level: strict }",
         "plugins: { level: relaxed }", "plugins: { level: paranoid }", "plugins: { entries: { a/b: { egress: [x] } } }",
         "plugins: { entries: { a/b: { config: { x: 1 } } } }", "plugins: { entries: { a/b: { level: strict } } }",
         "compat: { nexus_empty_allowlist: allow }", "registries: { a: b }", "trust: { a: b }",
@@ -126,6 +131,9 @@ TEST(Config, WrongValuesHaveTheirPlace) {
                         Case{"plugins:\n  limits: { memory: 1KiB }\n", Code::kRange, 2, 21},
                         Case{"plugins:\n  limits: { memory: 1TiB }\n", Code::kType, 2, 21},
                         Case{"plugins:\n  limits: { tables: 99999999999 }\n", Code::kRange, 2, 21},
+                        Case{"plugins:\n  cache: { size: 64KiB }\n", Code::kRange, 2, 18},
+                        Case{"plugins:\n  cache: { directory: here }\n", Code::kInvalid, 2, 23},
+                        Case{"plugins:\n  cache: ~/code\n", Code::kType, 2, 10},
                         Case{"plugins:\n  directories: [plugins]\n", Code::kInvalid, 2, 17},
                         Case{"plugins:\n  directories: /srv\n", Code::kType, 2, 16},
                         Case{"plugins:\n  entries: { ../x: {} }\n", Code::kName, 2, 14},

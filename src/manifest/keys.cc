@@ -54,11 +54,16 @@ constexpr Names kPlugins[] = {"enabled", "directories", "cache",  "level",  "pol
                               "native",  "isolation",   "limits", "entries"};
 constexpr Names kCeiling[] = {"memory",  "timeout", "stack", "tables", "instances",
                               "handles", "stdout",  "input", "output", "functions"};
+constexpr Names kCache[] = {"directory", "size"};
 constexpr Names kEntry[] = {"enabled", "level", "config", "egress"};
 constexpr Names kCompat[] = {"nexus_empty_allowlist"};
 
 constexpr Keys kConfig[] = {
-    {"", kConfigRoot},   {"plugins", kPlugins}, {"plugins.limits", kCeiling}, {"plugins.entries.*", kEntry},
+    {"", kConfigRoot},
+    {"plugins", kPlugins},
+    {"plugins.cache", kCache},
+    {"plugins.limits", kCeiling},
+    {"plugins.entries.*", kEntry},
     {"compat", kCompat},
 };
 

@@ -246,6 +246,14 @@ void Loader::AuditRefusedCode(engine::CodeCache::Refusal refusal, const std::str
   cache_audit_ = host_.options.observer->On(record);
 }
 
+void Loader::AuditCodeNotKept(const std::string& entry, std::string_view why) {
+  audit::Record record = plugin_->NewRecord(audit::Event::kNote);
+  record.target = "code-cache:" + entry;
+  record.rule = "code-cache:not-kept";
+  record.note = "compiled code is not kept: " + std::string(why) + "; it is compiled again the next time";
+  cache_audit_ = host_.options.observer->On(record);
+}
+
 Result<engine::Precompiled> Loader::MakeCode(const engine::Engine& engine) const {
   if (host_.options.no_compiler) return Fail(*host_.options.no_compiler);
   engine::EngineOptions options = engine.options();
@@ -286,7 +294,12 @@ Result<std::shared_ptr<const engine::Compiled>> Loader::FindCode(const std::shar
     return engine::Compiled::Compile(engine, plugin_->source.wasm());
   }
   CORDON_ASSIGN(const engine::Precompiled made, MakeCode(*engine));
-  if (cache != nullptr) return cache->Add(engine, plugin_->source.digest, made.code);
+  if (cache != nullptr) {
+    const auto not_kept = [this](const std::string& entry, std::string_view why) { AuditCodeNotKept(entry, why); };
+    auto code = cache->Add(engine, plugin_->source.digest, made.code, not_kept);
+    CORDON_TRY(cache_audit_);
+    return code;
+  }
   CORDON_ASSIGN(const UniqueFd sealed, engine::Sealed(made.code));
   return engine::Compiled::LoadSealed(engine, sealed.get());
 }

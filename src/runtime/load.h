@@ -34,6 +34,7 @@ class Loader {
   Result<std::shared_ptr<const engine::Compiled>> FindCode(const std::shared_ptr<const engine::Engine>& engine);
   Result<engine::Precompiled> MakeCode(const engine::Engine& engine) const;
   void AuditRefusedCode(engine::CodeCache::Refusal refusal, const std::string& entry, std::string_view why);
+  void AuditCodeNotKept(const std::string& entry, std::string_view why);
   void SetUpServices();
   Status BindActions();
   Result<BoundAction> Bind(const std::string& name, const manifest::Action& action) const;

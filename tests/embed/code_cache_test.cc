@@ -139,6 +139,17 @@ TEST_F(attack_76, ThreeForgeriesAreAnAlarm) {
   EXPECT_EQ(std::ranges::count(records, "code-cache:alarm", &cordon::AuditRecord::rule), 1);
 }
 
+TEST_F(attack_76, CompilingInThisProcessLeavesTheSameRecords) {
+  const auto in_process = [](HostOptions& options) { options.compiler = HostOptions::Compiler::kInProcess; };
+  EXPECT_TRUE(Load("bench", in_process).compiled);
+  EXPECT_FALSE(Load("bench", in_process).compiled);
+  EXPECT_FALSE(Load().compiled) << "both make the same code";
+  Flip(Entry(), fs::file_size(Entry()) - 5);
+  const Seen seen = Load("bench", in_process);
+  EXPECT_TRUE(seen.compiled);
+  EXPECT_EQ(seen.rules, std::vector<std::string>{"code-cache:forged"});
+}
+
 using attack_77 = Cache;
 TEST_F(attack_77, AGenuineEntryUnderAnothersNameIsAMiss) {
   Load("core_math");
@@ -273,6 +284,13 @@ TEST_F(attack_82, ManyHostsThatCompileOneKeyAllWork) {
   }
   EXPECT_EQ(Partials(), 0u);
   EXPECT_FALSE(Load().compiled);
+}
+
+TEST_F(Cache, CodeThatIsLargerThanTheCacheWorksAndIsNotKept) {
+  const Seen seen = Load("bench", [](HostOptions& options) { options.code_cache_bytes_max = 1000; });
+  EXPECT_EQ(seen.sum, "42");
+  EXPECT_EQ(seen.rules, std::vector<std::string>{"code-cache:not-kept"});
+  EXPECT_TRUE(Entry().empty());
 }
 
 TEST_F(Cache, TheLeastRecentlyUsedGoesFirst) {

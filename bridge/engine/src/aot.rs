@@ -7,6 +7,7 @@ use crate::link::{Binary, Code, compile_fault, is_component};
 use std::fs::File;
 use std::hash::{Hash, Hasher};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use wasmtime::component::Component;
 use wasmtime::{InstanceAllocationStrategy, Module};
@@ -52,6 +53,13 @@ pub fn precompile(options: &Options, bytes: &[u8]) -> Outcome<([u8; FINGERPRINT_
     Ok((fingerprint(&engine), made.map_err(compile_fault)?))
 }
 
+fn read_all(file: &OwnedFd) -> std::io::Result<Vec<u8>> {
+    let file = File::from(file.try_clone()?);
+    let mut bytes = vec![0; usize::try_from(file.metadata()?.len()).map_err(std::io::Error::other)?];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
+
 impl Code {
     /// Maps code that `precompile` made, from a file that nobody can change any more: a sealed memfd. The mapping
     /// shares the file's pages.
@@ -65,8 +73,14 @@ impl Code {
         };
         let binary = if component {
             let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-            // Safety: the caller's promise.
-            Binary::Component(unsafe { Component::deserialize_file(&engine.wasm, &path) }.map_err(fail)?)
+            // Safety: the caller's promise. Where there is no procfs, a copy does.
+            let loaded = if std::fs::metadata(&path).is_ok() {
+                unsafe { Component::deserialize_file(&engine.wasm, &path) }
+            } else {
+                let bytes = read_all(&file).map_err(|e| Fault::new(Kind::Internal, format!("cannot read code: {e}")))?;
+                unsafe { Component::deserialize(&engine.wasm, bytes) }
+            };
+            Binary::Component(loaded.map_err(fail)?)
         } else {
             // Safety: the caller's promise.
             Binary::Module(unsafe { Module::deserialize_open_file(&engine.wasm, File::from(file)) }.map_err(fail)?)
