@@ -1,15 +1,20 @@
 // cordon-compile: one compilation, in a process that can do nothing else. Started by engine/compile_process.cc.
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
 #include <csignal>
 #include <cstring>
+#include <string>
 #include <string_view>
 
 #include "engine/compile_process.h"
@@ -39,6 +44,55 @@ bool SetLimits(char** argv) {
          ::prctl(PR_SET_DUMPABLE, 0) == 0 && ::setrlimit(RLIMIT_CPU, &cpu_limit) == 0 &&
          Limit(RLIMIT_AS, Number(argv[kSpace])) && Limit(RLIMIT_FSIZE, Number(argv[kOutput]) + sizeof(CompileAnswer)) &&
          Limit(RLIMIT_NOFILE, 16) && Limit(RLIMIT_CORE, 0) && Limit(RLIMIT_MEMLOCK, 0);
+}
+
+struct Namespace {
+  std::string_view name;
+  int flag;
+};
+// Not of processes: its members are its init, which ignores the signals of limits, or a second process. What would act
+// on another process is refused by the filter below.
+constexpr Namespace kNamespaces[] = {
+    {"user", CLONE_NEWUSER}, {"net", CLONE_NEWNET}, {"mount", CLONE_NEWNS},
+    {"ipc", CLONE_NEWIPC},   {"uts", CLONE_NEWUTS},
+};
+
+// Leaves the host's namespaces, those that the kernel lets it; the flags of these. The filter holds in any case.
+int LeaveNamespaces() {
+  int all = 0, left = 0;
+  for (const Namespace& one : kNamespaces) all |= one.flag;
+  if (::unshare(all) == 0) return all;
+  for (const Namespace& one : kNamespaces) {
+    if (::unshare(one.flag) == 0) left |= one.flag;
+  }
+  return left;
+}
+
+// From here on it opens no file, and has no way to another process; what the kernel knows of that. The version, or 0.
+int ForbidPaths() {
+  const long version = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+  if (version < 1) return 0;
+  // As in linux/landlock.h, of which the system's may be older than its kernel.
+  struct Rules {
+    std::uint64_t files, net, scoped;
+  } rules = {(1u << 13) - 1, 0, 0};
+  std::size_t size = sizeof rules.files;
+  if (version >= 2) rules.files |= 1u << 13;  // links to other folders
+  if (version >= 3) rules.files |= 1u << 14;  // truncation
+  if (version >= 4) {
+    rules.net = 3;  // TCP: bind, connect
+    size = sizeof rules.files + sizeof rules.net;
+  }
+  if (version >= 5) rules.files |= 1u << 15;  // ioctl of devices
+  if (version >= 6) {
+    rules.scoped = 3;  // abstract sockets, signals
+    size = sizeof rules;
+  }
+  const auto fd = static_cast<int>(::syscall(SYS_landlock_create_ruleset, &rules, size, 0));
+  if (fd < 0) return 0;
+  const bool held = ::syscall(SYS_landlock_restrict_self, fd, 0) == 0;
+  ::close(fd);
+  return held ? static_cast<int>(version) : 0;
 }
 
 // What a compiler needs once its libraries are loaded: memory, threads, the answer. Everything else fails with EPERM.
@@ -136,18 +190,40 @@ int Compile(char** argv, std::span<const std::uint8_t> wasm) {
   return Answer(answer, made->code.data(), made->code.size());
 }
 
+// Does to itself what it does before it compiles, and says how much of that this system permits.
+int Report() {
+  const int namespaces = LeaveNamespaces();
+  const bool no_new_privs = ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+  const int landlock = ForbidPaths();
+  const bool filter = Confine();
+  std::string list;
+  for (const Namespace& one : kNamespaces) {
+    if ((namespaces & one.flag) != 0) list += (list.empty() ? "\"" : ",\"") + std::string(one.name) + "\"";
+  }
+  const std::string text = R"({"schema":"cordon.compile/1","namespaces":[)" + list +
+                           R"(],"no_new_privs":)" + (no_new_privs ? "true" : "false") + R"(,"landlock":)" +
+                           std::to_string(landlock) + R"(,"seccomp":)" + (filter ? "true" : "false") + "}\n";
+  const bool written = ::write(STDOUT_FILENO, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  ::_exit(written && filter ? 0 : kFailed);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 2 && argv[1] == std::string_view("--json")) return Report();
   if (argc != kArgumentEnd) {
-    constexpr std::string_view kText = "cordon-compile is started by Cordon, with a plugin on descriptor 3\n";
+    constexpr std::string_view kText =
+        "cordon-compile is started by Cordon, with a plugin on descriptor 3; --json says how it is confined here\n";
     return ::write(STDERR_FILENO, kText.data(), kText.size()) < 0 ? kFailed : 2;
   }
   struct stat file{};
+  LeaveNamespaces();
   if (!SetLimits(argv) || ::fstat(kWasmFd, &file) != 0 || file.st_size <= 0) return kFailed;
   const auto size = static_cast<std::size_t>(file.st_size);
   const void* wasm = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, kWasmFd, 0);
-  if (wasm == MAP_FAILED || !Confine()) return kFailed;
+  if (wasm == MAP_FAILED) return kFailed;
+  ForbidPaths();
+  if (!Confine()) return kFailed;
   // Not by return: what runs at the end of a process is not needed, and could be refused.
   ::_exit(Compile(argv, {static_cast<const std::uint8_t*>(wasm), size}));
 }
