@@ -128,7 +128,8 @@ class Ours {
     cordon_host_options options = {};
     options.size = sizeof options;
     options.compiler = CORDON_COMPILER_IN_PROCESS;
-    Check(Find<decltype(cordon_host_new)>(library, "cordon_host_new")(&options, &host_, nullptr) == CORDON_OK, "a host");
+    Check(Find<decltype(cordon_host_new)>(library, "cordon_host_new")(&options, &host_, nullptr) == CORDON_OK,
+          "our host");
     const cordon_bytes bytes = {reinterpret_cast<const std::uint8_t*>(guest.data()), guest.size()};
     Check(Find<decltype(cordon_plugin_load_bytes)>(library, "cordon_plugin_load_bytes")(
               host_, cordon_text_of("guest"), bytes, nullptr, &plugin_, nullptr) == CORDON_OK,
