@@ -10,10 +10,12 @@ exit code says only whether all was measured.
 """
 import argparse
 import fcntl
+import filecmp
 import json
 import os
 import pathlib
 import platform
+import shutil
 import subprocess
 import sys
 
@@ -34,16 +36,22 @@ def run(command: list, **options) -> None:
         raise SystemExit(f"bench: failed with status {done.returncode}: {' '.join(str(word) for word in command)}")
 
 
-def build_library() -> pathlib.Path:
-    """The static library with the bridge and the raw engine; cargo's files are those of the bridge's own build."""
+def build_library(tree: pathlib.Path) -> pathlib.Path:
+    """The static library with the bridge and the raw engine; cargo's files are those of the bridge's own build, and
+    those of other clones too, so what was made is copied while they wait."""
     cache = build_bridge.cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     with open(cache / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         environment = dict(os.environ, CARGO_TARGET_DIR=str(cache / "target"))
         cargo = os.environ.get("CARGO", "cargo")
+        build_bridge.freshen()
         run([cargo, "build", "--release", "--locked", "-p", "cordon-bench-raw"], cwd=ROOT / "bridge", env=environment)
-    return cache / "target" / "release" / "libcordon_bench_raw.a"
+        tree.mkdir(parents=True, exist_ok=True)
+        made, kept = cache / "target" / "release" / "libcordon_bench_raw.a", tree / "libcordon_bench_raw.a"
+        if not kept.exists() or not filecmp.cmp(made, kept, shallow=False):
+            shutil.copyfile(made, kept)
+    return kept
 
 
 def build_program(tree: pathlib.Path, library: pathlib.Path) -> pathlib.Path:
@@ -119,7 +127,7 @@ def main() -> int:
 def measure(args: argparse.Namespace, build: pathlib.Path, output: pathlib.Path) -> None:
     guests = build / "guests"
     run([sys.executable, ROOT / "tools" / "build_guests.py", "--output", guests])
-    program = build_program(build / "bench", build_library())
+    program = build_program(build / "bench", build_library(build / "bench"))
     peers = {name: {"skipped": "left out (--no-peers)"} for name in ("extism", "wazero", "node")}
     if not args.no_peers:
         peers = peer_setup.commands(build_bridge.cache_folder() / "peers", program.parent / "extism_peer", guests)
