@@ -141,8 +141,8 @@ class Builder:
 
     def rust_tests(self) -> None:
         say("the guests of the tests that are in Rust")
-        self.cargo_build(TESTS, "--release", "--target", WASI, "-p", "conformance", "-p", "files")
-        for name in ("conformance", "files"):
+        self.cargo_build(TESTS, "--release", "--target", WASI, "-p", "conformance", "-p", "files", "-p", "http")
+        for name in ("conformance", "files", "http"):
             shutil.copyfile(self.target_dir / WASI / "release" / f"{name}.wasm", self.into / f"{name}.wasm")
         self.cargo_build(TESTS, "--release", "--target", BARE, "-p", "bench", "-p", "logging", "-p", "shop")
         for name in ("bench", "logging", "shop"):

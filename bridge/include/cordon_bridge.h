@@ -71,6 +71,9 @@ typedef struct cordon_interrupter cordon_interrupter;
 // Code with its imports resolved.
 typedef struct cordon_linked cordon_linked;
 
+// Connections of one plugin, never shared with another. Counted; thread-safe; freeing it early harms nothing.
+typedef struct cordon_network cordon_network;
+
 // A view of UTF-8 text; not NUL-terminated. `data` may be NULL when `len` is 0.
 typedef struct cordon_str {
   const char *data;
@@ -119,6 +122,8 @@ typedef struct cordon_instance_options {
   size_t preopens_len;
   struct cordon_bytes stdin_bytes;
   bool fine_clock;
+  // The way to the network, shared by the instances of one plugin; NULL: every request is denied.
+  const struct cordon_network *network;
   struct cordon_store_limits limits;
 } cordon_instance_options;
 
@@ -146,8 +151,8 @@ typedef struct cordon_writer {
 //
 // `retain` makes a reference of the engine's own out of `user`: `send` gets what it returns, and `release` gets it
 // when neither the instance nor a `send` of a blocking import needs it any more. A call that is stopped does not wait
-// for such a `send`: `release` may come later than the end of the instance, on a thread of the engine. Without the
-// two, `user` must outlive everything.
+// for such a `send`: `release` may come later than the end of the instance, on a thread of the engine. `retain` gives
+// NULL when there is no memory. Without the two, `user` must outlive everything.
 typedef struct cordon_port {
   void *user;
   uint32_t (*send)(void *user,
@@ -213,6 +218,21 @@ typedef struct cordon_host_import {
   // The answer may take long; the engine waits for it off the guest's thread.
   bool blocking;
 } cordon_host_import;
+
+// What is fixed for one way to the network. `size` must be sizeof(cordon_network_options).
+typedef struct cordon_network_options {
+  size_t size;
+  // "192.0.2.1:53", "[2001:db8::1]:53". None: those of the machine, and its hosts file.
+  const struct cordon_str *dns_servers;
+  size_t dns_servers_len;
+  // Certificates in PEM.
+  const struct cordon_bytes *extra_roots;
+  size_t extra_roots_len;
+  bool system_roots;
+  uint32_t connections;
+  // How long an unused connection is kept; 0: not at all.
+  uint64_t keep_alive_ns;
+} cordon_network_options;
 
 #ifdef __cplusplus
 extern "C" {
@@ -353,6 +373,13 @@ cordon_status cordon_function_find(const struct cordon_linked *linked,
 
 void cordon_function_free(struct cordon_function *function);
 
+// Opens nothing yet.
+cordon_status cordon_network_new(const struct cordon_network_options *network_options,
+                                 struct cordon_network **result,
+                                 struct cordon_error **error);
+
+void cordon_network_free(struct cordon_network *network);
+
 // The message; it lives as long as the error. May hold guest text.
 const char *cordon_error_message(const struct cordon_error *error,
                                  size_t *len);
@@ -432,6 +459,13 @@ cordon_status cordon_function_find(const struct cordon_linked *linked,
                                    struct cordon_error **error);
 
 void cordon_function_free(struct cordon_function *function);
+
+// Opens nothing yet.
+cordon_status cordon_network_new(const struct cordon_network_options *network_options,
+                                 struct cordon_network **result,
+                                 struct cordon_error **error);
+
+void cordon_network_free(struct cordon_network *network);
 
 // Makes an instance and runs its initialisers under `limits`. `port` may be NULL when nothing needs the host.
 cordon_status cordon_instance_new(const struct cordon_linked *linked,

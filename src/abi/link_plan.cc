@@ -16,9 +16,17 @@ namespace {
 using policy::Kind;
 using wit::Item;
 
-constexpr std::array<std::string_view, 8> kWasiResources = {
-    "error",          "pollable",        "input-stream", "output-stream",
-    "terminal-input", "terminal-output", "descriptor",   "directory-entry-stream"};
+constexpr std::string_view kHttpTypes = "wasi:http/types";
+constexpr std::string_view kWasiResources[] = {
+    "error", "pollable", "input-stream", "output-stream", "terminal-input", "terminal-output", "descriptor",
+    "directory-entry-stream",
+    // wasi:http, with the other names that its interfaces give to some.
+    "fields", "headers", "trailers", "io-error", "incoming-request", "outgoing-request", "request-options",
+    "response-outparam", "incoming-response", "incoming-body", "future-trailers", "outgoing-response", "outgoing-body",
+    "future-incoming-response",
+    // wasi:sockets
+    "network", "tcp-socket", "udp-socket", "incoming-datagram-stream", "outgoing-datagram-stream",
+    "resolve-address-stream"};
 
 // The kind of capability that an interface stands for, and what a grant of it looks like.
 struct Need {
@@ -117,6 +125,8 @@ class Planner {
   void OfferGrant(const Need& need);
   std::string WithdrawnCommand(Kind kind) const;
   void Gate(Kind kind, const Need& need, std::string_view wasi_name);
+  bool IsDeniedNetwork(const InterfaceName& name, const Need& need) const;
+  void GateHttpTypes(const Need& need);
   void GateFiles(const Need& need);
   void GateEnvironment(const Need& need);
   void LinkWasi(std::string_view name);
@@ -216,6 +226,24 @@ void Planner::Gate(Kind kind, const Need& need, std::string_view wasi_name) {
          decision_.command);
 }
 
+// What denies has no need of the engine's own shapes: a stub has the guest's.
+bool Planner::IsDeniedNetwork(const InterfaceName& name, const Need& need) const {
+  const bool is_network = need.kind == Kind::kHttp || need.kind == Kind::kSockets;
+  return is_network && !authority_.Allows(*need.kind) && name.name != kHttpTypes;
+}
+
+// What only holds requests is linked in front of a stub too: a guest can then make a request, and is told that
+// it is denied, where a stub of a constructor could do nothing but end the call.
+void Planner::GateHttpTypes(const Need& need) {
+  const policy::Ruling* ruling = authority_.RulingFor(Kind::kHttp);
+  if (authority_.Allows(Kind::kHttp) || !WantsStub(ruling) || !StubObstacle().empty()) {
+    return Gate(Kind::kHttp, need, kHttpTypes);
+  }
+  OfferGrant(need);
+  LinkWasi(kHttpTypes);
+  Set(LinkState::kLinkedEmpty, ruling->rule, "optional and not granted (http): every request is denied");
+}
+
 void Planner::GateFiles(const Need& need) {
   if (authority_.FilesGrants().empty()) {
     OfferGrant(need);
@@ -255,7 +283,7 @@ std::string Planner::Misfit(std::string_view interface_name) const {
     }
   }
   for (const std::string& resource : item_->resources) {
-    if (std::find(kWasiResources.begin(), kWasiResources.end(), resource) == kWasiResources.end()) {
+    if (std::ranges::find(kWasiResources, resource) == std::end(kWasiResources)) {
       unknown += (unknown.empty() ? "" : ", ") + resource;
     }
   }
@@ -286,6 +314,7 @@ void Planner::DecideWasi(const InterfaceName& name, const Need& need) {
     LinkWasi(name.name);
     return *need.kind == Kind::kFiles ? GateFiles(need) : GateEnvironment(need);
   }
+  if (name.name == kHttpTypes) return GateHttpTypes(need);
   Gate(*need.kind, need, name.name);
 }
 
@@ -431,7 +460,9 @@ void Planner::DecideComponent() {
   if (DecideOffered()) return;
   if (item_->kind != Item::Kind::kInterface) return DecideUnknown(name);
   const Need* need = NeedOf(name.name);
-  if (!WasiFunctions(name.name).empty() && need != nullptr) return DecideWasi(name, *need);
+  if (!WasiFunctions(name.name).empty() && need != nullptr && !IsDeniedNetwork(name, *need)) {
+    return DecideWasi(name, *need);
+  }
   if (const ServiceInterface* service = FindService(item_->name)) return DecideOwn(*service);
   const bool is_offered_package = need != nullptr && (!need->kind || policy::OnByDefault(*need->kind) ||
                                                       *need->kind == Kind::kFiles || *need->kind == Kind::kEnvironment);

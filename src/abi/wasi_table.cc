@@ -176,9 +176,12 @@ constexpr Preview1Function kPreview1Functions[] = {
 
 std::span<const WasiFunction> WasiFunctions(std::string_view interface_name) {
   const auto is_it = [&](const WasiFunction& f) { return f.interface_name == interface_name; };
-  const auto* first = std::find_if(std::begin(kFunctions), std::end(kFunctions), is_it);
-  const auto* last = std::find_if_not(first, std::end(kFunctions), is_it);
-  return {first, last};
+  for (const std::span<const WasiFunction> table : {std::span<const WasiFunction>(kFunctions), NetworkFunctions()}) {
+    const auto first = std::find_if(table.begin(), table.end(), is_it);
+    if (first == table.end()) continue;
+    return {first, std::find_if_not(first, table.end(), is_it)};
+  }
+  return {};
 }
 
 const Preview1Function* FindPreview1(std::string_view name) {

@@ -19,6 +19,9 @@ struct WasiFunction {
 // The functions of one interface, or nothing when the engine does not have it.
 std::span<const WasiFunction> WasiFunctions(std::string_view interface_name);
 
+// Those of wasi:http and wasi:sockets, each interface in one piece.
+std::span<const WasiFunction> NetworkFunctions();
+
 struct Preview1Function {
   std::string_view name;
   std::string_view type;             // "(i32, i32) -> i32"

@@ -165,12 +165,15 @@ struct StoreLimits {
   std::uint64_t stdout_bytes = 64 << 10;       // kept of stdout; and as much of stderr; the rest is counted
 };
 
+class Network;
+
 struct InstanceOptions {
   std::vector<std::pair<std::string, std::string>> environment;
   std::vector<std::string> arguments;
   std::vector<Preopen> preopens;
   std::string stdin_bytes;
   ClockKind clock = ClockKind::kCoarse;
+  std::shared_ptr<const Network> network;  // null: every request is denied
   StoreLimits limits;
 };
 

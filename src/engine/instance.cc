@@ -2,6 +2,7 @@
 #include <new>
 
 #include "engine/engine.h"
+#include "engine/network.h"
 #include "engine/raw.h"
 
 namespace cordon::engine {
@@ -113,6 +114,7 @@ class OptionsView {
         .preopens_len = preopens_.size(),
         .stdin_bytes = {reinterpret_cast<const std::uint8_t*>(options.stdin_bytes.data()), options.stdin_bytes.size()},
         .fine_clock = options.clock == ClockKind::kFine,
+        .network = options.network ? options.network->raw()->network : nullptr,
         .limits = {limits.memory_bytes, limits.table_elements, limits.instances, limits.tables, limits.memories,
                    limits.handles, limits.host_call_bytes, limits.random_bytes, limits.stdout_bytes},
     };

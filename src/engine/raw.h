@@ -10,6 +10,7 @@
 #include "cordon/result.h"
 #include "cordon_bridge.h"
 #include "engine/engine.h"
+#include "engine/network.h"
 
 namespace cordon::engine {
 
@@ -45,6 +46,10 @@ struct Engine::Raw {
 
 struct Compiled::Raw {
   cordon_code* code;
+};
+
+struct Network::Raw {
+  cordon_network* network;
 };
 
 }  // namespace cordon::engine

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "manifest/config_network.h"
 #include "manifest/fields.h"
 #include "manifest/keys.h"
 #include "manifest/name.h"
@@ -208,6 +209,7 @@ class Parser {
                      "write native: refuse, or leave the key out");
       }
     }
+    ReadNetwork(findings_, environment_, fields.Get("network"), out_.network);
     Entries(fields.Get("entries"));
   }
 
@@ -247,7 +249,8 @@ class Parser {
     ConfigEntry entry;
     if (const Node* enabled = fields.Get("enabled")) entry.enabled = ReadBool(findings_, *enabled, path + ".enabled");
     if (const Node* level = fields.Get("level")) entry.level = ReadLevel(findings_, *level, path + ".level");
-    for (std::string_view key : {"config", "egress"}) fields.RefuseLater(key, Fields::Empty::kMeansNothing, kNotYet);
+    fields.RefuseLater("config", Fields::Empty::kMeansNothing, kNotYet);
+    ReadEgress(findings_, environment_, fields.Get("egress"), path + ".egress", entry.egress);
     return entry;
   }
 

@@ -15,6 +15,7 @@
 #include "cordon/result.h"
 #include "manifest/paths.h"
 #include "policy/authority.h"
+#include "policy/network.h"
 
 namespace cordon::manifest {
 
@@ -38,9 +39,35 @@ struct CacheConfig {
   Bytes size{4ull << 30};
 };
 
+// `plugins.network`: how plugins that may reach the network get there.
+struct NetworkConfig {
+  std::vector<std::string> dns;                   // "192.0.2.1:53"; none: the machine's
+  std::vector<std::filesystem::path> roots;       // files of certificates in PEM, beside the system's
+  std::vector<policy::AddressBlock> private_blocks;  // `private`: not public, and granted names may lead there
+  std::uint32_t connections = 32;                 // at once, of one plugin
+  Duration keep_alive = std::chrono::seconds(15);
+  Duration connect = std::chrono::seconds(5);
+  Duration first_byte = std::chrono::seconds(15);
+  Duration idle = std::chrono::seconds(15);
+  Duration total = std::chrono::minutes(2);
+  std::uint32_t headers = 100;
+  Bytes header_bytes = KiB(32);
+  Bytes request = MiB(8);
+  Bytes response = MiB(8);
+};
+
+// A header that the host puts on a plugin's requests; the plugin never sees it.
+struct EgressHeader {
+  policy::Capability where;  // of the kind http
+  std::string header, prefix;
+  std::string variable;        // where the value is: a variable of the environment,
+  std::filesystem::path file;  // or a file
+};
+
 struct ConfigEntry {
   std::optional<bool> enabled;
   std::optional<policy::Level> level;
+  std::vector<EgressHeader> egress;
 };
 
 struct Config {
@@ -49,6 +76,7 @@ struct Config {
   policy::Level level = policy::Level::kDefault;
   CacheConfig cache;
   CeilingLimits limits;
+  NetworkConfig network;
   std::map<std::string, ConfigEntry> entries;  // by full plugin name
 
   std::optional<std::filesystem::path> file;  // that was read; none: defaults

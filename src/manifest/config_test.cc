@@ -105,11 +105,44 @@ TEST(Config, EveryKeyThatExistsChangesItsValue) {
   EXPECT_EQ(config->OriginOf("plugins.limits.memory"), "config.yaml:7");
 }
 
+TEST(Config, TheNetworkOfAPlugin) {
+  const Result<Config> config = Parse(
+      "plugins:\n"
+      "  network: { dns: [192.0.2.1, '[2001:db8::1]:5353'], roots: [~/ca.pem], private: [10.0.0.0/8],\n"
+      "             connections: 3, keep_alive: 1s, connect: 2s, first_byte: 3s, idle: 4s, total: 5s,\n"
+      "             headers: 6, header_bytes: 7KiB, request: 8KiB, response: 9KiB }\n"
+      "  entries:\n"
+      "    acme/linkcheck:\n"
+      "      egress:\n"
+      "        - { to: 'https://api.example.com/*', methods: [GET], header: Authorization, prefix: 'Bearer ',\n"
+      "            variable: API_KEY }\n");
+  ASSERT_TRUE(config) << config.error().message;
+  const NetworkConfig& network = config->network;
+  EXPECT_EQ(network.dns, (std::vector<std::string>{"192.0.2.1:53", "[2001:db8::1]:5353"}));
+  EXPECT_EQ(network.roots, std::vector<fs::path>{"/home/op/ca.pem"});
+  ASSERT_EQ(network.private_blocks.size(), 1u);
+  EXPECT_TRUE(network.private_blocks[0].Holds(*policy::AddressBlock::Parse("10.1.2.3")));
+  EXPECT_EQ(network.connections, 3u);
+  EXPECT_EQ(network.keep_alive, Duration(std::chrono::seconds(1)));
+  EXPECT_EQ(network.connect, Duration(std::chrono::seconds(2)));
+  EXPECT_EQ(network.first_byte, Duration(std::chrono::seconds(3)));
+  EXPECT_EQ(network.idle, Duration(std::chrono::seconds(4)));
+  EXPECT_EQ(network.total, Duration(std::chrono::seconds(5)));
+  EXPECT_EQ(network.headers, 6u);
+  EXPECT_EQ(network.header_bytes, KiB(7));
+  EXPECT_EQ(network.request, KiB(8));
+  EXPECT_EQ(network.response, KiB(9));
+  ASSERT_EQ(config->entries.at("acme/linkcheck").egress.size(), 1u);
+  const EgressHeader& header = config->entries.at("acme/linkcheck").egress[0];
+  EXPECT_EQ(header.where.ToString(), "http:GET:https://api.example.com/*");
+  EXPECT_EQ(header.header + "=" + header.prefix + header.variable, "Authorization=Bearer API_KEY");
+}
+
 TEST(Config, WhatDoesNotExistYetIsRefused) {
   for (const char* text :
        {"plugins: { policy: policy.yaml }", "plugins: { native: allow }", "plugins: { native: warn }",
         "plugins: { isolation: { enabled: true } }", "plugins: { level: strict }",
-        "plugins: { level: relaxed }", "plugins: { level: paranoid }", "plugins: { entries: { a/b: { egress: [x] } } }",
+        "plugins: { level: relaxed }", "plugins: { level: paranoid }",
         "plugins: { entries: { a/b: { config: { x: 1 } } } }", "plugins: { entries: { a/b: { level: strict } } }",
         "compat: { nexus_empty_allowlist: allow }", "registries: { a: b }", "trust: { a: b }",
         "server: { listen: 'unix:/x' }"}) {
@@ -138,6 +171,12 @@ TEST(Config, WrongValuesHaveTheirPlace) {
                         Case{"plugins:\n  directories: /srv\n", Code::kType, 2, 16},
                         Case{"plugins:\n  entries: { ../x: {} }\n", Code::kName, 2, 14},
                         Case{"plugins:\n  level: high\n", Code::kRange, 2, 10},
+                        Case{"plugins:\n  network: { dns: [dns.example] }\n", Code::kSyntax, 2, 20},
+                        Case{"plugins:\n  network: { dns: [192.0.2.1:0] }\n", Code::kSyntax, 2, 20},
+                        Case{"plugins:\n  network: { private: [10.0.0.1/8] }\n", Code::kSyntax, 2, 24},
+                        Case{"plugins:\n  network: { connections: 0 }\n", Code::kRange, 2, 27},
+                        Case{"plugins:\n  entries: { a/b: { egress: [{ header: X, variable: KEY }] } }\n",
+                             Code::kMissing, 2, 30},
                         Case{"pluginz: {}\n", Code::kUnknownKey, 1, 1}, Case{"- plugins\n", Code::kType, 1, 1}}) {
     const Result<Config> config = Parse(c.text);
     ASSERT_EQ(CodeOf(config), c.code) << c.text << (config ? "" : config.error().message);

@@ -51,10 +51,13 @@ constexpr Keys kManifest[] = {
 
 constexpr Names kConfigRoot[] = {"plugins", "compat", "registries", "trust", "server"};
 constexpr Names kPlugins[] = {"enabled", "directories", "cache",  "level",  "policy",
-                              "native",  "isolation",   "limits", "entries"};
+                              "native",  "isolation",   "limits", "entries", "network"};
 constexpr Names kCeiling[] = {"memory",  "timeout", "stack", "tables", "instances",
                               "handles", "stdout",  "input", "output", "functions"};
 constexpr Names kCache[] = {"directory", "size"};
+constexpr Names kNetwork[] = {"dns",  "roots", "private", "connections",  "keep_alive", "connect", "first_byte",
+                              "idle", "total", "headers", "header_bytes", "request",    "response"};
+constexpr Names kEgress[] = {"to", "methods", "header", "prefix", "variable", "file"};
 constexpr Names kEntry[] = {"enabled", "level", "config", "egress"};
 constexpr Names kCompat[] = {"nexus_empty_allowlist"};
 
@@ -63,7 +66,9 @@ constexpr Keys kConfig[] = {
     {"plugins", kPlugins},
     {"plugins.cache", kCache},
     {"plugins.limits", kCeiling},
+    {"plugins.network", kNetwork},
     {"plugins.entries.*", kEntry},
+    {"plugins.entries.*.egress[]", kEgress},
     {"compat", kCompat},
 };
 

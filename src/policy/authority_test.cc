@@ -48,7 +48,7 @@ TEST(Authority, ARequestWithoutAGrantIsDeniedWithTheGrantThatWouldDo) {
 
 TEST(Authority, OneErrorListsEveryRequiredPermissionThatIsMissing) {
   const auto computed = Compute({Required("fs:read:/data=workspace"), Required("env:TOKEN"), Optional("env:OTHER"),
-                                 Required("http:GET:https://a.example.com/*"), Required("random")},
+                                 Required("msg:send:alerts"), Required("random")},
                                 Grants({"env:OTHER"}));
   ASSERT_FALSE(computed);
   EXPECT_EQ(computed.error().code, Code::kDenied);
@@ -60,12 +60,12 @@ TEST(Authority, OneErrorListsEveryRequiredPermissionThatIsMissing) {
 }
 
 TEST(Authority, WhatCannotBeEnforcedIsNeverEffectiveEvenWhenGranted) {
-  const auto grants = Grants({"http:GET:https://a.example.com/*"});
-  EXPECT_EQ(Compute({Required("http:GET:https://a.example.com/*")}, grants).error().code, Code::kUnenforceable);
-  const Authority authority = *Compute({Optional("http:GET:https://a.example.com/*")}, grants);
-  EXPECT_FALSE(authority.Allows(Kind::kHttp));
+  const auto grants = Grants({"msg:send:alerts"});
+  EXPECT_EQ(Compute({Required("msg:send:alerts")}, grants).error().code, Code::kUnenforceable);
+  const Authority authority = *Compute({Optional("msg:send:alerts")}, grants);
+  EXPECT_FALSE(authority.Allows(Kind::kMessaging));
   EXPECT_EQ(authority.rulings()[0].state, Ruling::State::kUnenforceable);
-  EXPECT_EQ(authority.Decide(Cap("http:GET:https://a.example.com/*")).code, Code::kUnenforceable);
+  EXPECT_EQ(authority.Decide(Cap("msg:send:alerts")).code, Code::kUnenforceable);
 }
 
 TEST(Authority, GrantsNarrowRequests) {

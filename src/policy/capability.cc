@@ -20,7 +20,7 @@ struct KindRow {
 
 constexpr std::array<KindRow, kKindCount> kKinds = {{
     {Kind::kFiles, "files", "fs", true},
-    {Kind::kHttp, "http", "http", false},
+    {Kind::kHttp, "http", "http", true},
     {Kind::kSockets, "sockets", "net", false},
     {Kind::kEnvironment, "environment", "env", true},
     {Kind::kSecrets, "secrets", "secret", false},

@@ -147,6 +147,10 @@ std::optional<Capability> Intersect(const Capability& a, const Capability& b);
 // `mount`: absolute and normalised. `from`: `root` or `root/sub/path`.
 Result<Capability> MakeFiles(std::string_view mount, std::string_view from, Access access);
 Result<Capability> MakeHttp(std::string_view url, std::span<const std::string> methods);
+// One request, as a service asks: `path` is exact, normalised, and whatever a URL may hold; `method` is what the guest
+// said, and may be one that no grant covers. E_SYNTAX for a host that no grant could name.
+Result<Capability> MakeHttpRequest(std::string_view method, std::string_view scheme, std::string_view host,
+                                   std::uint16_t port, std::string_view path);
 // `address`: "tcp://db.internal:5432", "udp://10.0.0.0/8:53".
 enum class SocketUse : std::uint8_t { kConnect, kListen };
 Result<Capability> MakeSocket(std::string_view address, SocketUse use);

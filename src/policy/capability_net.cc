@@ -180,6 +180,25 @@ Result<Capability> MakeHttp(std::string_view url, std::span<const std::string> m
   return CapabilityMaker::Make(Kind::kHttp, std::move(scope));
 }
 
+Result<Capability> MakeHttpRequest(std::string_view method, std::string_view scheme, std::string_view host,
+                                   std::uint16_t port, std::string_view path) {
+  HttpScope scope;
+  scope.methods = {std::string(method)};
+  scope.scheme = std::string(scheme);
+  if (host.find('*') != std::string_view::npos) return BadHost(host, "has a '*'");
+  CORDON_ASSIGN(scope.host, ParseHost(host, Blocks::kRefused));
+  scope.ports = {port, port};
+  // A star that a guest writes is a star, not a prefix.
+  for (char c : path) {
+    if (c == '*') {
+      scope.path += "%2A";
+    } else {
+      scope.path += c;
+    }
+  }
+  return CapabilityMaker::Make(Kind::kHttp, std::move(scope));
+}
+
 Result<Capability> ParseHttp(std::string_view rest) {
   const std::size_t colon = rest.find(':');
   if (colon > 64) {  // absent too

@@ -23,6 +23,25 @@ class AddressBlock {
   std::uint8_t length_ = 0;
 };
 
+// Where an address leads, seen from this machine.
+enum class AddressClass : std::uint8_t {
+  kPublic,
+  kLoopback,
+  kPrivate,      // RFC 1918, unique local, shared address space, site-local
+  kLinkLocal,
+  kMetadata,     // where clouds hand out credentials
+  kMulticast,    // and broadcast
+  kUnspecified,  // 0.0.0.0/8, ::
+  kReserved,     // for documentation, tests, the future, and tunnels that end nobody knows where
+};
+// "public", "loopback", …
+std::string_view AddressClassName(AddressClass address_class);
+
+// Of an address in text form, with or without brackets. An IPv4 address that is wrapped in IPv6 (mapped, compatible,
+// 6to4, NAT64, ISATAP) counts as what is inside, unless that is public. Nothing for text that is not an address; a zone
+// is not part of one.
+std::optional<AddressClass> ClassOf(std::string_view address);
+
 // A name below which anybody may register ("com", "co.uk", "github.io").
 bool IsPublicSuffix(std::string_view name);
 

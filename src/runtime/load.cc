@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "policy/roots.h"
+#include "runtime/network.h"
 #include "services/files.h"
+#include "services/http.h"
 #include "services/log.h"
 
 namespace cordon::runtime {
@@ -312,7 +314,7 @@ Status Loader::Compile() {
   return {};
 }
 
-void Loader::SetUpServices() {
+Status Loader::SetUpServices() {
   const std::string& name = plugin_->source.name;
   auto services = std::make_shared<PluginServices>();
   services->authority = plugin_->authority;
@@ -329,6 +331,7 @@ void Loader::SetUpServices() {
     if (stub.reply == abi::Stub::Reply::kTrap) continue;
     services->router->SetStub(stub.import.interface_name, stub.import.function, stub.answer);
   }
+  CORDON_TRY(SetUpNetwork(*services));
   HostChannel* channel = services->router.get();
   if (host_.options.channel == HostOptions::Channel::kCodec) {
     services->codec = std::make_unique<services::CodecChannel>(*services->router);
@@ -351,6 +354,18 @@ void Loader::SetUpServices() {
   instance.limits.stdout_bytes = limits.stdout_bytes.count;
   // A result crosses in one piece, so what the guest may hand over at once is what an output may be.
   instance.limits.host_call_bytes = limits.output.count;
+  return {};
+}
+
+// A plugin whose requests are all denied has no way to the network at all.
+Status Loader::SetUpNetwork(PluginServices& services) {
+  if (!plugin_->authority.Allows(policy::Kind::kHttp)) return {};
+  const manifest::Config& config = host_.options.config;
+  CORDON_ASSIGN(const engine::NetworkOptions network, NetworkOptionsOf(config.network));
+  CORDON_ASSIGN(plugin_->instance.network, engine::Network::Create(network));
+  CORDON_ASSIGN(services::EgressOptions egress, EgressOptionsOf(config, plugin_->source.name));
+  services.router->Add(std::make_unique<services::EgressService>(*services.guard, std::move(egress)));
+  return {};
 }
 
 Result<BoundAction> Loader::Bind(const std::string& name, const manifest::Action& action) const {
@@ -409,7 +424,7 @@ Result<std::unique_ptr<Plugin::State>> Loader::Prepare() {
   if (plugin_->not_runnable) return Fail(std::move(*plugin_->not_runnable));
   CORDON_TRY(OpenMounts());
   CORDON_TRY(Compile());
-  SetUpServices();
+  CORDON_TRY(SetUpServices());
   CORDON_TRY(BindActions());
   return std::move(plugin_);
 }

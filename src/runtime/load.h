@@ -35,7 +35,8 @@ class Loader {
   Result<engine::Precompiled> MakeCode(const engine::Engine& engine) const;
   void AuditRefusedCode(engine::CodeCache::Refusal refusal, const std::string& entry, std::string_view why);
   void AuditCodeNotKept(const std::string& entry, std::string_view why);
-  void SetUpServices();
+  Status SetUpServices();
+  Status SetUpNetwork(PluginServices& services);
   Status BindActions();
   Result<BoundAction> Bind(const std::string& name, const manifest::Action& action) const;
 

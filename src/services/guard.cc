@@ -27,7 +27,10 @@ Decision Guard::Audit(const Caller& caller, std::string_view capability, std::st
   record.target = std::string(target);
   record.rule = decision.rule;
   record.decision = decision.verdict;
-  if (!decision.allowed()) record.code = decision.code;
+  if (!decision.allowed()) {
+    record.code = decision.code;
+    record.note = decision.remedy;
+  }
   const Status written = observer_.On(record);
   if (written) return decision;
   return {Verdict::kDeny, "audit", written.error().remedy, Code::kAuditUnavailable};

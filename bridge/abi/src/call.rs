@@ -43,6 +43,7 @@ unsafe fn options(o: *const cordon_instance_options) -> Outcome<InstanceOptions>
                 .map(|p| mount(p.dir_fd, p.guest_path.get("guest_path")?, p.writable))
                 .collect::<Outcome<_>>()?,
             stdin: o.stdin_bytes.get().to_vec(),
+            network: o.network.as_ref().map(|network| network.0.clone()),
             clock: if o.fine_clock { Clock::Fine } else { Clock::Coarse },
             limits: Limits {
                 memory_bytes: l.memory_bytes,

@@ -13,11 +13,13 @@
 mod boundary;
 mod call;
 mod code;
+mod network;
 mod types;
 
 pub use boundary::*;
 pub use call::*;
 pub use code::*;
+pub use network::*;
 pub use types::*;
 
 // The parsers' own C functions are part of the same library.

@@ -5,6 +5,7 @@ use ::cordon_engine::{Fault, Kind, Outcome, Piece};
 use std::ffi::{c_char, c_void};
 
 use crate::boundary::null;
+use crate::network::cordon_network;
 
 /// A view of UTF-8 text; not NUL-terminated. `data` may be NULL when `len` is 0.
 #[repr(C)]
@@ -224,6 +225,22 @@ pub struct cordon_store_limits {
     pub stdout_bytes: u64,
 }
 
+/// What is fixed for one way to the network. `size` must be sizeof(cordon_network_options).
+#[repr(C)]
+pub struct cordon_network_options {
+    pub size: usize,
+    /// "192.0.2.1:53", "[2001:db8::1]:53". None: those of the machine, and its hosts file.
+    pub dns_servers: *const cordon_str,
+    pub dns_servers_len: usize,
+    /// Certificates in PEM.
+    pub extra_roots: *const cordon_bytes,
+    pub extra_roots_len: usize,
+    pub system_roots: bool,
+    pub connections: u32,
+    /// How long an unused connection is kept; 0: not at all.
+    pub keep_alive_ns: u64,
+}
+
 /// What an instance is given. `size` must be sizeof(cordon_instance_options).
 #[repr(C)]
 pub struct cordon_instance_options {
@@ -236,6 +253,8 @@ pub struct cordon_instance_options {
     pub preopens_len: usize,
     pub stdin_bytes: cordon_bytes,
     pub fine_clock: bool,
+    /// The way to the network, shared by the instances of one plugin; NULL: every request is denied.
+    pub network: *const cordon_network,
     pub limits: cordon_store_limits,
 }
 

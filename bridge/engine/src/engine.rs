@@ -167,7 +167,7 @@ impl Engine {
         pool.component_instances() >= n as u64 || pool.memories() >= n || pool.tables() >= n.saturating_mul(2)
     }
 
-    /// Our own runtime for timers and blocking file work: small, and joined when the engine goes.
+    /// Our own runtime for timers, sockets and blocking file work: small, and joined when the engine goes.
     pub(crate) fn runtime(&self) -> Outcome<&tokio::runtime::Handle> {
         if let Some(runtime) = self.runtime.get() {
             return Ok(runtime.handle());
@@ -180,11 +180,11 @@ impl Engine {
                 .max_blocking_threads(16)
                 .thread_name("cordon-io")
                 .on_thread_start(block_signals)
-                .enable_time()
+                .enable_all()
                 .build()
         });
-        let made = made
-            .map_err(|e| Fault::new(Kind::Internal, format!("cannot start the threads for blocking work: {e}")))?;
+        let made =
+            made.map_err(|e| Fault::new(Kind::Internal, format!("cannot start the threads for blocking work: {e}")))?;
         Ok(self.runtime.get_or_init(|| made).handle())
     }
 }

@@ -6,6 +6,7 @@ mod disposal;
 pub mod engine;
 pub mod fault;
 pub mod files;
+pub mod http;
 pub mod instance;
 pub mod link;
 mod stdio;

@@ -3,6 +3,7 @@
 use crate::engine::Engine;
 use crate::fault::{Fault, Kind, Outcome, classify};
 use crate::files::{self, FilesView};
+use crate::http;
 use crate::store::{Needs, Reply, State, WasiState};
 use crate::values::{HostParams, HostResults, Ignored, Reader, Shape, recycle};
 use std::sync::Arc;
@@ -159,6 +160,14 @@ fn link_wasi(l: &mut component::Linker<State>, name: &str, needs: &mut Needs) ->
         "wasi:filesystem/preopens" => files::add_preopens_to_linker(l, files_view),
         "wasi:clocks/wall-clock" => p2::clocks::wall_clock::add_to_linker::<State, WasiClocks>(l, clocks),
         "wasi:clocks/monotonic-clock" => p2::clocks::monotonic_clock::add_to_linker::<State, WasiClocks>(l, clocks),
+        "wasi:http/types" => {
+            (needs.http, needs.asynchronous) = (true, true);
+            http::add_types_to_linker(l)
+        }
+        "wasi:http/outgoing-handler" => {
+            (needs.http, needs.asynchronous) = (true, true);
+            http::add_handler_to_linker(l)
+        }
         "wasi:random/random" => p2::random::random::add_to_linker::<State, WasiRandom>(l, |s| wasi(s).ctx.random()),
         "wasi:random/insecure" => p2::random::insecure::add_to_linker::<State, WasiRandom>(l, |s| wasi(s).ctx.random()),
         "wasi:random/insecure-seed" => {

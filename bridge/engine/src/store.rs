@@ -3,8 +3,10 @@
 use crate::engine::Engine;
 use crate::fault::{Fault, Kind, Outcome};
 use crate::files::{FileHooks, Files, Mount};
+use crate::http::Http;
 use crate::stdio::{Sink, SinkStream};
 use crate::ticker::{LongCall, TICK, clock_ns, monotonic_ns};
+use cordon_net::Egress;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::Thread;
@@ -52,6 +54,8 @@ pub struct InstanceOptions {
     pub mounts: Vec<Mount>,
     pub stdin: Vec<u8>,
     pub clock: Clock,
+    /// The way to the network; without it every request is denied.
+    pub network: Option<Arc<dyn Egress>>,
     pub limits: Limits,
 }
 
@@ -268,6 +272,7 @@ pub struct WasiState {
     pub ctx: WasiCtx,
     pub table: ResourceTable,
     pub files: Files,
+    pub http: Option<Http>,
 }
 
 pub struct State {
@@ -291,6 +296,7 @@ pub struct State {
 pub struct Needs {
     pub wasi: bool,
     pub p1: bool,
+    pub http: bool,
     pub asynchronous: bool,
 }
 
@@ -357,7 +363,8 @@ impl State {
             table.set_max_capacity(resources);
             let hooks = PortHooks { port: self.port.clone(), call_id: self.call_id };
             let files = Files::new(options.mounts, Box::new(hooks));
-            self.wasi = Some(Box::new(WasiState { ctx: builder.build(), table, files }));
+            let http = needs.http.then(|| Http::new(options.network, self.port.clone(), self.call_id));
+            self.wasi = Some(Box::new(WasiState { ctx: builder.build(), table, files, http }));
         }
         self.stdout = Some(stdout);
         self.stderr = Some(stderr);
@@ -406,7 +413,7 @@ struct PortHooks {
 
 const FILES: &str = "cordon:host/files";
 
-fn put_text(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(&(text.len() as u32).to_le_bytes());
     out.extend_from_slice(text.as_bytes());
 }

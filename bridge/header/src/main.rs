@@ -7,7 +7,7 @@ fn main() -> ExitCode {
     let bridge = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace folder");
     let config = cbindgen::Config::from_file(bridge.join("header/cbindgen.toml")).expect("cbindgen.toml");
     let mut builder = cbindgen::Builder::new().with_config(config);
-    for file in ["lib", "boundary", "types", "code", "call"] {
+    for file in ["lib", "boundary", "types", "code", "network", "call"] {
         builder = builder.with_src(bridge.join(format!("abi/src/{file}.rs")));
     }
     let mut text = Vec::new();

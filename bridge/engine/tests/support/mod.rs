@@ -11,7 +11,8 @@ pub fn engine(fuel: bool) -> Arc<Engine> {
         fuel,
         debug: false,
         small_address_space: false,
-        checked_traps: false, parallel: false,
+        checked_traps: false,
+        parallel: false,
         max_memory_bytes: 256 << 20,
         max_instances: 16,
         max_table_elements: 20_000,
@@ -27,6 +28,7 @@ pub fn options() -> InstanceOptions {
         mounts: vec![],
         stdin: vec![],
         clock: Clock::Coarse,
+        network: None,
         limits: Limits {
             memory_bytes: 8 << 20,
             table_elements: 20_000,

@@ -1,0 +1,171 @@
+//! Bodies with a measure: bytes, silence, and the end.
+
+use crate::error::Error;
+use crate::target::is_no_trailer;
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+use tokio::time::Sleep;
+
+/// A body that somebody else makes.
+pub type BoxedBody = UnsyncBoxBody<Bytes, Error>;
+
+/// How far a request's body has come; shared with who waits for the response.
+pub(crate) struct Progress {
+    began: Instant,
+    pub bytes: AtomicU64,
+    moved_ns: AtomicU64,
+}
+
+impl Progress {
+    pub fn new() -> Progress {
+        Progress { began: Instant::now(), bytes: AtomicU64::new(0), moved_ns: AtomicU64::new(0) }
+    }
+
+    fn moved(&self, bytes: usize) -> u64 {
+        self.moved_ns.store(self.began.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64
+    }
+
+    pub fn last(&self) -> Instant {
+        self.began + Duration::from_nanos(self.moved_ns.load(Ordering::Relaxed))
+    }
+
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+}
+
+/// A request's body on its way.
+pub(crate) struct Outgoing {
+    pub inner: BoxedBody,
+    pub progress: Arc<Progress>,
+    pub bytes_max: u64,
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let frame = match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
+            Some(Ok(frame)) => frame,
+            other => return Poll::Ready(other),
+        };
+        if let Some(data) = frame.data_ref() {
+            if self.progress.moved(data.len()) > self.bytes_max {
+                return Poll::Ready(Some(Err(Error::RequestBodySize(self.bytes_max))));
+            }
+        } else if frame.trailers_ref().is_some_and(|t| t.keys().any(is_no_trailer) || t.len() > 100) {
+            return Poll::Ready(Some(Err(Error::Header)));
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// What is to be done when a response's body ended. `whole`: nothing of it is left on the connection.
+pub(crate) trait Ending: Send {
+    fn end(self: Box<Self>, bytes: u64, whole: bool);
+}
+
+/// A response's body. Reading it to its end gives the connection back; dropping it before closes the connection.
+pub struct ResponseBody {
+    inner: hyper::body::Incoming,
+    ending: Option<Box<dyn Ending>>,
+    bytes: u64,
+    bytes_max: u64,
+    idle: Duration,
+    end: Instant,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl ResponseBody {
+    pub(crate) fn new(
+        inner: hyper::body::Incoming,
+        ending: Box<dyn Ending>,
+        bytes_max: u64,
+        idle: Duration,
+        end: Instant,
+    ) -> ResponseBody {
+        let mut body = ResponseBody { inner, ending: Some(ending), bytes: 0, bytes_max, idle, end, sleep: None };
+        if body.inner.is_end_stream() {
+            body.finish(true);
+        }
+        body
+    }
+
+    fn finish(&mut self, whole: bool) {
+        if let Some(ending) = self.ending.take() {
+            ending.end(self.bytes, whole);
+        }
+    }
+
+    fn fail(&mut self, error: Error) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        self.finish(false);
+        Poll::Ready(Some(Err(error)))
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        match Pin::new(&mut self.inner).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.sleep = None;
+                self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                if self.bytes > self.bytes_max {
+                    let max = self.bytes_max;
+                    return self.fail(Error::ResponseBodySize(max));
+                }
+                // A body that never pauses is stopped here, one that pauses below.
+                if Instant::now() >= self.end {
+                    return self.fail(Error::ReadTimeout);
+                }
+                if self.inner.is_end_stream() {
+                    self.finish(true);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => self.fail(error.into()),
+            Poll::Ready(None) => {
+                self.finish(true);
+                Poll::Ready(None)
+            }
+            Poll::Pending => {
+                let until = (Instant::now() + self.idle).min(self.end);
+                let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until.into())));
+                ready!(sleep.as_mut().poll(cx));
+                self.fail(Error::ReadTimeout)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        self.finish(false);
+    }
+}

@@ -1,0 +1,449 @@
+//! The one way out: parse, ask, resolve, ask again, connect to what was allowed, speak HTTP, measure.
+
+use crate::body::{BoxedBody, Ending, Outgoing, Progress, ResponseBody};
+use crate::connection::{Connection, Sender, open};
+use crate::error::{Error, Outcome};
+use crate::policy::{Admission, Ask, Limits, Policy, Report, rule};
+use crate::resolve::Names;
+use crate::target::{Target, check_headers};
+use crate::tls::Trust;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header};
+use http_body_util::{BodyExt, Empty};
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+
+/// Where requests go: a client of this process, or one that it talks to.
+pub trait Egress: Send + Sync {
+    fn send(self: Arc<Self>, policy: Arc<dyn Policy>, request: Request) -> Sending;
+}
+
+pub type Sending = Pin<Box<dyn Future<Output = Outcome<http::Response<BoxedBody>>> + Send>>;
+
+impl Egress for Client {
+    fn send(self: Arc<Self>, policy: Arc<dyn Policy>, request: Request) -> Sending {
+        Box::pin(async move { Ok(Client::send(&self, &policy, request).await?.map(BodyExt::boxed_unsync)) })
+    }
+}
+
+/// What the operator fixes for one owner of connections.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Empty: those of the machine.
+    pub dns_servers: Vec<SocketAddr>,
+    /// PEM, beside the system's.
+    pub extra_roots: Vec<Vec<u8>>,
+    pub system_roots: bool,
+    pub connections: usize,
+    /// How long a connection is kept for another request. Zero: not at all.
+    pub keep_alive: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            dns_servers: Vec::new(),
+            extra_roots: Vec::new(),
+            system_roots: true,
+            connections: 32,
+            keep_alive: Duration::from_secs(15),
+        }
+    }
+}
+
+const IDLE_PER_ORIGIN: usize = 4;
+
+pub struct Request {
+    /// As the sender wrote it.
+    pub method: String,
+    /// Absolute, as the sender wrote it.
+    pub url: String,
+    pub headers: HeaderMap,
+    pub body: BoxedBody,
+    /// The sender's own, within the policy's.
+    pub connect: Option<Duration>,
+    pub first_byte: Option<Duration>,
+    pub idle: Option<Duration>,
+}
+
+impl Request {
+    pub fn new(method: &str, url: &str) -> Request {
+        Request {
+            method: method.into(),
+            url: url.into(),
+            headers: HeaderMap::new(),
+            body: empty(),
+            connect: None,
+            first_byte: None,
+            idle: None,
+        }
+    }
+}
+
+pub fn empty() -> BoxedBody {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Origin {
+    tls: bool,
+    host: String,
+    port: u16,
+}
+
+#[derive(Default)]
+struct Pool(Mutex<HashMap<Origin, Vec<Connection>>>);
+
+impl Pool {
+    fn take(&self, origin: &Origin, keep: Duration) -> Option<Connection> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = held.get_mut(origin)?;
+        while let Some(connection) = idle.pop() {
+            if connection.since.elapsed() > keep {
+                // The others are older.
+                idle.clear();
+                return None;
+            }
+            if let Some(shared) = connection.share() {
+                idle.push(connection);
+                return Some(shared);
+            }
+            return Some(connection);
+        }
+        None
+    }
+
+    fn put(&self, origin: Origin, mut connection: Connection) {
+        connection.since = Instant::now();
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = held.entry(origin).or_default();
+        if matches!(connection.sender, Sender::Http2(_)) {
+            idle.retain(|other| !Arc::ptr_eq(&other.driver, &connection.driver));
+        }
+        if idle.len() >= IDLE_PER_ORIGIN {
+            idle.remove(0);
+        }
+        idle.push(connection);
+    }
+
+    /// Lets go of connections that nobody used for a while.
+    fn sweep(&self, keep: Duration) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|_, idle| {
+            idle.retain(|connection| connection.since.elapsed() <= keep);
+            !idle.is_empty()
+        });
+    }
+}
+
+/// The connections of one owner; never shared with another. Cheap until used. Thread-safe.
+pub struct Client {
+    options: Options,
+    names: Names,
+    trust: Trust,
+    pool: Arc<Pool>,
+    slots: Arc<Semaphore>,
+}
+
+/// Reports, and puts the connection back when it can be used again.
+struct Done {
+    policy: Arc<dyn Policy>,
+    ask: Ask,
+    status: u16,
+    progress: Arc<Progress>,
+    back: Option<(Arc<Pool>, Origin, Connection)>,
+}
+
+impl Ending for Done {
+    fn end(mut self: Box<Self>, bytes: u64, whole: bool) {
+        if let Some((pool, origin, connection)) = self.back.take().filter(|_| whole) {
+            pool.put(origin, connection);
+        }
+        self.policy.done(
+            &self.ask,
+            &Report {
+                status: self.status,
+                bytes_up: self.progress.bytes.load(Ordering::Relaxed),
+                bytes_down: bytes,
+                duration: self.progress.elapsed(),
+            },
+        );
+    }
+}
+
+struct Sent {
+    response: http::Response<hyper::body::Incoming>,
+    connection: Connection,
+}
+
+enum Attempt {
+    Sent(Sent),
+    /// The connection was gone before anything was written.
+    Unsent(Box<http::Request<Outgoing>>),
+}
+
+impl Client {
+    pub fn new(options: Options) -> Client {
+        Client {
+            names: Names::new(options.dns_servers.clone()),
+            trust: Trust::new(options.extra_roots.clone(), options.system_roots),
+            pool: Arc::default(),
+            slots: Arc::new(Semaphore::new(options.connections.max(1))),
+            options,
+        }
+    }
+
+    /// Sends one request. Redirects are answers like others.
+    pub async fn send(&self, policy: &Arc<dyn Policy>, request: Request) -> Outcome<http::Response<ResponseBody>> {
+        let target = self.parse(policy.as_ref(), &request.method, &request.url)?;
+        self.send_to(policy, &target, request).await
+    }
+
+    /// Sends a request without a body, and follows redirects: each is asked about afresh, and credentials stay with
+    /// the origin that they were for.
+    pub async fn send_following(
+        &self,
+        policy: &Arc<dyn Policy>,
+        mut request: Request,
+        redirects_max: usize,
+    ) -> Outcome<http::Response<ResponseBody>> {
+        let mut target = self.parse(policy.as_ref(), &request.method, &request.url)?;
+        for _ in 0..=redirects_max {
+            let next = Request { headers: request.headers.clone(), ..Request::new(&request.method, "") };
+            let next = Request { connect: request.connect, first_byte: request.first_byte, idle: request.idle, ..next };
+            let response = self.send_to(policy, &target, next).await?;
+            let status = response.status();
+            let location = match response.headers().get(header::LOCATION) {
+                Some(location) if status.is_redirection() && status != StatusCode::NOT_MODIFIED => location,
+                _ => return Ok(response),
+            };
+            if status == StatusCode::SEE_OTHER && request.method != "HEAD" {
+                request.method = "GET".into();
+            }
+            let text = location.to_str().unwrap_or("\u{7f}");
+            let next = target.follow(&request.method, text).inspect_err(|_| {
+                policy.refused(Some(&target.ask), text, rule::URL);
+            })?;
+            if !next.same_origin(&target) {
+                for name in [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION] {
+                    request.headers.remove(name);
+                }
+            }
+            target = next;
+        }
+        Err(Error::Loop)
+    }
+
+    fn parse(&self, policy: &dyn Policy, method: &str, url: &str) -> Outcome<Target> {
+        Target::parse(method, url).inspect_err(|_| policy.refused(None, url, rule::URL))
+    }
+
+    async fn send_to(
+        &self,
+        policy: &Arc<dyn Policy>,
+        target: &Target,
+        request: Request,
+    ) -> Outcome<http::Response<ResponseBody>> {
+        let progress = Arc::new(Progress::new());
+        let Some(admission) = policy.admit(&target.ask) else { return Err(Error::Denied) };
+        let end = Instant::now() + admission.limits.total;
+        let sent = tokio::time::timeout_at(end.into(), self.exchange(policy, target, &admission, request, &progress));
+        let (error, refusal) = match sent.await {
+            Ok(Ok((sent, idle))) => {
+                let Sent { response, connection } = sent;
+                let (parts, body) = response.into_parts();
+                let back =
+                    (!self.options.keep_alive.is_zero()).then(|| (self.pool.clone(), origin(target), connection));
+                let done = Done {
+                    policy: policy.clone(),
+                    ask: target.ask.clone(),
+                    status: parts.status.as_u16(),
+                    progress,
+                    back,
+                };
+                let body = ResponseBody::new(body, Box::new(done), admission.limits.response_bytes, idle, end);
+                return Ok(http::Response::from_parts(parts, body));
+            }
+            Ok(Err(error)) => {
+                let refusal = match error {
+                    Error::Header | Error::Method => Some(rule::HEADER),
+                    Error::Certificate => Some(rule::CERTIFICATE),
+                    Error::RequestHeaderSection | Error::RequestBodySize(_) => Some(rule::LIMIT),
+                    _ => None,
+                };
+                (error, refusal)
+            }
+            Err(_) => (Error::ResponseTimeout, None),
+        };
+        if let Some(refusal) = refusal {
+            policy.refused(Some(&target.ask), "", refusal);
+        }
+        let bytes_up = progress.bytes.load(Ordering::Relaxed);
+        policy.done(&target.ask, &Report { bytes_up, duration: progress.elapsed(), ..Report::default() });
+        Err(error)
+    }
+
+    async fn exchange(
+        &self,
+        policy: &Arc<dyn Policy>,
+        target: &Target,
+        admission: &Admission,
+        request: Request,
+        progress: &Arc<Progress>,
+    ) -> Outcome<(Sent, Duration)> {
+        let limits = &admission.limits;
+        let shorter = |own: Option<Duration>, limit: Duration| own.map_or(limit, |own| own.min(limit));
+        let (connect, idle) = (shorter(request.connect, limits.connect), shorter(request.idle, limits.idle));
+        let first_byte = shorter(request.first_byte, limits.first_byte);
+        check_headers(&request.headers, limits.header_count, limits.header_bytes)?;
+        let mut message = build(target, admission, request, progress)?;
+        let origin = origin(target);
+        self.pool.sweep(self.options.keep_alive);
+        while let Some(mut kept) = self.pool.take(&origin, self.options.keep_alive) {
+            if !kept.is_usable().await {
+                continue;
+            }
+            // What was allowed for the last request may have been taken back since.
+            if policy.addresses(&target.ask, &[kept.address]).is_empty() {
+                return Err(Error::AddressDenied);
+            }
+            match attempt(kept, message, target, progress, first_byte).await? {
+                Attempt::Sent(sent) => return Ok((sent, idle)),
+                Attempt::Unsent(unsent) => message = *unsent,
+            }
+        }
+        let fresh = self.connect(policy.as_ref(), target, limits, Instant::now() + connect).await?;
+        match attempt(fresh, message, target, progress, first_byte).await? {
+            Attempt::Sent(sent) => Ok((sent, idle)),
+            Attempt::Unsent(_) => Err(Error::Terminated),
+        }
+    }
+
+    async fn connect(
+        &self,
+        policy: &dyn Policy,
+        target: &Target,
+        limits: &Limits,
+        end: Instant,
+    ) -> Outcome<Connection> {
+        let found = match literal(&target.ask.host) {
+            Some(address) => vec![address],
+            None => match tokio::time::timeout_at(end.into(), self.names.find(&target.ask.host)).await {
+                Ok(found) => found?,
+                Err(_) => return Err(Error::DnsTimeout),
+            },
+        };
+        if found.is_empty() {
+            return Err(Error::Dns("the name has no address".into()));
+        }
+        let allowed = policy.addresses(&target.ask, &found);
+        if allowed.is_empty() {
+            return Err(Error::AddressDenied);
+        }
+        let permit = match tokio::time::timeout_at(end.into(), self.slots.clone().acquire_owned()).await {
+            Ok(Ok(permit)) => permit,
+            _ => return Err(Error::Connections),
+        };
+        open(target, &allowed, &self.trust, limits, end, permit).await
+    }
+
+    /// The addresses of a name, for who connects by other means; nobody was asked.
+    pub async fn resolve(&self, host: &str) -> Outcome<Vec<IpAddr>> {
+        match literal(host) {
+            Some(address) => Ok(vec![address]),
+            None => self.names.find(host).await,
+        }
+    }
+}
+
+fn origin(target: &Target) -> Origin {
+    Origin { tls: target.is_tls(), host: target.ask.host.clone(), port: target.ask.port }
+}
+
+fn literal(host: &str) -> Option<IpAddr> {
+    match host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
+        Some(inside) => inside.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        None => host.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
+    }
+}
+
+/// The message as it leaves, from the parts that were decided.
+fn build(
+    target: &Target,
+    admission: &Admission,
+    request: Request,
+    progress: &Arc<Progress>,
+) -> Outcome<http::Request<Outgoing>> {
+    let bytes_max = admission.limits.request_bytes;
+    let mut message = http::Request::new(Outgoing { inner: request.body, progress: progress.clone(), bytes_max });
+    *message.method_mut() = Method::from_bytes(target.ask.method.as_bytes()).map_err(|_| Error::Method)?;
+    *message.headers_mut() = request.headers;
+    for (name, value) in &admission.headers {
+        message.headers_mut().insert(name, value.clone());
+    }
+    Ok(message)
+}
+
+/// Puts a message into the form that the connection's version of HTTP wants.
+fn address(message: &mut http::Request<Outgoing>, sender: &Sender, target: &Target) -> Outcome<()> {
+    let builder = match sender {
+        Sender::Http1(_) => Uri::builder().path_and_query(target.path_and_query()),
+        Sender::Http2(_) => Uri::builder()
+            .scheme(target.ask.scheme.as_str())
+            .authority(target.authority())
+            .path_and_query(target.path_and_query()),
+    };
+    *message.uri_mut() = builder.build().map_err(|_| Error::Uri)?;
+    message.headers_mut().remove(header::HOST);
+    if let Sender::Http1(_) = sender {
+        let host = HeaderValue::from_str(&target.authority()).map_err(|_| Error::Uri)?;
+        message.headers_mut().insert(header::HOST, host);
+        *message.version_mut() = Version::HTTP_11;
+    } else {
+        *message.version_mut() = Version::HTTP_2;
+    }
+    Ok(())
+}
+
+async fn attempt(
+    mut connection: Connection,
+    mut message: http::Request<Outgoing>,
+    target: &Target,
+    progress: &Arc<Progress>,
+    first_byte: Duration,
+) -> Outcome<Attempt> {
+    address(&mut message, &connection.sender, target)?;
+    let waits = Instant::now();
+    let result = {
+        let sent = async {
+            match &mut connection.sender {
+                Sender::Http1(sender) => sender.try_send_request(message).await,
+                Sender::Http2(sender) => sender.try_send_request(message).await,
+            }
+        };
+        let mut sent = std::pin::pin!(sent);
+        loop {
+            // The wait begins when the request's body stops moving.
+            let until = progress.last().max(waits) + first_byte;
+            match tokio::time::timeout_at(until.into(), sent.as_mut()).await {
+                Ok(result) => break result,
+                Err(_) if progress.last().max(waits) + first_byte > Instant::now() => {}
+                Err(_) => return Err(Error::ResponseTimeout),
+            }
+        }
+    };
+    match result {
+        Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            Err(Error::Protocol("the server switches to another protocol".into()))
+        }
+        Ok(response) => Ok(Attempt::Sent(Sent { response, connection })),
+        Err(mut failed) => match failed.take_message() {
+            Some(message) => Ok(Attempt::Unsent(Box::new(message))),
+            None => Err(failed.into_error().into()),
+        },
+    }
+}

@@ -1,0 +1,23 @@
+//! HTTP and names, on the way out: the one path by which bytes of a guest leave for the network.
+//!
+//! A request is parsed once and rebuilt from its parts; a `Policy` says whether it may go; its name is resolved; the
+//! policy says to which of the addresses; the connection is made to such an address and stays with it. TLS verifies
+//! the name that was allowed. Everything has a limit. There are no proxies, no netrc, no cookies, and nothing of the
+//! environment but where the system keeps its roots.
+//!
+//! This crate knows HTTP, TLS and DNS; it knows no plugins, capabilities or policies.
+
+mod body;
+mod client;
+mod connection;
+mod error;
+mod policy;
+mod resolve;
+mod target;
+mod tls;
+
+pub use body::{BoxedBody, ResponseBody};
+pub use client::{Client, Egress, Options, Request, Sending, empty};
+pub use error::{Error, Outcome};
+pub use policy::{Admission, Ask, Limits, Policy, Report, rule};
+pub use target::Target;

@@ -1,0 +1,222 @@
+#include "services/http.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "base/wire.h"
+
+namespace cordon::services {
+namespace {
+
+using policy::AddressClass;
+using policy::Capability;
+
+// Rules of the way out (bridge/net, policy.rs).
+constexpr std::array<std::string_view, 4> kRules = {"http:url", "http:header", "http:certificate", "http:limit"};
+constexpr std::size_t kAddressesMax = 64;
+
+int HexDigit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+// A path as a server that decodes it, again and again, would see it at last; without dots.
+std::string DecodedPath(std::string_view path) {
+  std::string text(path);
+  for (int round = 0; round < 4 && text.find('%') != std::string::npos; ++round) {
+    std::string decoded;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      const bool escape = text[i] == '%' && i + 2 < text.size() && HexDigit(text[i + 1]) >= 0 &&
+                          HexDigit(text[i + 2]) >= 0;
+      decoded += escape ? static_cast<char>(HexDigit(text[i + 1]) * 16 + HexDigit(text[i + 2])) : text[i];
+      if (escape) i += 2;
+    }
+    if (decoded == text) break;
+    text = std::move(decoded);
+  }
+  std::replace(text.begin(), text.end(), '\\', '/');
+  std::vector<std::string_view> kept;
+  std::string_view rest = text;
+  bool folder = false;
+  while (!rest.empty()) {
+    rest.remove_prefix(1);
+    const std::size_t slash = rest.find('/');
+    const std::string_view segment = rest.substr(0, slash);
+    folder = segment.empty() || segment == "." || segment == "..";
+    if (segment == ".." && !kept.empty()) kept.pop_back();
+    if (!folder) kept.push_back(segment);
+    rest.remove_prefix(slash == std::string_view::npos ? rest.size() : slash);
+  }
+  std::string normal;
+  for (std::string_view segment : kept) normal += "/" + std::string(segment);
+  return folder || normal.empty() ? normal + "/" : normal;
+}
+
+void PutResult(wire::Writer& out, const EgressLimits& limits) {
+  out.U8(0);
+  for (const Duration limit : {limits.connect, limits.first_byte, limits.idle, limits.total}) {
+    out.U64(static_cast<std::uint64_t>(limit.count()));
+  }
+  out.U32(limits.header_count);
+  out.U32(limits.header_bytes);
+  out.U64(limits.request_bytes);
+  out.U64(limits.response_bytes);
+}
+
+HostReply Refused(Code code) {
+  HostReply reply;
+  wire::Writer out(reply.payload);
+  out.U8(1);
+  const auto refusal = code == Code::kAuditUnavailable ? EgressRefusal::kAuditUnavailable : EgressRefusal::kNotGranted;
+  out.U32(static_cast<std::uint32_t>(refusal));
+  return reply;
+}
+
+}  // namespace
+
+struct EgressService::Request {
+  std::string_view method, scheme, host;
+  std::uint16_t port = 0;
+  std::string_view path;
+
+  static Request Read(wire::Reader& in) {
+    Request request;
+    request.method = in.String();
+    request.scheme = in.String();
+    request.host = in.String();
+    request.port = in.U16();
+    request.path = in.String();
+    return request;
+  }
+
+  Result<Capability> Asked(std::string_view as_path) const {
+    return policy::MakeHttpRequest(method, scheme, host, port, as_path);
+  }
+  // For the audit: a query may hold what is nobody's business.
+  std::string Url() const {
+    if (host.empty()) return {};
+    const std::uint16_t usual = scheme == "https" ? 443 : 80;
+    return std::string(scheme) + "://" + std::string(host) + (port == usual ? "" : ":" + std::to_string(port)) +
+           std::string(path);
+  }
+  std::string CapabilityText() const {
+    const auto asked = Asked(path);
+    return asked ? asked->ToString() : "http:" + std::string(method) + ":" + Url();
+  }
+};
+
+HostReply EgressService::Call(const Caller& caller, std::string_view function, std::span<const std::uint8_t> payload) {
+  wire::Reader in(payload);
+  const Request request = Request::Read(in);
+  std::vector<std::string_view> found;
+  std::string_view target, rule;
+  if (function == "addresses") {
+    const std::uint32_t count = in.Count(4);
+    for (std::uint32_t i = 0; i < count && in.ok(); ++i) found.push_back(in.String());
+  } else if (function == "report") {
+    target = in.String();
+    rule = in.String();
+  } else if (function == "done") {
+    in.U16();
+    bytes_up_ += in.U64();
+    bytes_down_ += in.U64();
+    in.U64();
+    ++requests_;
+  } else if (function != "admit") {
+    return Trap(Code::kLink, "nothing answers " + std::string(kEgressInterface) + "#" + std::string(function));
+  }
+  if (const Status read = in.Finish(); !read) return Trap(Code::kInvalid, read.error().message);
+  if (found.size() > kAddressesMax) return Trap(Code::kLimit, "too many addresses");
+  if (function == "admit") return Admit(caller, request);
+  if (function == "addresses") return Addresses(caller, request, found);
+  if (function == "report") return Report(caller, request, target, rule);
+  return {};
+}
+
+HostReply EgressService::Admit(const Caller& caller, const Request& request) const {
+  auto asked = request.Asked(request.path);
+  if (!asked) {
+    return Refused(guard_.Refuse(caller, request.CapabilityText(), request.Url(), "http:host").code);
+  }
+  // What a server may make of an encoded path has to be allowed as well.
+  if (request.path.find('%') != std::string_view::npos || request.path.find("//") != std::string_view::npos) {
+    auto decoded = request.Asked(DecodedPath(request.path));
+    if (decoded && !guard_.authority().Decide(*decoded).allowed()) asked = std::move(decoded);
+  }
+  const policy::Decision decision = guard_.Check(caller, *asked, request.Url());
+  if (!decision.allowed()) return Refused(decision.code);
+  HostReply reply;
+  wire::Writer out(reply.payload);
+  PutResult(out, options_.limits);
+  std::vector<const InjectedHeader*> added;
+  for (const InjectedHeader& header : options_.headers) {
+    if (header.where.Covers(*asked)) added.push_back(&header);
+  }
+  out.Count(added.size());
+  for (const InjectedHeader* header : added) {
+    out.String(header->name);
+    out.String(header->value);
+  }
+  return reply;
+}
+
+std::string EgressService::RuleAgainst(const Request& request, std::string_view address) const {
+  const auto what = policy::ClassOf(address);
+  if (!what) return "net:unknown";
+  if (*what == AddressClass::kPublic) return {};
+  const std::string rule = "net:" + std::string(policy::AddressClassName(*what));
+  if (*what == AddressClass::kMetadata || *what == AddressClass::kUnspecified) return rule;
+  const bool is_v6 = address.find(':') != std::string_view::npos;
+  // An address that a grant names is the operator's word; the request was covered by it.
+  if (request.host == (is_v6 ? "[" + std::string(address) + "]" : std::string(address))) return {};
+  const auto block = policy::AddressBlock::Parse(address);
+  const auto holds = [&](const policy::AddressBlock& allowed) { return block && allowed.Holds(*block); };
+  if (std::ranges::any_of(options_.private_blocks, holds)) return {};
+  const std::string host = is_v6 ? "[" + std::string(address) + "]" : std::string(address);
+  const auto socket =
+      policy::MakeSocket("tcp://" + host + ":" + std::to_string(request.port), policy::SocketUse::kConnect);
+  if (socket && guard_.authority().Decide(*socket).allowed()) return {};
+  return rule;
+}
+
+HostReply EgressService::Addresses(const Caller& caller, const Request& request,
+                                   std::span<const std::string_view> found) const {
+  std::vector<std::uint32_t> allowed;
+  std::string first_rule, refused;
+  for (std::uint32_t i = 0; i < found.size(); ++i) {
+    const std::string rule = RuleAgainst(request, found[i]);
+    if (rule.empty()) {
+      allowed.push_back(i);
+      continue;
+    }
+    if (first_rule.empty()) first_rule = rule;
+    if (refused.size() < 256) refused += (refused.empty() ? "" : ", ") + std::string(found[i]);
+  }
+  if (allowed.empty()) {
+    guard_.Refuse(caller, request.CapabilityText(), request.Url() + " at " + refused,
+                  first_rule.empty() ? "net:unknown" : first_rule);
+  }
+  HostReply reply;
+  wire::Writer out(reply.payload);
+  out.Count(allowed.size());
+  for (const std::uint32_t index : allowed) out.U32(index);
+  return reply;
+}
+
+HostReply EgressService::Report(const Caller& caller, const Request& request, std::string_view target,
+                                std::string_view rule) const {
+  const bool known = std::ranges::find(kRules, rule) != kRules.end();
+  const std::string url = request.Url();
+  const std::string aim(target);
+  const std::string shown = url.empty() || aim.empty() ? url + aim : url + " to " + aim;
+  const policy::Decision decision =
+      guard_.Refuse(caller, url.empty() ? "http" : request.CapabilityText(), shown, known ? rule : "http:unknown");
+  if (decision.code == Code::kAuditUnavailable) return Trap(decision.code, "the audit cannot be written");
+  return {};
+}
+
+EgressTotals EgressService::totals() const { return {requests_.load(), bytes_up_.load(), bytes_down_.load()}; }
+
+}  // namespace cordon::services

@@ -1,0 +1,79 @@
+// Decides over what leaves for the network. The engine's one way out (bridge/net) sends; this service says whether, to
+// which addresses, within which limits, and with which headers that the guest never sees.
+//
+// Interface "cordon:host/egress", not importable by guests. Payloads (docs/formats/wire.md), where `request` is
+// method: string, scheme: string, host: string, port: u16, path: string, in the form in which it would be sent:
+//   admit(request) -> result<admission, EgressRefusal as u32>, with admission:
+//     connect, first-byte, idle, total: u64 nanoseconds; header-count, header-bytes: u32;
+//     request-bytes, response-bytes: u64; headers: list<tuple<string, string>>
+//   addresses(request, found: list<string>) -> list<u32>: the indices of those that it may go to
+//   report(request, target: string, rule: string): the way out refused by itself; audited as one denial
+//   done(request, status: u16, bytes-up: u64, bytes-down: u64, duration: u64 nanoseconds)
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/units.h"
+#include "policy/network.h"
+#include "services/router.h"
+
+namespace cordon::services {
+
+inline constexpr std::string_view kEgressInterface = "cordon:host/egress";
+
+enum class EgressRefusal : std::uint32_t { kNotGranted = 0, kAuditUnavailable = 1 };
+
+struct EgressLimits {
+  Duration connect = std::chrono::seconds(5);
+  Duration first_byte = std::chrono::seconds(15);
+  Duration idle = std::chrono::seconds(15);    // between two pieces of a body
+  Duration total = std::chrono::minutes(2);    // and never beyond the call
+  std::uint32_t header_count = 100;            // of a request, and of a response
+  std::uint32_t header_bytes = 32 << 10;
+  std::uint64_t request_bytes = 8 << 20;
+  std::uint64_t response_bytes = 8 << 20;
+};
+
+// A header that the host adds to requests that `where` covers.
+struct InjectedHeader {
+  policy::Capability where;  // of the kind http
+  std::string name, value;
+};
+
+struct EgressOptions {
+  EgressLimits limits;
+  std::vector<policy::AddressBlock> private_blocks;  // that granted names may lead to, though they are not public
+  std::vector<InjectedHeader> headers;
+};
+
+// What a plugin's requests came to.
+struct EgressTotals {
+  std::uint64_t requests = 0, bytes_up = 0, bytes_down = 0;
+};
+
+// Thread-safe.
+class EgressService final : public HostService {
+ public:
+  // `guard` must outlive the service.
+  EgressService(const Guard& guard, EgressOptions options) : guard_(guard), options_(std::move(options)) {}
+  std::string_view interface_name() const override { return kEgressInterface; }
+  HostReply Call(const Caller& caller, std::string_view function, std::span<const std::uint8_t> payload) override;
+  EgressTotals totals() const;
+
+ private:
+  struct Request;
+  HostReply Admit(const Caller& caller, const Request& request) const;
+  HostReply Addresses(const Caller& caller, const Request& request, std::span<const std::string_view> found) const;
+  HostReply Report(const Caller& caller, const Request& request, std::string_view target, std::string_view rule) const;
+  // Empty, or the rule by which a request may not go to an address.
+  std::string RuleAgainst(const Request& request, std::string_view address) const;
+  const Guard& guard_;
+  EgressOptions options_;
+  std::atomic<std::uint64_t> requests_{0}, bytes_up_{0}, bytes_down_{0};
+};
+
+}  // namespace cordon::services
