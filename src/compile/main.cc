@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
@@ -32,16 +33,20 @@ std::uint64_t Number(std::string_view text) {
   return number;
 }
 
-bool Limit(__rlimit_resource_t what, std::uint64_t value) {
-  const rlimit limit = {value, value};
+// Never above what the host itself may have.
+bool Limit(__rlimit_resource_t what, std::uint64_t soft, std::uint64_t hard) {
+  rlimit limit{};
+  if (::getrlimit(what, &limit) != 0) return false;
+  limit = {std::min<rlim_t>(soft, limit.rlim_max), std::min<rlim_t>(hard, limit.rlim_max)};
   return ::setrlimit(what, &limit) == 0;
 }
+bool Limit(__rlimit_resource_t what, std::uint64_t value) { return Limit(what, value, value); }
 
 bool SetLimits(char** argv) {
   const std::uint64_t cpu = Number(argv[kCpuSeconds]);
-  const rlimit cpu_limit = {cpu, cpu + 5};  // the soft limit's signal says which one it was
   return ::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-         ::prctl(PR_SET_DUMPABLE, 0) == 0 && ::setrlimit(RLIMIT_CPU, &cpu_limit) == 0 &&
+         ::prctl(PR_SET_DUMPABLE, 0) == 0 &&
+         Limit(RLIMIT_CPU, cpu, cpu + 5) &&  // the soft limit's signal says which one it was
          Limit(RLIMIT_AS, Number(argv[kSpace])) && Limit(RLIMIT_FSIZE, Number(argv[kOutput]) + sizeof(CompileAnswer)) &&
          Limit(RLIMIT_NOFILE, 16) && Limit(RLIMIT_CORE, 0) && Limit(RLIMIT_MEMLOCK, 0);
 }

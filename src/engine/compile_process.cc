@@ -40,7 +40,8 @@ class Child {
   static Result<Child> Start(const CompileRequest& request, int wasm_fd, int answer_fd) {
     // High numbers first: a descriptor of the child must not be overwritten by another's dup2.
     const UniqueFd wasm(::fcntl(wasm_fd, F_DUPFD_CLOEXEC, 10)), answer(::fcntl(answer_fd, F_DUPFD_CLOEXEC, 10));
-    if (!wasm || !answer) return Fail(CannotStart(ErrnoText(errno)));
+    // EINVAL: the limit is below the number that is asked for.
+    if (!wasm || !answer) return Fail(CannotStart(ErrnoText(errno == EINVAL ? EMFILE : errno)));
     std::vector<std::string> words = Words(request);
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());

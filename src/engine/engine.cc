@@ -47,7 +47,13 @@ Result<std::shared_ptr<const Engine>> Engine::Create(const EngineOptions& option
   cordon_engine* made = nullptr;
   cordon_error* error = nullptr;
   const cordon_status status = cordon_engine_new(&raw_options, &made, &error);
-  if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));
+  if (status != CORDON_STATUS_OK) {
+    Error refused = TakeError(status, error);
+    if (refused.code == Code::kMemory) {
+      refused.remedy = "allow the process more (ulimit -v), or plugins less memory (plugins.limits.memory)";
+    }
+    return Fail(std::move(refused));
+  }
   std::shared_ptr<Engine> engine(new Engine);
   engine->options_ = options;
   engine->raw_ = new Raw{made};

@@ -144,7 +144,13 @@ impl Engine {
             options.small_address_space = true;
             made = wasmtime::Engine::new(&config(&options));
         }
-        let wasm = made.map_err(|e| Fault::new(Kind::Internal, format!("cannot make the engine: {e:#}")))?;
+        // The pool reserves what all instances may have together: where that is too much, fewer live at once.
+        while made.is_err() && options.max_instances > 1 {
+            options.max_instances /= 2;
+            made = wasmtime::Engine::new(&config(&options));
+        }
+        let wasm = made
+            .map_err(|e| Fault::new(Kind::Memory, format!("there are not enough addresses for the engine: {e:#}")))?;
         if !options.checked_traps {
             HANDLERS.get_or_init(handlers);
         }
