@@ -141,8 +141,10 @@ class Builder:
 
     def rust_tests(self) -> None:
         say("the guests of the tests that are in Rust")
-        self.cargo_build(TESTS, "--release", "--target", WASI, "-p", "conformance", "-p", "files", "-p", "http")
-        for name in ("conformance", "files", "http"):
+        names = ("conformance", "files", "http", "sockets")
+        packages = [argument for name in names for argument in ("-p", name)]
+        self.cargo_build(TESTS, "--release", "--target", WASI, *packages)
+        for name in names:
             shutil.copyfile(self.target_dir / WASI / "release" / f"{name}.wasm", self.into / f"{name}.wasm")
         self.cargo_build(TESTS, "--release", "--target", BARE, "-p", "bench", "-p", "logging", "-p", "shop")
         for name in ("bench", "logging", "shop"):

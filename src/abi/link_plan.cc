@@ -16,7 +16,6 @@ namespace {
 using policy::Kind;
 using wit::Item;
 
-constexpr std::string_view kHttpTypes = "wasi:http/types";
 constexpr std::string_view kWasiResources[] = {
     "error", "pollable", "input-stream", "output-stream", "terminal-input", "terminal-output", "descriptor",
     "directory-entry-stream",
@@ -27,6 +26,11 @@ constexpr std::string_view kWasiResources[] = {
     // wasi:sockets
     "network", "tcp-socket", "udp-socket", "incoming-datagram-stream", "outgoing-datagram-stream",
     "resolve-address-stream"};
+
+// Interfaces whose resources do nothing by themselves.
+bool IsHolder(std::string_view name) {
+  return name == "wasi:http/types" || name == "wasi:sockets/network" || name == "wasi:sockets/instance-network";
+}
 
 // The kind of capability that an interface stands for, and what a grant of it looks like.
 struct Need {
@@ -126,7 +130,7 @@ class Planner {
   std::string WithdrawnCommand(Kind kind) const;
   void Gate(Kind kind, const Need& need, std::string_view wasi_name);
   bool IsDeniedNetwork(const InterfaceName& name, const Need& need) const;
-  void GateHttpTypes(const Need& need);
+  void GateHolder(const Need& need, std::string_view wasi_name);
   void GateFiles(const Need& need);
   void GateEnvironment(const Need& need);
   void LinkWasi(std::string_view name);
@@ -229,19 +233,20 @@ void Planner::Gate(Kind kind, const Need& need, std::string_view wasi_name) {
 // What denies has no need of the engine's own shapes: a stub has the guest's.
 bool Planner::IsDeniedNetwork(const InterfaceName& name, const Need& need) const {
   const bool is_network = need.kind == Kind::kHttp || need.kind == Kind::kSockets;
-  return is_network && !authority_.Allows(*need.kind) && name.name != kHttpTypes;
+  return is_network && !authority_.Allows(*need.kind) && !IsHolder(name.name);
 }
 
-// What only holds requests is linked in front of a stub too: a guest can then make a request, and is told that
-// it is denied, where a stub of a constructor could do nothing but end the call.
-void Planner::GateHttpTypes(const Need& need) {
-  const policy::Ruling* ruling = authority_.RulingFor(Kind::kHttp);
-  if (authority_.Allows(Kind::kHttp) || !WantsStub(ruling) || !StubObstacle().empty()) {
-    return Gate(Kind::kHttp, need, kHttpTypes);
+// What only holds requests, or stands for a network, is linked in front of a stub too: a guest can then ask, and is
+// told that it is denied, where a stub of a constructor could do nothing but end the call.
+void Planner::GateHolder(const Need& need, std::string_view wasi_name) {
+  const policy::Ruling* ruling = authority_.RulingFor(*need.kind);
+  if (authority_.Allows(*need.kind) || !WantsStub(ruling) || !StubObstacle().empty()) {
+    return Gate(*need.kind, need, wasi_name);
   }
   OfferGrant(need);
-  LinkWasi(kHttpTypes);
-  Set(LinkState::kLinkedEmpty, ruling->rule, "optional and not granted (http): every request is denied");
+  LinkWasi(wasi_name);
+  Set(LinkState::kLinkedEmpty, ruling->rule,
+      "optional and not granted (" + std::string(policy::KindName(*need.kind)) + "): every use of it is denied");
 }
 
 void Planner::GateFiles(const Need& need) {
@@ -314,7 +319,7 @@ void Planner::DecideWasi(const InterfaceName& name, const Need& need) {
     LinkWasi(name.name);
     return *need.kind == Kind::kFiles ? GateFiles(need) : GateEnvironment(need);
   }
-  if (name.name == kHttpTypes) return GateHttpTypes(need);
+  if (IsHolder(name.name)) return GateHolder(need, name.name);
   Gate(*need.kind, need, name.name);
 }
 

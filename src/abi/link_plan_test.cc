@@ -163,26 +163,35 @@ TEST(LinkPlan, AnOptionalPermissionGetsAStubThatHoldsNothing) {
   EXPECT_NE(Of(strict, "wasi:sockets").message.find("`link: strict` forbids a stub"), std::string::npos);
 }
 
-TEST(LinkPlan, AStubStandsInForAnInterfaceOfResourcesAlone) {
+TEST(LinkPlan, WhatHoldsNothingIsThereForAnOptionalNetwork) {
   Guest g;
   g.Imports({Types::Interface("wasi:sockets/network@0.2.0", {}, {"network"})});
   const LinkPlan plan = Planned(g.contract, Given({Ask("net:tcp:db.internal:5432", Need::kOptional)}));
+  EXPECT_EQ(plan.decisions[0].state, LinkState::kLinkedEmpty);
+  EXPECT_EQ(plan.spec.wasi, std::vector<std::string>{"wasi:sockets/network"});
+  EXPECT_TRUE(plan.spec.stubs.empty());
+  EXPECT_FALSE(Planned(g.contract, Nothing()).complete());
+}
+
+TEST(LinkPlan, AStubStandsInForAnInterfaceOfResourcesAlone) {
+  Guest g;
+  g.Imports({Types::Interface("wasi:messaging/types@0.2.0", {}, {"message"})});
+  const LinkPlan plan = Planned(g.contract, Given({Ask("msg:send:alerts", Need::kOptional)}));
   EXPECT_TRUE(plan.complete());
   ASSERT_EQ(plan.spec.stubs.size(), 1u);
-  EXPECT_EQ(plan.spec.stubs[0].interface_name, "wasi:sockets/network@0.2.0");
+  EXPECT_EQ(plan.spec.stubs[0].interface_name, "wasi:messaging/types@0.2.0");
   EXPECT_EQ(plan.spec.stubs[0].function, "");
 }
 
 // What a grant would give is not what this build can hold a plugin to: it is never linked, whoever granted it.
 TEST(LinkPlan, AGrantOfWhatCannotBeEnforcedLinksNothing) {
   Guest g;
-  g.Imports({g.Lookup()});
-  const LinkPlan plan =
-      Planned(g.contract, Given({Ask("net:tcp:db.internal:5432", Need::kRequired)}, {"net:tcp:db.internal:5432"}));
+  g.Imports({Types::Interface("wasi:messaging/producer@0.2.0", {Types::Function("send", {{"to", g.str}})})});
+  const LinkPlan plan = Planned(g.contract, Given({Ask("msg:send:alerts", Need::kRequired)}, {"msg:send:alerts"}));
   EXPECT_FALSE(plan.complete());
   EXPECT_TRUE(plan.spec.wasi.empty());
   EXPECT_EQ(plan.decisions[0].rule, "unenforceable");
-  EXPECT_EQ(plan.decisions[0].grant, "net:tcp:db.internal:5432");
+  EXPECT_EQ(plan.decisions[0].grant, "msg:send:alerts");
 }
 
 TEST(LinkPlan, VersionsOfWasi) {

@@ -21,7 +21,7 @@ struct KindRow {
 constexpr std::array<KindRow, kKindCount> kKinds = {{
     {Kind::kFiles, "files", "fs", true},
     {Kind::kHttp, "http", "http", true},
-    {Kind::kSockets, "sockets", "net", false},
+    {Kind::kSockets, "sockets", "net", true},
     {Kind::kEnvironment, "environment", "env", true},
     {Kind::kSecrets, "secrets", "secret", false},
     {Kind::kConfig, "config", "config", false},

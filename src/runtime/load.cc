@@ -7,6 +7,7 @@
 #include "services/files.h"
 #include "services/http.h"
 #include "services/log.h"
+#include "services/sockets.h"
 
 namespace cordon::runtime {
 namespace {
@@ -359,11 +360,13 @@ Status Loader::SetUpServices() {
 
 // A plugin whose requests are all denied has no way to the network at all.
 Status Loader::SetUpNetwork(PluginServices& services) {
-  if (!plugin_->authority.Allows(policy::Kind::kHttp)) return {};
+  const policy::Authority& authority = plugin_->authority;
+  if (!authority.Allows(policy::Kind::kHttp) && !authority.Allows(policy::Kind::kSockets)) return {};
   const manifest::Config& config = host_.options.config;
   CORDON_ASSIGN(const engine::NetworkOptions network, NetworkOptionsOf(config.network));
   CORDON_ASSIGN(plugin_->instance.network, engine::Network::Create(network));
   CORDON_ASSIGN(services::EgressOptions egress, EgressOptionsOf(config, plugin_->source.name));
+  services.router->Add(std::make_unique<services::SocketsService>(*services.guard, egress.private_blocks));
   services.router->Add(std::make_unique<services::EgressService>(*services.guard, std::move(egress)));
   return {};
 }

@@ -5,11 +5,11 @@
 #include <optional>
 
 #include "base/wire.h"
+#include "services/addresses.h"
 
 namespace cordon::services {
 namespace {
 
-using policy::AddressClass;
 using policy::Capability;
 
 // Rules of the way out (bridge/net, policy.rs).
@@ -19,6 +19,7 @@ constexpr std::size_t kAddressesMax = 64;
 int HexDigit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   return -1;
 }
 
@@ -162,23 +163,12 @@ HostReply EgressService::Admit(const Caller& caller, const Request& request) con
   return reply;
 }
 
-std::string EgressService::RuleAgainst(const Request& request, std::string_view address) const {
-  const auto what = policy::ClassOf(address);
-  if (!what) return "net:unknown";
-  if (*what == AddressClass::kPublic) return {};
-  const std::string rule = "net:" + std::string(policy::AddressClassName(*what));
-  if (*what == AddressClass::kMetadata || *what == AddressClass::kUnspecified) return rule;
-  const bool is_v6 = address.find(':') != std::string_view::npos;
+std::string EgressService::RuleFor(const Request& request, std::string_view address) const {
+  const std::string rule = RuleAgainst(guard_.authority(), options_.private_blocks, address);
+  if (rule.empty() || rule == "net:metadata" || rule == "net:unspecified") return rule;
   // An address that a grant names is the operator's word; the request was covered by it.
-  if (request.host == (is_v6 ? "[" + std::string(address) + "]" : std::string(address))) return {};
-  const auto block = policy::AddressBlock::Parse(address);
-  const auto holds = [&](const policy::AddressBlock& allowed) { return block && allowed.Holds(*block); };
-  if (std::ranges::any_of(options_.private_blocks, holds)) return {};
-  const std::string host = is_v6 ? "[" + std::string(address) + "]" : std::string(address);
-  const auto socket =
-      policy::MakeSocket("tcp://" + host + ":" + std::to_string(request.port), policy::SocketUse::kConnect);
-  if (socket && guard_.authority().Decide(*socket).allowed()) return {};
-  return rule;
+  const bool is_v6 = address.find(':') != std::string_view::npos;
+  return request.host == (is_v6 ? "[" + std::string(address) + "]" : std::string(address)) ? std::string() : rule;
 }
 
 HostReply EgressService::Addresses(const Caller& caller, const Request& request,
@@ -186,7 +176,7 @@ HostReply EgressService::Addresses(const Caller& caller, const Request& request,
   std::vector<std::uint32_t> allowed;
   std::string first_rule, refused;
   for (std::uint32_t i = 0; i < found.size(); ++i) {
-    const std::string rule = RuleAgainst(request, found[i]);
+    const std::string rule = RuleFor(request, found[i]);
     if (rule.empty()) {
       allowed.push_back(i);
       continue;

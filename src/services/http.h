@@ -70,7 +70,7 @@ class EgressService final : public HostService {
   HostReply Addresses(const Caller& caller, const Request& request, std::span<const std::string_view> found) const;
   HostReply Report(const Caller& caller, const Request& request, std::string_view target, std::string_view rule) const;
   // Empty, or the rule by which a request may not go to an address.
-  std::string RuleAgainst(const Request& request, std::string_view address) const;
+  std::string RuleFor(const Request& request, std::string_view address) const;
   const Guard& guard_;
   EgressOptions options_;
   std::atomic<std::uint64_t> requests_{0}, bytes_up_{0}, bytes_down_{0};

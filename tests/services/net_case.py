@@ -72,6 +72,10 @@ class NetCase(unittest.TestCase):
                    "first-byte": first_byte, "between-bytes": between_bytes}
         return self.call("send", {"request": request}, *grants, plugin=plugin)
 
+    def ask(self, action, given, *grants):
+        """What one function of the guest `sockets` answers."""
+        return self.call(action, given, *grants, plugin=GUESTS / "sockets.wasm")
+
     def audit(self):
         path = self.state / "audit.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

@@ -17,8 +17,9 @@ class HttpServer:
     number). Requests are kept in `requests`, connections are counted in `connections`.
     """
 
-    def __init__(self, answer=lambda request, connection: OK, tls=None, address="127.0.0.1", port=0):
-        self.answer, self.tls = answer, tls
+    def __init__(self, answer=lambda request, connection: OK, tls=None, address="127.0.0.1", port=0,
+                 greeting=b""):
+        self.answer, self.tls, self.greeting = answer, tls, greeting
         self.requests, self.connections = [], 0
         self.listener = socket.create_server((address, port))
         self.port = self.listener.getsockname()[1]
@@ -37,6 +38,7 @@ class HttpServer:
     def serve(self, connection, number):
         with contextlib.suppress(OSError, ValueError, ssl.SSLError):
             connection.settimeout(30)
+            connection.sendall(self.greeting)
             if self.tls is not None:
                 connection = self.tls.wrap_socket(connection, server_side=True)
             with connection, connection.makefile("rb") as reader:

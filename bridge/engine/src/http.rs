@@ -206,7 +206,7 @@ fn read_admission(payload: &[u8]) -> Option<Admission> {
     Some(Admission { limits, headers })
 }
 
-fn read_choice(payload: &[u8], found: &[IpAddr]) -> Option<Vec<IpAddr>> {
+pub(crate) fn read_choice(payload: &[u8], found: &[IpAddr]) -> Option<Vec<IpAddr>> {
     let mut from = Answer(payload);
     let mut chosen = Vec::new();
     for _ in 0..from.u32()? {
@@ -214,6 +214,11 @@ fn read_choice(payload: &[u8], found: &[IpAddr]) -> Option<Vec<IpAddr>> {
     }
     from.end()?;
     Some(chosen)
+}
+
+/// A single truth value.
+pub(crate) fn read_yes(payload: &[u8]) -> bool {
+    payload == [1]
 }
 
 impl PortPolicy {

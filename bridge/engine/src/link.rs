@@ -4,6 +4,7 @@ use crate::engine::Engine;
 use crate::fault::{Fault, Kind, Outcome, classify};
 use crate::files::{self, FilesView};
 use crate::http;
+use crate::sockets;
 use crate::store::{Needs, Reply, State, WasiState};
 use crate::values::{HostParams, HostResults, Ignored, Reader, Shape, recycle};
 use std::sync::Arc;
@@ -167,6 +168,10 @@ fn link_wasi(l: &mut component::Linker<State>, name: &str, needs: &mut Needs) ->
         "wasi:http/outgoing-handler" => {
             (needs.http, needs.asynchronous) = (true, true);
             http::add_handler_to_linker(l)
+        }
+        name if name.starts_with("wasi:sockets/") => {
+            (needs.sockets, needs.asynchronous) = (true, true);
+            sockets::add_to_linker(l, name)
         }
         "wasi:random/random" => p2::random::random::add_to_linker::<State, WasiRandom>(l, |s| wasi(s).ctx.random()),
         "wasi:random/insecure" => p2::random::insecure::add_to_linker::<State, WasiRandom>(l, |s| wasi(s).ctx.random()),

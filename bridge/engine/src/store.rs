@@ -4,6 +4,7 @@ use crate::engine::Engine;
 use crate::fault::{Fault, Kind, Outcome};
 use crate::files::{FileHooks, Files, Mount};
 use crate::http::Http;
+use crate::sockets::Sockets;
 use crate::stdio::{Sink, SinkStream};
 use crate::ticker::{LongCall, TICK, clock_ns, monotonic_ns};
 use cordon_net::Egress;
@@ -273,6 +274,8 @@ pub struct WasiState {
     pub table: ResourceTable,
     pub files: Files,
     pub http: Option<Http>,
+    /// Without it no socket can be made and no name looked up.
+    pub sockets: Option<Sockets>,
 }
 
 pub struct State {
@@ -297,6 +300,7 @@ pub struct Needs {
     pub wasi: bool,
     pub p1: bool,
     pub http: bool,
+    pub sockets: bool,
     pub asynchronous: bool,
 }
 
@@ -350,6 +354,13 @@ impl State {
         if options.clock == Clock::Coarse {
             builder.wall_clock(CoarseWall).monotonic_clock(CoarseMonotonic(Instant::now()));
         }
+        let sockets = match (needs.sockets, &options.network, &self.port) {
+            (true, Some(network), Some(port)) => Some(Sockets::new(network.clone(), port.clone())),
+            _ => None,
+        };
+        if let Some(sockets) = &sockets {
+            sockets.open(&mut builder);
+        }
         let resources = (limits.handles as usize / 4).max(16);
         if needs.p1 {
             if !options.mounts.is_empty() {
@@ -364,7 +375,7 @@ impl State {
             let hooks = PortHooks { port: self.port.clone(), call_id: self.call_id };
             let files = Files::new(options.mounts, Box::new(hooks));
             let http = needs.http.then(|| Http::new(options.network, self.port.clone(), self.call_id));
-            self.wasi = Some(Box::new(WasiState { ctx: builder.build(), table, files, http }));
+            self.wasi = Some(Box::new(WasiState { ctx: builder.build(), table, files, http, sockets }));
         }
         self.stdout = Some(stdout);
         self.stderr = Some(stderr);

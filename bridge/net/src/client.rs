@@ -20,11 +20,19 @@ use tokio::sync::Semaphore;
 /// Where requests go: a client of this process, or one that it talks to.
 pub trait Egress: Send + Sync {
     fn send(self: Arc<Self>, policy: Arc<dyn Policy>, request: Request) -> Sending;
+    /// The addresses of a name in the form of `named`, for who connects by other means; nobody is asked.
+    fn resolve(self: Arc<Self>, name: String) -> Resolving;
 }
 
 pub type Sending = Pin<Box<dyn Future<Output = Outcome<http::Response<BoxedBody>>> + Send>>;
 
+pub type Resolving = Pin<Box<dyn Future<Output = Outcome<Vec<IpAddr>>> + Send>>;
+
 impl Egress for Client {
+    fn resolve(self: Arc<Self>, name: String) -> Resolving {
+        Box::pin(async move { self.names.find(&name).await })
+    }
+
     fn send(self: Arc<Self>, policy: Arc<dyn Policy>, request: Request) -> Sending {
         Box::pin(async move { Ok(Client::send(&self, &policy, request).await?.map(BodyExt::boxed_unsync)) })
     }
@@ -102,19 +110,17 @@ impl Pool {
     fn take(&self, origin: &Origin, keep: Duration) -> Option<Connection> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let idle = held.get_mut(origin)?;
-        while let Some(connection) = idle.pop() {
-            if connection.since.elapsed() > keep {
-                // The others are older.
-                idle.clear();
-                return None;
-            }
-            if let Some(shared) = connection.share() {
-                idle.push(connection);
-                return Some(shared);
-            }
-            return Some(connection);
+        let connection = idle.pop()?;
+        if connection.since.elapsed() > keep {
+            // The others are older.
+            idle.clear();
+            return None;
         }
-        None
+        if let Some(shared) = connection.share() {
+            idle.push(connection);
+            return Some(shared);
+        }
+        Some(connection)
     }
 
     fn put(&self, origin: Origin, mut connection: Connection) {
@@ -181,7 +187,7 @@ struct Sent {
 }
 
 enum Attempt {
-    Sent(Sent),
+    Sent(Box<Sent>),
     /// The connection was gone before anything was written.
     Unsent(Box<http::Request<Outgoing>>),
 }
@@ -312,13 +318,13 @@ impl Client {
                 return Err(Error::AddressDenied);
             }
             match attempt(kept, message, target, progress, first_byte).await? {
-                Attempt::Sent(sent) => return Ok((sent, idle)),
+                Attempt::Sent(sent) => return Ok((*sent, idle)),
                 Attempt::Unsent(unsent) => message = *unsent,
             }
         }
         let fresh = self.connect(policy.as_ref(), target, limits, Instant::now() + connect).await?;
         match attempt(fresh, message, target, progress, first_byte).await? {
-            Attempt::Sent(sent) => Ok((sent, idle)),
+            Attempt::Sent(sent) => Ok((*sent, idle)),
             Attempt::Unsent(_) => Err(Error::Terminated),
         }
     }
@@ -349,14 +355,6 @@ impl Client {
             _ => return Err(Error::Connections),
         };
         open(target, &allowed, &self.trust, limits, end, permit).await
-    }
-
-    /// The addresses of a name, for who connects by other means; nobody was asked.
-    pub async fn resolve(&self, host: &str) -> Outcome<Vec<IpAddr>> {
-        match literal(host) {
-            Some(address) => Ok(vec![address]),
-            None => self.names.find(host).await,
-        }
     }
 }
 
@@ -440,7 +438,7 @@ async fn attempt(
         Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             Err(Error::Protocol("the server switches to another protocol".into()))
         }
-        Ok(response) => Ok(Attempt::Sent(Sent { response, connection })),
+        Ok(response) => Ok(Attempt::Sent(Box::new(Sent { response, connection }))),
         Err(mut failed) => match failed.take_message() {
             Some(message) => Ok(Attempt::Unsent(Box::new(message))),
             None => Err(failed.into_error().into()),

@@ -1,6 +1,7 @@
 //! Why a request came to nothing.
 
 use std::fmt;
+use std::io::ErrorKind;
 
 /// Every way in which a request fails. What was denied is told apart from what did not work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +80,11 @@ impl From<hyper::Error> for Error {
         while let Some(cause) = source {
             if let Some(own) = cause.downcast_ref::<Error>() {
                 return own.clone();
+            }
+            match cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind) {
+                Some(ErrorKind::UnexpectedEof) => return Error::Incomplete,
+                Some(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => return Error::Terminated,
+                _ => {}
             }
             source = cause.source();
         }

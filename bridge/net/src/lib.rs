@@ -17,7 +17,7 @@ mod target;
 mod tls;
 
 pub use body::{BoxedBody, ResponseBody};
-pub use client::{Client, Egress, Options, Request, Sending, empty};
+pub use client::{Client, Egress, Options, Request, Resolving, Sending, empty};
 pub use error::{Error, Outcome};
 pub use policy::{Admission, Ask, Limits, Policy, Report, rule};
-pub use target::Target;
+pub use target::{Named, Target, named};

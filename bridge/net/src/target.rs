@@ -3,9 +3,34 @@
 use crate::error::{Error, Outcome};
 use crate::policy::Ask;
 use http::header::{self, HeaderMap, HeaderName};
+use std::net::IpAddr;
 use url::{Host, Url};
 
 const URL_BYTES_MAX: usize = 8 << 10;
+
+/// What a guest calls a host, in its one form.
+pub enum Named {
+    Address(IpAddr),
+    /// Lower-case ASCII, without a trailing dot.
+    Name(String),
+}
+
+/// Nothing for an address in disguise, or text that is no name.
+pub fn named(text: &str) -> Option<Named> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Some(Named::Address(address));
+    }
+    if text.bytes().any(|b| b <= 0x20 || b == 0x7f || b"\\/?#@:%[]".contains(&b)) {
+        return None;
+    }
+    let host = Host::parse(text).ok()?;
+    let Host::Domain(name) = &host else { return None };
+    if disguised(text, &Host::Domain(name)) {
+        return None;
+    }
+    let name = name.strip_suffix('.').unwrap_or(name);
+    (!name.is_empty() && name.len() <= 253 && !name.ends_with('.')).then(|| Named::Name(name.to_string()))
+}
 
 /// A URL that was parsed once. Everything that leaves is built from these parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +136,11 @@ impl Target {
     }
 
     fn of(method: &str, url: Url, authority: &str) -> Outcome<Target> {
-        if !matches!(url.scheme(), "http" | "https") || authority.contains('@') || url.password().is_some() {
+        if !matches!(url.scheme(), "http" | "https")
+            || authority.is_empty()
+            || authority.contains('@')
+            || url.password().is_some()
+        {
             return Err(Error::Uri);
         }
         if !url.username().is_empty() || method.is_empty() || method.len() > 32 {
@@ -212,4 +241,112 @@ pub(crate) fn check_headers(headers: &HeaderMap, count_max: usize, bytes_max: us
         _ => false,
     };
     if te || !length_ok { Err(Error::Header) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Option<String> {
+        let target = Target::parse("GET", text).ok()?;
+        let ask = &target.ask;
+        Some(format!("{} {} {} {}{}", ask.scheme, ask.host, ask.port, ask.path, target.query))
+    }
+
+    #[test]
+    fn a_url_has_one_form() {
+        for (text, form) in [
+            ("http://h.test", "http h.test 80 /"),
+            ("HTTPS://API.Example.COM/a?b=c", "https api.example.com 443 /a?b=c"),
+            ("http://h.test.:8080/", "http h.test 8080 /"),
+            ("http://h.test/a/./b/../c", "http h.test 80 /a/c"),
+            ("http://h.test/%61%2f%7e%zz", ""),
+            ("http://h.test/%61%2f%7E/%2e%2e/x", "http h.test 80 /x"),
+            ("http://h.test/a%2fb", "http h.test 80 /a%2Fb"),
+            ("http://[2001:DB8::1]/", "http [2001:db8::1] 80 /"),
+            ("http://127.0.0.1/", "http 127.0.0.1 80 /"),
+            ("http://b\u{fc}cher.test/", "http xn--bcher-kva.test 80 /"),
+            ("http://ex\u{ad}ample.test/", "http example.test 80 /"),
+        ] {
+            assert_eq!(parsed(text).unwrap_or_default(), form, "{text}");
+        }
+    }
+
+    #[test]
+    fn attack_122_what_two_readers_read_differently_is_no_url() {
+        for text in [
+            "http://a@b/",
+            "http://a:b@c/",
+            "http://@b/",
+            "http://a\\@b/",
+            "http://a#@b/",
+            "http://a b/",
+            "http://a\tb/",
+            "http://a\n/",
+            "file:///etc/passwd",
+            "gopher://h/",
+            "data:,x",
+            "javascript:1",
+            "//h/",
+            "h/",
+            "",
+            "http://",
+            "http:///x",
+            "http://h:0/",
+            "http://h:65536/",
+            "http://h:+1/",
+            "http://h:/",
+            "http://h:000080/",
+            "http://..",
+            "http://h../",
+            "http://[::1%25lo]/",
+            "http://2130706433/",
+            "http://0x7f000001/",
+            "http://0177.0.0.1/",
+            "http://127.1/",
+            "http://0/",
+            "http://\u{2460}\u{2461}\u{2466}.\u{24ea}.\u{24ea}.\u{2460}/",
+            "http:h.test/",
+            "http:/h.test/",
+            "http:\\\\h.test/",
+        ] {
+            assert_eq!(parsed(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_leads_where_the_standard_says_and_nowhere_else() {
+        let from = Target::parse("GET", "https://h.test/a/b?q").unwrap();
+        let to = |location: &str| from.follow("GET", location).map(|t| (t.ask.scheme, t.ask.host, t.ask.path)).ok();
+        let at = |scheme: &str, host: &str, path: &str| Some((scheme.into(), host.into(), path.into()));
+        assert_eq!(to("c"), at("https", "h.test", "/a/c"));
+        assert_eq!(to("../../../c#x"), at("https", "h.test", "/c"));
+        assert_eq!(to("//other.test/x"), at("https", "other.test", "/x"));
+        assert_eq!(to("http://other.test/x"), at("http", "other.test", "/x"));
+        for location in ["file:///etc/passwd", "gopher://h/", "http://2130706433/", "//u@h/", "\\\\h", "http://a b/"] {
+            assert_eq!(to(location), None, "{location}");
+        }
+    }
+
+    #[test]
+    fn attack_125_headers_that_are_not_the_senders() {
+        let with = |pairs: &[(&'static str, &'static str)]| {
+            let mut map = HeaderMap::new();
+            for (name, value) in pairs {
+                map.append(*name, http::HeaderValue::from_static(value));
+            }
+            check_headers(&map, 4, 100)
+        };
+        assert_eq!(with(&[("accept", "x"), ("te", "trailers"), ("content-length", "5")]), Ok(()));
+        for name in ["host", "connection", "transfer-encoding", "upgrade", "keep-alive", "proxy-connection"] {
+            assert_eq!(with(&[(name, "x")]), Err(Error::Header), "{name}");
+        }
+        assert_eq!(with(&[("content-length", "5"), ("content-length", "5")]), Err(Error::Header));
+        assert_eq!(with(&[("content-length", "+5")]), Err(Error::Header));
+        assert_eq!(with(&[("te", "gzip")]), Err(Error::Header));
+        assert_eq!(
+            with(&[("a", "1"), ("b", "1"), ("c", "1"), ("d", "1"), ("e", "1")]),
+            Err(Error::RequestHeaderSection)
+        );
+    }
 }

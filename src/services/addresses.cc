@@ -1,0 +1,29 @@
+#include "services/addresses.h"
+
+#include <algorithm>
+
+namespace cordon::services {
+
+using policy::AddressBlock;
+using policy::AddressClass;
+
+std::string RuleAgainst(const policy::Authority& authority, std::span<const AddressBlock> private_blocks,
+                        std::string_view address) {
+  const auto what = policy::ClassOf(address);
+  const auto block = AddressBlock::Parse(address);
+  if (!what || !block) return "net:unknown";
+  if (*what == AddressClass::kPublic) return {};
+  std::string rule = "net:" + std::string(policy::AddressClassName(*what));
+  if (*what == AddressClass::kMetadata || *what == AddressClass::kUnspecified) return rule;
+  const auto holds = [&](const AddressBlock& allowed) { return allowed.Holds(*block); };
+  if (std::ranges::any_of(private_blocks, holds)) return {};
+  const bool is_named = std::ranges::any_of(authority.rulings(), [&](const policy::Ruling& ruling) {
+    const policy::SocketScope* scope = ruling.effective ? ruling.effective->socket() : nullptr;
+    if (scope == nullptr || scope->action.starts_with("listen-")) return false;
+    const auto granted = AddressBlock::Parse(scope->host);
+    return granted && granted->Holds(*block);
+  });
+  return is_named ? std::string() : rule;
+}
+
+}  // namespace cordon::services
