@@ -328,7 +328,7 @@ std::string Planner::MisfitOfService(const ServiceInterface& service) const {
   for (const wit::Function& function : item_->functions) {
     const auto it = std::ranges::find(service.functions, function.name, &ServiceFunction::name);
     if (it == service.functions.end()) return "unknown-function: the interface has no " + function.name;
-    if (FunctionShape(contract_, function) != it->shape) {
+    if (FunctionShape(contract_, function, Handles::kNamed) != it->shape) {
       return "wrong-type: the binary declares " + function.name + " as " + wit::FunctionText(contract_, function);
     }
   }

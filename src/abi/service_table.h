@@ -12,7 +12,7 @@ namespace cordon::abi {
 
 struct ServiceFunction {
   std::string_view name;
-  std::string_view shape;  // as FunctionShape gives it; a test compares it with wit/
+  std::string_view shape;  // as FunctionShape gives it, handles named; a test compares it with wit/
   // kQuick answers on the guest's thread and must not wait for anything.
   engine::HostImport::Kind kind = engine::HostImport::Kind::kBlocking;
 };
@@ -23,7 +23,7 @@ struct ServiceInterface {
   policy::Kind kind;          // any effective capability of it links the interface; the service asks for each target
   std::string_view grant;     // what one looks like: "kv:read:BUCKET"
   std::span<const ServiceFunction> functions;
-  std::span<const std::string_view> resources = {};
+  std::span<const std::string_view> resources = {};  // its own and those that it uses of another interface
 };
 
 // Of the interface as a guest imports it; nullptr when no service answers it.

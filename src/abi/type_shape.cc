@@ -10,7 +10,7 @@ constexpr std::size_t kShapeBytesMax =
 
 class Shape {
  public:
-  explicit Shape(const wit::Contract& contract) : contract_(contract) {}
+  Shape(const wit::Contract& contract, Handles handles) : contract_(contract), handles_(handles) {}
 
   void Add(wit::TypeRef ref) {
     if (text_.size() > kShapeBytesMax) return;
@@ -33,7 +33,9 @@ class Shape {
       case Kind::kVariant: return List("variant{", type.fields, '}');
       case Kind::kEnum: return List("enum{", type.fields, '}');
       case Kind::kFlags: return List("flags{", type.fields, '}');
-      case Kind::kResource: text_ += "resource"; return;
+      case Kind::kResource:
+        text_ += handles_ == Handles::kAlike ? "resource" : (type.size == 1 ? "borrow<" : "own<") + type.name + ">";
+        return;
       default: text_ += Primitive(type.kind);
     }
   }
@@ -101,19 +103,20 @@ class Shape {
   }
 
   const wit::Contract& contract_;
+  Handles handles_;
   std::string text_;
 };
 
 }  // namespace
 
 std::string TypeShape(const wit::Contract& contract, wit::TypeRef type) {
-  Shape shape(contract);
+  Shape shape(contract, Handles::kAlike);
   shape.Add(type);
   return std::move(shape).Take();
 }
 
-std::string FunctionShape(const wit::Contract& contract, const wit::Function& function) {
-  Shape shape(contract);
+std::string FunctionShape(const wit::Contract& contract, const wit::Function& function, Handles handles) {
+  Shape shape(contract, handles);
   shape.Function(function);
   return std::move(shape).Take();
 }

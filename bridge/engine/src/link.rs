@@ -6,7 +6,7 @@ use crate::files::{self, FilesView};
 use crate::http;
 use crate::sockets;
 use crate::store::{Needs, Reply, State, WasiState};
-use crate::values::{HostParams, HostResults, Ignored, Reader, Shape, recycle};
+use crate::values::{HostParams, HostResults, Hosted, Ignored, Reader, Shape, recycle};
 use std::sync::Arc;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{self, Component, ComponentExportIndex, HasData, LinkerInstance, ResourceTable, Type};
@@ -81,6 +81,9 @@ pub struct HostImport {
 
 /// Messages of denying stubs start with this. One without a function stands for an interface of resources alone.
 const STUB: &str = "deny:";
+
+/// The message that a guest has dropped a resource of a service starts with this.
+const DROP: &str = "[resource-drop]";
 
 impl HostImport {
     fn is_stub(&self) -> bool {
@@ -289,9 +292,10 @@ fn flat_results(f: &ComponentFunc) -> usize {
     f.results().map(|t| flat(&t)).sum::<usize>().min(2)
 }
 
-/// Gives stubbed interfaces the resources that they define themselves; those that they use belong to another interface,
-/// the first in the component's imports to export them.
-fn define_stub_resources(
+/// Gives the interfaces that the host answers the resources that they define themselves; those that they use belong to
+/// another interface, the first in the component's imports to export them. Of a stub no handle is ever given out; of a
+/// service, dropping a handle is a message.
+fn define_resources(
     l: &mut component::Linker<State>,
     ty: &component::types::Component,
     engine: &wasmtime::Engine,
@@ -300,19 +304,34 @@ fn define_stub_resources(
     let mut seen = Vec::new();
     for (name, item) in ty.imports(engine) {
         let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
-        let stubbed = imports.iter().any(|i| i.is_stub() && i.interface == name);
+        let Some(import) = imports.iter().find(|i| i.interface == name) else {
+            seen.extend(instance.exports(engine).filter_map(|(_, item)| match item.ty {
+                ComponentItem::Resource(of) => Some(of),
+                _ => None,
+            }));
+            continue;
+        };
         for (resource, item) in instance.exports(engine) {
             let ComponentItem::Resource(of) = item.ty else { continue };
             if seen.contains(&of) {
                 continue;
             }
             seen.push(of);
-            if stubbed {
+            if import.is_stub() {
                 l.instance(name)?.resource(resource, component::ResourceType::host::<Nothing>(), |_, _| Ok(()))?;
+            } else {
+                define_hosted(&mut l.instance(name)?, name, resource)?;
             }
         }
     }
     Ok(())
+}
+
+fn define_hosted(l: &mut LinkerInstance<'_, State>, interface: &str, resource: &str) -> wasmtime::Result<()> {
+    let (interface, message): (Arc<str>, Arc<str>) = (interface.into(), format!("{DROP}{resource}").into());
+    l.resource(resource, component::ResourceType::host::<Hosted>(), move |mut cx, rep| {
+        send(cx.data_mut(), &interface, &message, &rep.to_le_bytes()).map(|_| ())
+    })
 }
 
 fn link_host(
@@ -322,7 +341,7 @@ fn link_host(
     imports: &[HostImport],
 ) -> wasmtime::Result<()> {
     let ty = component.component_type();
-    define_stub_resources(l, &ty, engine, imports)?;
+    define_resources(l, &ty, engine, imports)?;
     for import in imports {
         if import.is_stub() && import.function.is_empty() {
             continue;

@@ -1,5 +1,6 @@
 //! Guest to host: flat slots and guest memory into wire bytes. Everything here is hostile until checked.
 
+use super::hosted;
 use super::pieces::Out;
 use super::reader::{Cases, bad_pointer, cannot_cross, cases, flags_mask, flags_words, plain_size, unliftable};
 use crate::fault::{Fault, Kind};
@@ -184,6 +185,10 @@ pub(super) fn load<'m>(
                 load(cx, payload, &bytes[info.payload_offset32 as usize..][..size], out)?;
             }
         }
+        InterfaceType::Own(_) | InterfaceType::Borrow(_) => {
+            let index = u32::from_le_bytes(bytes[..4].try_into().unwrap());
+            out.put(&hosted::lift(cx, ty, index)?.to_le_bytes());
+        }
         other => return Err(cannot_cross(other)),
     }
     Ok(())
@@ -274,6 +279,9 @@ pub(super) fn unflatten<'m>(
                 unflatten(cx, payload, src, out)?;
             }
             src.slots = after;
+        }
+        InterfaceType::Own(_) | InterfaceType::Borrow(_) => {
+            out.put(&hosted::lift(cx, ty, src.next()?.get_u32())?.to_le_bytes());
         }
         other => return Err(cannot_cross(other)),
     }

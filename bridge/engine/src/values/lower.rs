@@ -1,5 +1,6 @@
 //! Host to guest: wire bytes into flat slots and guest memory.
 
+use super::hosted;
 use super::reader::{
     Reader, cannot_cross, cases, flags_words, misfit, plain_size, read_bool, read_case, read_char, read_flags,
 };
@@ -147,6 +148,9 @@ pub(super) fn store<T: 'static>(
                 store(cx, payload, reader, offset + info.payload_offset32 as usize)?;
             }
         }
+        InterfaceType::Own(_) | InterfaceType::Borrow(_) => {
+            *cx.get(offset) = hosted::lower(cx, ty, reader.u32()?)?.to_le_bytes();
+        }
         other => return Err(cannot_cross(other)),
     }
     Ok(())
@@ -239,6 +243,10 @@ pub(super) fn flatten<T: 'static>(
                 out.push(ValRaw::u64(0))?;
             }
             Ok(())
+        }
+        InterfaceType::Own(_) | InterfaceType::Borrow(_) => {
+            let index = hosted::lower(cx, ty, reader.u32()?)?;
+            out.push(ValRaw::u32(index))
         }
         other => Err(cannot_cross(other)),
     }

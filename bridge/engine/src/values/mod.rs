@@ -9,6 +9,7 @@
 //! memory is bounds-checked here, and everything that comes from the wire is checked by `Reader`.
 
 mod exports;
+mod hosted;
 mod lift;
 mod lower;
 mod pieces;
@@ -16,6 +17,7 @@ mod reader;
 mod shape;
 
 pub use exports::{Given, Params, Results, receive};
+pub use hosted::Hosted;
 pub use pieces::{Piece, Sink};
 pub use reader::Reader;
 pub use shape::Shape;
