@@ -146,8 +146,10 @@ class Builder:
         self.cargo_build(TESTS, "--release", "--target", WASI, *packages)
         for name in names:
             shutil.copyfile(self.target_dir / WASI / "release" / f"{name}.wasm", self.into / f"{name}.wasm")
-        self.cargo_build(TESTS, "--release", "--target", BARE, "-p", "bench", "-p", "logging", "-p", "shop")
-        for name in ("bench", "logging", "shop"):
+        bare = ("bench", "logging", "settings", "shop", "storage")
+        packages = [argument for name in bare for argument in ("-p", name)]
+        self.cargo_build(TESTS, "--release", "--target", BARE, *packages)
+        for name in bare:
             self.encode(name, self.into / f"{name}.wasm")
 
     def encode(self, name: str, out: pathlib.Path) -> None:

@@ -240,7 +240,7 @@ TEST(attack_1, EveryUnlinkedImportIsNamedAtOnce) {
       Types::Interface("wasi:cli/environment@0.2.0", {Types::Function("set-environment", {{"k", g.str}})});
   const auto host = Types::Interface("cordon:host/files", {Types::Function("open", {{"mount", g.str}})});
   const auto store =
-      Types::Interface("wasi:keyvalue/store@0.2.0-draft", {Types::Function("open", {{"id", g.str}}, g.str)});
+      Types::Interface("wasi:messaging/producer@0.2.0-draft", {Types::Function("send", {{"id", g.str}}, g.str)});
   g.Imports({g.Poll(), g.Lookup(), g.Http(), host, store, misfit, invented,
              Types::RootFunction(Types::Function("log", {{"m", g.str}})),
              Types::Interface("acme:secret/backdoor", {Types::Function("run", {})})});
@@ -259,7 +259,7 @@ TEST(attack_1, EveryUnlinkedImportIsNamedAtOnce) {
       {"wasi:sockets/ip-name-lookup@0.2.0", "net:tcp:HOST:PORT", "no-grant"},
       {"wasi:http/outgoing-handler@0.2.0", "http:GET:https://HOST/*", "no-grant"},
       {"cordon:host/files", "", "unknown-interface"},
-      {"wasi:keyvalue/store@0.2.0-draft", "kv:read:BUCKET", "no-grant"},
+      {"wasi:messaging/producer@0.2.0-draft", "msg:send:CHANNEL", "no-grant"},
       {"wasi:random/random@0.2.0", "", "wrong-type"},
       {"wasi:cli/environment@0.2.0", "", "unknown-function"},
       {"log", "", "unknown-interface"},
@@ -276,6 +276,32 @@ TEST(attack_1, EveryUnlinkedImportIsNamedAtOnce) {
   EXPECT_NE(error.causes[4].message.find("get-random-bytes as "), std::string::npos);
   EXPECT_NE(error.causes[5].message.find("set-environment"), std::string::npos);
   EXPECT_EQ(plan.spec.wasi, (std::vector<std::string>{"wasi:io/poll"}));
+}
+
+// What a guest takes for a handle decides what the service gives away, so every one has to be as the interface has it.
+TEST(LinkPlan, HandlesOfAServiceAreHeldAgainstItsInterface) {
+  const auto planned = [](std::string_view name, std::uint32_t self_is_borrowed, std::string_view grant) {
+    Guest g;
+    const wit::TypeRef owned = g.Resource("bucket"), self = g.Resource(std::string(name));
+    g.contract.types[self].size = self_is_borrowed;
+    const auto error = g.Variant({{"no-such-store", wit::kNone}, {"access-denied", wit::kNone}, {"other", g.str}});
+    g.Imports({Types::Interface(
+        "wasi:keyvalue/store@0.2.0-draft2",
+        {Types::Function("open", {{"identifier", g.str}}, g.ResultOf(owned, error)),
+         Types::Function("[method]bucket.get", {{"self", self}, {"key", g.str}},
+                         g.ResultOf(g.Option(g.List(g.u8)), error))},
+        {"bucket"})});
+    std::vector<std::string> grants;
+    if (!grant.empty()) grants.emplace_back(grant);
+    const LinkPlan plan = Planned(g.contract, Given({Ask("kv:write:cache", Need::kOptional)}, grants));
+    const ImportDecision& decision = plan.decisions.front();
+    return std::string(LinkStateName(decision.state)) + " " + decision.rule + " " +
+           std::to_string(plan.spec.host.size());
+  };
+  EXPECT_EQ(planned("bucket", 1, "kv:read:cache"), "linked grant:kv:read:cache 2");
+  EXPECT_EQ(planned("bucket", 0, "kv:read:cache"), "not-linked wrong-type 0");
+  EXPECT_EQ(planned("cas", 1, "kv:read:cache"), "not-linked wrong-type 0");
+  EXPECT_EQ(planned("bucket", 1, ""), "stub no-grant 0");
 }
 
 // attack_1, for core modules.

@@ -14,9 +14,38 @@ using policy::Kind;
 constexpr std::string_view kLogShape = "(enum{trace,debug,info,warn,error,critical},string,string)";
 constexpr ServiceFunction kLogging[] = {{"log", kLogShape, HostImport::Kind::kQuick}};
 
+#define KV_ERROR "variant{no-such-store,access-denied,other:string}"
+constexpr ServiceFunction kStore[] = {
+    {"open", "(string)->result<own<bucket>," KV_ERROR ">", HostImport::Kind::kQuick},
+    {"[method]bucket.get", "(borrow<bucket>,string)->result<option<list<u8>>," KV_ERROR ">", HostImport::Kind::kQuick},
+    {"[method]bucket.set", "(borrow<bucket>,string,list<u8>)->result<_," KV_ERROR ">"},
+    {"[method]bucket.delete", "(borrow<bucket>,string)->result<_," KV_ERROR ">"},
+    {"[method]bucket.exists", "(borrow<bucket>,string)->result<bool," KV_ERROR ">", HostImport::Kind::kQuick},
+    {"[method]bucket.list-keys",
+     "(borrow<bucket>,option<string>)->result<record{keys:list<string>,cursor:option<string>}," KV_ERROR ">",
+     HostImport::Kind::kQuick},
+};
+constexpr ServiceFunction kAtomics[] = {
+    {"increment", "(borrow<bucket>,string,s64)->result<s64," KV_ERROR ">"},
+    {"swap", "(own<cas>,list<u8>)->result<_,variant{store-error:" KV_ERROR ",cas-failed:own<cas>}>"},
+    {"[static]cas.new", "(borrow<bucket>,string)->result<own<cas>," KV_ERROR ">", HostImport::Kind::kQuick},
+    {"[method]cas.current", "(borrow<cas>)->result<option<list<u8>>," KV_ERROR ">", HostImport::Kind::kQuick},
+};
+constexpr ServiceFunction kBatch[] = {
+    {"get-many", "(borrow<bucket>,list<string>)->result<list<tuple<string,option<list<u8>>>>," KV_ERROR ">"},
+    {"set-many", "(borrow<bucket>,list<tuple<string,list<u8>>>)->result<_," KV_ERROR ">"},
+    {"delete-many", "(borrow<bucket>,list<string>)->result<_," KV_ERROR ">"},
+};
+#undef KV_ERROR
+constexpr std::string_view kBucketResource[] = {"bucket"};
+constexpr std::string_view kAtomicsResources[] = {"bucket", "cas"};
+
 // One row for each interface, one array of functions above.
-constexpr std::array<ServiceInterface, 1> kServices = {{
+constexpr std::array<ServiceInterface, 4> kServices = {{
     {"wasi:logging/logging", "", Kind::kLog, "log", kLogging},
+    {"wasi:keyvalue/store", "0.2.0-draft", Kind::kStorage, "kv:read:BUCKET", kStore, kBucketResource},
+    {"wasi:keyvalue/atomics", "0.2.0-draft", Kind::kStorage, "kv:write:BUCKET", kAtomics, kAtomicsResources},
+    {"wasi:keyvalue/batch", "0.2.0-draft", Kind::kStorage, "kv:read:BUCKET", kBatch, kBucketResource},
 }};
 
 }  // namespace

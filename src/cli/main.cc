@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/report.h"
+#include "services/kv/sqlite_backend.h"
 
 namespace {
 
@@ -86,6 +87,11 @@ Result<Parts> ConnectParts(Session& session, const manifest::Config& config, Use
       options.no_compiler = std::move(compiler).error();
     }
     options.code_cache = OpenCodeCache(session, config.cache);
+  }
+  if (auto folder = session.StateFolder(); folder && use == Use::kRun) {
+    options.open_storage = [file = *folder / "kv.db"]() -> Result<std::shared_ptr<services::KvBackend>> {
+      return services::SqliteBackend::Open(file);
+    };
   }
   CORDON_ASSIGN(parts.host, runtime::Host::Create(std::move(options)));
   return parts;

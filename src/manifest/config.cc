@@ -144,6 +144,9 @@ constexpr Setting kSettings[] = {
      "the output of a call"},
     {"plugins.limits.functions", "CORDON_PLUGINS_LIMITS_FUNCTIONS", "--plugins-limits-functions", "50000",
      "functions of a module"},
+    {"plugins.limits.storage", "CORDON_PLUGINS_LIMITS_STORAGE", "--plugins-limits-storage", "64MiB",
+     "keys and values of a bucket"},
+    {"plugins.limits.keys", "CORDON_PLUGINS_LIMITS_KEYS", "--plugins-limits-keys", "100000", "keys of a bucket"},
 };
 
 // The readers of kSettings, in its order.
@@ -164,6 +167,8 @@ constexpr Read kReaders[] = {
     ReadSize<&CeilingLimits::input, 1, kGiB>,
     ReadSize<&CeilingLimits::output, 1, kGiB>,
     ReadNumber<&CeilingLimits::functions, 1'000'000>,
+    ReadSize<&CeilingLimits::storage, 1, 1024 * kGiB>,
+    ReadNumber<&CeilingLimits::keys, 1'000'000'000>,
 };
 static_assert(std::size(kSettings) == std::size(kReaders));
 

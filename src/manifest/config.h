@@ -31,6 +31,8 @@ struct CeilingLimits {
   Bytes input = MiB(8);
   Bytes output = MiB(8);
   std::uint32_t functions = 50'000;  // of one module
+  Bytes storage = MiB(64);           // of one bucket: keys and values
+  std::uint32_t keys = 100'000;      // of one bucket
 };
 
 // Compiled code on disk.

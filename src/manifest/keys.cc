@@ -53,7 +53,7 @@ constexpr Names kConfigRoot[] = {"plugins", "compat", "registries", "trust", "se
 constexpr Names kPlugins[] = {"enabled", "directories", "cache",  "level",  "policy",
                               "native",  "isolation",   "limits", "entries", "network"};
 constexpr Names kCeiling[] = {"memory",  "timeout", "stack", "tables", "instances",
-                              "handles", "stdout",  "input", "output", "functions"};
+                              "handles", "stdout",  "input", "output", "functions", "storage", "keys"};
 constexpr Names kCache[] = {"directory", "size"};
 constexpr Names kNetwork[] = {"dns",  "roots", "private", "connections",  "keep_alive", "connect", "first_byte",
                               "idle", "total", "headers", "header_bytes", "request",    "response"};

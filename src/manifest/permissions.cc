@@ -90,7 +90,7 @@ class PermissionReader {
       findings_.AddAt(node, std::move(capability).error());
       return;
     }
-    out_.requests.push_back({std::move(*capability), need_, reason_});
+    out_.requests.push_back({std::move(*capability), need_, reason_, {}});
   }
 
   // A value that must be a mapping with something in it: an empty one would ask for everything, or for nothing.
@@ -251,10 +251,17 @@ class PermissionReader {
   void Storage(const Node& value) {
     const auto fields = Mapping(value);
     if (!fields) return;
-    fields->RefuseLater("quota", Fields::Empty::kRefused, "remove it: storage has no quota yet");
+    std::optional<Bytes> quota;
+    if (const Node* node = fields->Get("quota")) {
+      quota = ReadBytes(findings_, *node, fields->NameOf("quota"));
+      if (!quota) return;
+    }
     const auto bucket = Required(*fields, "bucket", "name the bucket, such as bucket: cache");
     const auto access = ReadAccess(*fields);
-    if (bucket && access) Ask(value, policy::MakeStorage(*bucket, *access));
+    if (!bucket || !access) return;
+    const std::size_t before = out_.requests.size();
+    Ask(value, policy::MakeStorage(*bucket, *access));
+    if (out_.requests.size() > before) out_.requests.back().quota = quota;
   }
 
   void Memory(const Node& value) {

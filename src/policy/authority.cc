@@ -38,6 +38,7 @@ void ApplyGrants(Ruling& ruling, std::span<const Grant> grants, const Ceiling& c
   for (const Grant& grant : grants) {
     std::optional<Capability> both = Intersect(ruling.request.capability, grant.capability);
     if (!both) continue;
+    if (grant.quota) ruling.quota = std::min(*grant.quota, ruling.quota.value_or(*grant.quota));
     if (!ceiling.Check(*both)) {
       if (!ruling.effective) Deny(ruling, ceiling.rule());
       continue;
@@ -50,7 +51,7 @@ void ApplyGrants(Ruling& ruling, std::span<const Grant> grants, const Ceiling& c
 
 Ruling Rule(const Request& request, std::span<const Grant> grants, const Ceiling& ceiling,
             std::span<const Kind> withdrawn) {
-  Ruling ruling{request, Ruling::Source::kManifest, Ruling::State::kDenied, {}, {}, {}};
+  Ruling ruling{request, Ruling::Source::kManifest, Ruling::State::kDenied, {}, {}, {}, request.quota};
   const Kind kind = request.capability.kind();
   if (!EnforceableNow(kind) || !ceiling.Holds(request.capability)) {
     Deny(ruling, "unenforceable", Ruling::State::kUnenforceable);
@@ -164,7 +165,8 @@ Result<Authority> Authority::Evaluate(std::span<const Request> requests, std::sp
   for (const Request& request : requests) authority.rulings_.push_back(Rule(request, grants, ceiling, withdrawn));
   for (Kind kind : kDefaults) {
     if (authority.Allows(kind)) continue;
-    Ruling ruling{{DefaultOf(kind), Need::kOptional, ""}, Ruling::Source::kDefault, Ruling::State::kDenied, {}, {}, {}};
+    Ruling ruling{
+        {DefaultOf(kind), Need::kOptional, "", {}}, Ruling::Source::kDefault, Ruling::State::kDenied, {}, {}, {}, {}};
     if (Has(withdrawn, kind)) {
       Deny(ruling, "withdrawn");
       ruling.smallest_grant.clear();

@@ -21,6 +21,7 @@ struct Request {
   Capability capability;
   Need need = Need::kRequired;
   std::string reason;  // the author's words: escape before display
+  std::optional<Bytes> quota{};  // of a bucket
 };
 
 enum class RiskLevel : std::uint8_t { kLow, kMedium, kHigh, kCritical };
@@ -54,6 +55,7 @@ struct Ruling {
   std::string rule;
   std::optional<Capability> effective;  // when effective; may be narrower than the request
   std::string smallest_grant;           // when denied: the text for `--grant` that would allow it
+  std::optional<Bytes> quota{};         // of a bucket: the tightest that the request or a grant of it writes
 
   bool narrowed() const { return effective && !(*effective == request.capability); }
 };

@@ -26,7 +26,7 @@ constexpr std::array<KindRow, kKindCount> kKinds = {{
     {Kind::kSecrets, "secrets", "secret", false},
     {Kind::kConfig, "config", "config", false},
     {Kind::kExec, "exec", "exec", false},
-    {Kind::kStorage, "storage", "kv", false},
+    {Kind::kStorage, "storage", "kv", true},
     {Kind::kMemory, "memory", "memory", false},
     {Kind::kMessaging, "messaging", "msg", false},
     {Kind::kCall, "call", "call", false},

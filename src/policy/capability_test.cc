@@ -144,11 +144,11 @@ TEST(Capability, IntersectNarrows) {
 TEST(Capability, WhatThisBuildEnforces) {
   for (Kind kind :
        {Kind::kFiles, Kind::kEnvironment, Kind::kArguments, Kind::kClock, Kind::kRandom, Kind::kStdio, Kind::kLog,
-        Kind::kHttp, Kind::kSockets}) {
+        Kind::kHttp, Kind::kSockets, Kind::kStorage}) {
     EXPECT_TRUE(EnforceableNow(kind)) << KindName(kind);
   }
-  for (Kind kind : {Kind::kSecrets, Kind::kConfig, Kind::kExec, Kind::kStorage,
-                    Kind::kMemory, Kind::kMessaging, Kind::kCall, Kind::kContext}) {
+  for (Kind kind : {Kind::kSecrets, Kind::kConfig, Kind::kExec, Kind::kMemory, Kind::kMessaging, Kind::kCall,
+                    Kind::kContext}) {
     EXPECT_FALSE(EnforceableNow(kind)) << KindName(kind);
   }
 }

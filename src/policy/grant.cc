@@ -7,7 +7,7 @@
 namespace cordon::policy {
 namespace {
 
-constexpr std::string_view kOptions[] = {"session", "once", "until", "uses", "rate", "bytes"};
+constexpr std::string_view kOptions[] = {"session", "quota", "once", "until", "uses", "rate", "bytes"};
 
 std::string_view Trim(std::string_view text) {
   while (text.starts_with(' ')) text.remove_prefix(1);
@@ -15,10 +15,23 @@ std::string_view Trim(std::string_view text) {
   return text;
 }
 
-// Every option but `session` restricts something that this build does not count.
-Result<Lifetime> ParseOption(std::string_view option) {
-  if (option == "session") return Lifetime::kSession;
+// Every option but `session` and `quota` restricts something that this build does not count.
+Status ReadOption(std::string_view option, Grant& grant) {
+  if (option == "session") {
+    grant.lifetime = Lifetime::kSession;
+    return {};
+  }
   const std::string_view key = option.substr(0, option.find('='));
+  if (key == "quota") {
+    if (key.size() == option.size()) return Fail(Code::kSyntax, "'quota' has no size", "write quota=10MiB");
+    if (grant.capability.kind() != Kind::kStorage) {
+      return Fail(Code::kInvalid, "'" + Excerpt(option) + "' is the quota of a bucket, and this is a grant of " +
+                                      std::string(KindName(grant.capability.kind())),
+                  "leave it out");
+    }
+    CORDON_ASSIGN(grant.quota, ParseBytes(option.substr(key.size() + 1)));
+    return {};
+  }
   for (std::string_view known : kOptions) {
     if (key != known) continue;
     return Fail(Code::kUnenforceable,
@@ -38,17 +51,18 @@ Result<Grant> Grant::Parse(std::string_view text) {
   CORDON_ASSIGN(Capability capability,
                 Capability::Parse(semicolon == std::string_view::npos ? text : Trim(text.substr(0, semicolon))));
   CORDON_TRY(Ceiling::Default().Check(capability));
-  Grant grant{std::move(capability), Lifetime::kPermanent};
+  Grant grant{std::move(capability), Lifetime::kPermanent, {}};
   while (semicolon != std::string_view::npos) {
     text.remove_prefix(semicolon + 1);
     semicolon = text.find(';');
-    CORDON_ASSIGN(grant.lifetime, ParseOption(Trim(text.substr(0, semicolon))));
+    CORDON_TRY(ReadOption(Trim(text.substr(0, semicolon)), grant));
   }
   return grant;
 }
 
 std::string Grant::ToString() const {
-  return capability.ToString() + (lifetime == Lifetime::kSession ? "; session" : "");
+  return capability.ToString() + (quota ? "; quota=" + FormatBytes(*quota) : "") +
+         (lifetime == Lifetime::kSession ? "; session" : "");
 }
 
 bool OnByDefault(Kind kind) {

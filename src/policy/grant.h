@@ -23,8 +23,10 @@ enum class Lifetime : std::uint8_t { kPermanent, kSession /* this run only, neve
 struct Grant {
   Capability capability;
   Lifetime lifetime = Lifetime::kPermanent;
+  std::optional<Bytes> quota{};  // of a bucket: `kv:write:cache; quota=10MiB`
 
-  // Errors of Capability::Parse; E_GRANT_TOO_WIDE (level default); E_UNENFORCEABLE for lifetimes and quotas.
+  // Errors of Capability::Parse; E_GRANT_TOO_WIDE (level default); E_UNENFORCEABLE for other options; E_INVALID
+  // for a quota of what is not storage.
   static Result<Grant> Parse(std::string_view text);
   std::string ToString() const;
   friend bool operator==(const Grant&, const Grant&) = default;

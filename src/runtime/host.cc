@@ -2,6 +2,7 @@
 
 #include "runtime/load.h"
 #include "runtime/state.h"
+#include "services/kv/sqlite_backend.h"
 
 namespace cordon::runtime {
 
@@ -48,6 +49,18 @@ Result<std::shared_ptr<const engine::Engine>> Host::State::EngineFor(const LoadR
                   }));
   }
   return engine;
+}
+
+Result<std::shared_ptr<services::KvBackend>> Host::State::Storage() {
+  const std::lock_guard lock(mutex);
+  if (storage == nullptr) {
+    if (options.open_storage) {
+      CORDON_ASSIGN(storage, options.open_storage());
+    } else {
+      CORDON_ASSIGN(storage, services::SqliteBackend::InMemory());
+    }
+  }
+  return storage;
 }
 
 Result<std::shared_ptr<const Plugin>> Host::Load(const LoadRequest& request) {

@@ -14,6 +14,7 @@
 #include "manifest/config.h"
 #include "policy/grant_source.h"
 #include "runtime/plugin.h"
+#include "services/kv/backend.h"
 #include "services/log.h"
 
 namespace cordon::runtime {
@@ -35,6 +36,9 @@ struct HostOptions {
   std::filesystem::path compiler;                 // cordon-compile; empty: this process compiles
   std::optional<Error> no_compiler;               // set: there is none, and this process must not compile
   engine::CompileLimits compile_limits;
+  // Opens what keeps the values of plugins; asked when the first one is loaded that may store any, and until it
+  // succeeds. Empty: they are kept in memory, for as long as this host lives.
+  std::function<Result<std::shared_ptr<services::KvBackend>>()> open_storage{};
 };
 
 // `--mount HOST:GUEST[:ro|rw]`: names the folder and grants it in one word, for this load only.

@@ -6,6 +6,7 @@
 #include "runtime/network.h"
 #include "services/files.h"
 #include "services/http.h"
+#include "services/kv/service.h"
 #include "services/log.h"
 #include "services/sockets.h"
 
@@ -333,6 +334,7 @@ Status Loader::SetUpServices() {
     services->router->SetStub(stub.import.interface_name, stub.import.function, stub.answer);
   }
   CORDON_TRY(SetUpNetwork(*services));
+  CORDON_TRY(SetUpStorage(*services));
   HostChannel* channel = services->router.get();
   if (host_.options.channel == HostOptions::Channel::kCodec) {
     services->codec = std::make_unique<services::CodecChannel>(*services->router);
@@ -368,6 +370,18 @@ Status Loader::SetUpNetwork(PluginServices& services) {
   CORDON_ASSIGN(services::EgressOptions egress, EgressOptionsOf(config, plugin_->source.name));
   services.router->Add(std::make_unique<services::SocketsService>(*services.guard, egress.private_blocks));
   services.router->Add(std::make_unique<services::EgressService>(*services.guard, std::move(egress)));
+  return {};
+}
+
+Status Loader::SetUpStorage(PluginServices& services) {
+  const manifest::CeilingLimits& ceiling = host_.options.config.limits;
+  std::vector<services::KvBucket> buckets =
+      services::BucketsOf(plugin_->authority, plugin_->source.name, {ceiling.storage, ceiling.keys});
+  if (buckets.empty()) return {};
+  CORDON_ASSIGN(std::shared_ptr<services::KvBackend> storage, host_.Storage());
+  for (auto& service : services::MakeKvServices(*services.guard, std::move(storage), std::move(buckets))) {
+    services.router->Add(std::move(service));
+  }
   return {};
 }
 

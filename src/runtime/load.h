@@ -37,6 +37,7 @@ class Loader {
   void AuditCodeNotKept(const std::string& entry, std::string_view why);
   Status SetUpServices();
   Status SetUpNetwork(PluginServices& services);
+  Status SetUpStorage(PluginServices& services);
   Status BindActions();
   Result<BoundAction> Bind(const std::string& name, const manifest::Action& action) const;
 

@@ -23,11 +23,14 @@ namespace cordon::runtime {
 
 struct Host::State {
   HostOptions options;
-  std::mutex mutex;                                                                       // guards engines
+  std::mutex mutex;                                                                       // guards engines, storage
   std::map<std::tuple<bool, bool, bool>, std::shared_ptr<const engine::Engine>> engines;  // by fuel, debug, checks
   std::atomic<std::uint64_t> next_call{1};
   std::shared_ptr<services::CallChains> chains = std::make_shared<services::CallChains>();
 
+  std::shared_ptr<services::KvBackend> storage;  // guarded by mutex; opened when it is first needed
+
+  Result<std::shared_ptr<services::KvBackend>> Storage();
   // The engine of a class of tunables, made when it is first needed.
   Result<std::shared_ptr<const engine::Engine>> EngineFor(const LoadRequest& request, const manifest::Limits& limits);
 };
