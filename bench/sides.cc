@@ -78,6 +78,10 @@ Status RawSide::Stop(raw_stop_row row, std::chrono::nanoseconds timeout, std::ui
   return raw_stop(raw_.get(), row, static_cast<std::uint64_t>(timeout.count()), bytes) ? Status{} : RawFailed();
 }
 
+Status RawSide::FreshOnTwo(std::uint64_t iterations) {
+  return raw_fresh_on_two(raw_.get(), iterations) ? Status{} : RawFailed();
+}
+
 Status RawSide::Hold(std::uint32_t count) { return raw_hold(raw_.get(), count) ? Status{} : RawFailed(); }
 
 Result<RawKernels> RawKernels::Open(const RawSide& like, const std::filesystem::path& guests) {

@@ -46,6 +46,7 @@ class RawSide {
 
   Status Round(raw_row row, std::uint64_t iterations);
   Status Stop(raw_stop_row row, std::chrono::nanoseconds timeout, std::uint32_t bytes);
+  Status FreshOnTwo(std::uint64_t iterations);
   Status Hold(std::uint32_t count);
 
  private:

@@ -35,8 +35,17 @@ Result<Row> MeasureTwo(const Plan& plan, CordonSide& cordon, RawSide&) {
   return Summarise({"threads-2", "fresh calls on one thread (cordon)", "ns", Row::Judged::kRatio, kShareMax}, rounds);
 }
 
+// What the engine itself gains by a second thread.
+Result<Row> MeasureRawTwo(const Plan& plan, CordonSide&, RawSide& raw) {
+  const Side one = [&](std::uint64_t times) { return raw.Round(RAW_FRESH, times); };
+  const Side two = [&](std::uint64_t times) { return raw.FreshOnTwo(times); };
+  CORDON_ASSIGN(const Rounds rounds, Interleave(plan, two, one));
+  return Summarise({"threads-2-raw", "both sides wasmtime 48.0.8 (Rust): one thread", "ns", Row::Judged::kStated},
+                   rounds);
+}
+
 }  // namespace
 
-std::vector<NamedRow> ThreadRows() { return {{"threads-2", MeasureTwo}}; }
+std::vector<NamedRow> ThreadRows() { return {{"threads-2", MeasureTwo}, {"threads-2-raw", MeasureRawTwo}}; }
 
 }  // namespace cordon::bench

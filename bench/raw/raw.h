@@ -31,6 +31,7 @@ raw_bench* raw_new(const raw_options* options, const std::uint8_t* guest, std::s
                    const std::uint8_t* sleeper, std::size_t sleeper_len);
 bool raw_round(raw_bench* bench, std::uint32_t row, std::uint64_t iterations);
 bool raw_stop(raw_bench* bench, std::uint32_t row, std::uint64_t timeout_ns, std::uint32_t bytes);
+bool raw_fresh_on_two(raw_bench* bench, std::uint64_t iterations);
 bool raw_hold(raw_bench* bench, std::uint32_t count);
 void raw_free(raw_bench* bench);
 

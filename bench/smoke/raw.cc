@@ -27,6 +27,7 @@ bool raw_stop(raw_bench*, std::uint32_t, std::uint64_t timeout_ns, std::uint32_t
   return true;
 }
 
+bool raw_fresh_on_two(raw_bench*, std::uint64_t) { return true; }
 bool raw_hold(raw_bench* bench, std::uint32_t count) {
   constexpr std::size_t kEach = 16 << 10;
   for (std::uint32_t i = 0; i < count; ++i) {

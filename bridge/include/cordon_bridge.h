@@ -200,6 +200,8 @@ typedef struct cordon_engine_options {
   bool small_address_space;
   // Checks in the code in place of signal handlers.
   bool checked_traps;
+  // Data segments are copied into each instance: for code with little data.
+  bool copied_data;
   // Compile on many threads, which stay until the process ends.
   bool parallel;
   uint64_t max_memory_bytes;

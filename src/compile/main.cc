@@ -179,6 +179,7 @@ int Compile(char** argv, std::span<const std::uint8_t> wasm) {
   options.debug = Number(argv[kDebug]) != 0;
   if (Number(argv[kSmall]) != 0) options.address_space = EngineOptions::AddressSpace::kSmall;
   if (Number(argv[kChecked]) != 0) options.traps = EngineOptions::Traps::kChecks;
+  if (Number(argv[kCopied]) != 0) options.data = EngineOptions::Segments::kCopied;
   options.max_memory_bytes = Number(argv[kMemory]);
   options.max_instances = static_cast<std::uint32_t>(Number(argv[kInstances]));
   options.max_table_elements = static_cast<std::uint32_t>(Number(argv[kTables]));

@@ -64,7 +64,7 @@ struct InstanceState {
   std::uint64_t NextCallId() {
     if (ids_left == 0) next_id = plugin->plugin->NextCallId(ids_left = kBatchMax);
     --ids_left;
-    return next_id++;
+    return std::exchange(next_id, next_id + runtime::Plugin::kCallIdStep);
   }
 
   static constexpr std::uint64_t kBatchMax = 1024;

@@ -117,9 +117,11 @@ class Child {
     const auto seconds = std::chrono::ceil<std::chrono::seconds>(limits.cpu).count();
     const bool small = options.address_space == EngineOptions::AddressSpace::kSmall;
     const bool checked = options.traps == EngineOptions::Traps::kChecks;
+    const bool copied = options.data == EngineOptions::Segments::kCopied;
     std::vector<std::string> words = {kCompilerName};
     for (const std::uint64_t number :
          {std::uint64_t{options.fuel}, std::uint64_t{options.debug}, std::uint64_t{small}, std::uint64_t{checked},
+          std::uint64_t{copied},
           options.max_memory_bytes, std::uint64_t{options.max_instances}, std::uint64_t{options.max_table_elements},
           std::uint64_t{options.stack_bytes}, static_cast<std::uint64_t>(seconds), limits.memory_bytes,
           limits.output_bytes}) {

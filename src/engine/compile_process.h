@@ -53,6 +53,7 @@ enum CompileArgument {
   kDebug,
   kSmall,
   kChecked,
+  kCopied,
   kMemory,
   kInstances,
   kTables,

@@ -18,6 +18,7 @@ cordon_engine_options RawOptions(const EngineOptions& options) {
       .debug = options.debug,
       .small_address_space = options.address_space == EngineOptions::AddressSpace::kSmall,
       .checked_traps = options.traps == EngineOptions::Traps::kChecks,
+      .copied_data = options.data == EngineOptions::Segments::kCopied,
       .parallel = options.compiling == EngineOptions::Compiling::kParallel,
       .max_memory_bytes = options.max_memory_bytes,
       .max_instances = options.max_instances,

@@ -36,6 +36,8 @@ struct EngineOptions {
   enum class AddressSpace : std::uint8_t { kLarge, kSmall } address_space = AddressSpace::kLarge;
   // kChecks: no handlers of SIGSEGV, SIGILL and SIGFPE; a little slower.
   enum class Traps : std::uint8_t { kSignals, kChecks } traps = Traps::kSignals;
+  // kCopied: data segments are copied into each instance, which is faster for code with little data.
+  enum class Segments : std::uint8_t { kMapped, kCopied } data = Segments::kMapped;
   // kParallel: on many threads, which stay until the process ends.
   enum class Compiling : std::uint8_t { kAlone, kParallel } compiling = Compiling::kAlone;
 };

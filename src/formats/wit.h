@@ -77,6 +77,7 @@ struct Contract {
   std::vector<Item> imports;
   std::vector<Item> exports;
   std::uint32_t function_count = 0;          // defined core functions in all modules inside
+  std::uint64_t data_bytes = 0;              // of the data sections of all modules inside
   bool has_start = false;                    // a core start section somewhere inside
   const Type& At(TypeRef ref) const { return types[ref]; }
 };

@@ -105,6 +105,7 @@ Contract ContractOf(const Json& object) {
   Contract contract;
   contract.kind = object.at("kind") == "component" ? Contract::Kind::kComponent : Contract::Kind::kModule;
   contract.function_count = object.at("function_count").get<std::uint32_t>();
+  contract.data_bytes = object.at("data_bytes").get<std::uint64_t>();
   contract.has_start = object.at("has_start").get<bool>();
   for (const Json& type : object.at("types")) contract.types.push_back(TypeOf(type));
   for (auto [key, items] : {std::pair{"imports", &contract.imports}, std::pair{"exports", &contract.exports}}) {

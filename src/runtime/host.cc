@@ -19,9 +19,12 @@ Host::Host(std::shared_ptr<State> state) : state_(std::move(state)) {}
 Host::~Host() = default;
 
 Result<std::shared_ptr<const engine::Engine>> Host::State::EngineFor(const LoadRequest& request,
-                                                                     const manifest::Limits& limits) {
+                                                                     const manifest::Limits& limits,
+                                                                     std::uint64_t data_bytes) {
   const bool fuel = limits.fuel.has_value();
   const bool debug = request.debug == LoadRequest::Debug::kOn;
+  // Copying this much takes as long as the page faults of mapping it.
+  const bool copy = data_bytes <= (32u << 10);
   const std::lock_guard lock(mutex);
   bool checks = options.traps == engine::EngineOptions::Traps::kChecks;
   if (!checks && engine::HandlersReplaced()) {
@@ -33,7 +36,7 @@ Result<std::shared_ptr<const engine::Engine>> Host::State::EngineFor(const LoadR
     note.note = "the handlers of SIGSEGV, SIGILL or SIGFPE were replaced: plugins loaded now check by themselves";
     CORDON_TRY(options.observer->On(note));
   }
-  auto& engine = engines[{fuel, debug, checks}];
+  auto& engine = engines[{fuel, debug, checks, copy}];
   if (engine == nullptr) {
     const manifest::CeilingLimits& ceiling = options.config.limits;
     CORDON_ASSIGN(engine,
@@ -46,6 +49,8 @@ Result<std::shared_ptr<const engine::Engine>> Host::State::EngineFor(const LoadR
                       .stack_bytes = static_cast<std::uint32_t>(ceiling.stack.count),
                       .address_space = options.address_space,
                       .traps = checks ? engine::EngineOptions::Traps::kChecks : engine::EngineOptions::Traps::kSignals,
+                      .data = copy ? engine::EngineOptions::Segments::kCopied
+                                   : engine::EngineOptions::Segments::kMapped,
                   }));
   }
   return engine;

@@ -309,7 +309,7 @@ Result<std::shared_ptr<const engine::Compiled>> Loader::FindCode(const std::shar
 }
 
 Status Loader::Compile() {
-  CORDON_ASSIGN(auto engine, host_.EngineFor(request_, plugin_->limits));
+  CORDON_ASSIGN(auto engine, host_.EngineFor(request_, plugin_->limits, plugin_->contract->data_bytes));
   CORDON_ASSIGN(auto code, FindCode(engine));
   Stage("linking");
   CORDON_ASSIGN(plugin_->linked, engine::Linked::Link(std::move(code), plugin_->plan.spec));

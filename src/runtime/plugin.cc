@@ -65,18 +65,30 @@ bool CallCounter::Admits() {
   return admitted_.fetch_add(1, std::memory_order_relaxed) < kOwnRecordsPerSecond;
 }
 
-bool CallCounter::Add(std::uint64_t calls, std::uint64_t duration_ns) {
-  const std::uint64_t count = count_.fetch_add(calls, std::memory_order_relaxed) + calls;
-  total_ns_.fetch_add(duration_ns, std::memory_order_relaxed);
+CallCounter::Group CallCounter::Add(std::uint64_t calls, std::uint64_t duration_ns) {
+  Counts& here = counts_[counts_.HereIndex()];
+  const std::uint64_t count = here.count.fetch_add(calls, std::memory_order_relaxed) + calls;
+  here.total_ns.fetch_add(duration_ns, std::memory_order_relaxed);
   const std::int64_t now = CoarseNowNs();
-  std::int64_t since = since_ns_.load(std::memory_order_relaxed);
-  if (since == 0) since_ns_.compare_exchange_strong(since, now, std::memory_order_relaxed);
-  return count >= kGroupCallsMax || (since != 0 && now - since > kGroupAgeMaxNs);
+  std::int64_t since = here.since_ns.load(std::memory_order_relaxed);
+  if (since == 0) here.since_ns.compare_exchange_strong(since, now, std::memory_order_relaxed);
+  const bool full = count >= kGroupCallsMax || (since != 0 && now - since > kGroupAgeMaxNs);
+  return full ? here.Take() : Group{};
+}
+
+CallCounter::Group CallCounter::Counts::Take() {
+  since_ns.store(0, std::memory_order_relaxed);
+  return {count.exchange(0), total_ns.exchange(0)};
 }
 
 CallCounter::Group CallCounter::Take() {
-  since_ns_.store(0, std::memory_order_relaxed);
-  return {count_.exchange(0), total_ns_.exchange(0)};
+  Group all{};
+  for (auto& place : counts_) {
+    const Group group = place.value.Take();
+    all.count += group.count;
+    all.total_ns += group.total_ns;
+  }
+  return all;
 }
 
 void CallHandle::Interrupt() {
@@ -283,7 +295,9 @@ Error NotToRun() { return Error(Code::kUsage, "the plugin was loaded to be looke
 }  // namespace
 
 std::uint64_t Plugin::NextCallId(std::uint64_t count) const {
-  return state_->host->next_call.fetch_add(count, std::memory_order_relaxed);
+  auto& next = state_->host->next_call;
+  const std::size_t place = next.HereIndex();
+  return (next[place].fetch_add(count, std::memory_order_relaxed) + 1) * kCallIdStep + place;
 }
 
 Status Plugin::CallIn(std::string_view action_name, std::string_view input_json, const CallOptions& options,
@@ -388,9 +402,8 @@ Status Plugin::Settle(const Status& outcome, const Target& target, const engine:
 }
 
 Status Plugin::CountCalls(std::uint64_t count, Duration total) const {
-  if (!state_->calls.Add(count, static_cast<std::uint64_t>(total.count()))) return {};
-  const CallCounter::Group group = state_->calls.Take();
-  if (group.count == 0) return {};  // another thread took it first
+  const CallCounter::Group group = state_->calls.Add(count, static_cast<std::uint64_t>(total.count()));
+  if (group.count == 0) return {};
   return state_->observer().OnCalls(
       {state_->source.name, state_->source.digest.ToString(), "", group.count, 0, Duration(group.total_ns)});
 }
@@ -452,8 +465,7 @@ Status Plugin::CallRaw(const engine::Function& function, std::span<const std::ui
   if (state_->linked == nullptr) return Fail(Code::kUsage, "the plugin was loaded to be looked at, not to run");
   engine::CallLimits limits = {.wall = state_->limits.timeout, .cpu = state_->limits.cpu, .fuel = state_->limits.fuel};
   if (options.timeout) limits.wall = std::min(limits.wall, *options.timeout);
-  const std::uint64_t id =
-      options.call_id != 0 ? options.call_id : state_->host->next_call.fetch_add(1, std::memory_order_relaxed);
+  const std::uint64_t id = options.call_id != 0 ? options.call_id : NextCallId();
   engine::Usage usage;
   Status outcome = engine::CallOnce(state_->linked, state_->instance, state_->channel, function, input, output, limits,
                                     id, {.usage = &usage, .out = nullptr, .err = nullptr});
@@ -463,13 +475,7 @@ Status Plugin::CallRaw(const engine::Function& function, std::span<const std::ui
     CORDON_TRY(AuditCall(*state_, "", report, options, outcome));
     return outcome;
   }
-  if (state_->calls.Add(1, static_cast<std::uint64_t>(usage.wall.count()))) {
-    const CallCounter::Group group = state_->calls.Take();
-    if (group.count == 0) return {};  // another thread took it first
-    CORDON_TRY(state_->observer().OnCalls(
-        {state_->source.name, state_->source.digest.ToString(), "", group.count, 0, Duration(group.total_ns)}));
-  }
-  return {};
+  return CountCalls(1, usage.wall);
 }
 
 Result<engine::Instance> Plugin::NewInstance(const CallOptions& options) const {

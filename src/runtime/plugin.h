@@ -127,7 +127,9 @@ class Plugin {
   Status CallIn(engine::Instance& instance, std::string_view action, std::string_view input_json,
                 const CallOptions& options, CallReport& report) const;
   // `count` identifiers in a row, the first of which is given back.
+  // `count` ids are kCallIdStep apart, from the one given on.
   std::uint64_t NextCallId(std::uint64_t count = 1) const;
+  static constexpr std::uint64_t kCallIdStep = 16;
   // Adds calls to the audit's tally.
   Status CountCalls(std::uint64_t count, Duration total) const;
 

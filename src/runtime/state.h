@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "formats/schema.h"
+#include "base/spread.h"
 #include "runtime/folders.h"
 #include "runtime/host.h"
 #include "runtime/source.h"
@@ -23,16 +24,18 @@ namespace cordon::runtime {
 
 struct Host::State {
   HostOptions options;
-  std::mutex mutex;                                                                       // guards engines, storage
-  std::map<std::tuple<bool, bool, bool>, std::shared_ptr<const engine::Engine>> engines;  // by fuel, debug, checks
-  std::atomic<std::uint64_t> next_call{1};
+  std::mutex mutex;  // guards engines, storage
+  // By fuel, debug, checks, copied data.
+  std::map<std::tuple<bool, bool, bool, bool>, std::shared_ptr<const engine::Engine>> engines;
+  Spread<std::atomic<std::uint64_t>> next_call;
   std::shared_ptr<services::CallChains> chains = std::make_shared<services::CallChains>();
 
   std::shared_ptr<services::KvBackend> storage;  // guarded by mutex; opened when it is first needed
 
   Result<std::shared_ptr<services::KvBackend>> Storage();
   // The engine of a class of tunables, made when it is first needed.
-  Result<std::shared_ptr<const engine::Engine>> EngineFor(const LoadRequest& request, const manifest::Limits& limits);
+  Result<std::shared_ptr<const engine::Engine>> EngineFor(const LoadRequest& request, const manifest::Limits& limits,
+                                                         std::uint64_t data_bytes);
 };
 
 // An action that is ready to be called.
@@ -45,19 +48,24 @@ struct BoundAction {
 // Calls are counted and recorded in groups, so that a hot loop does not write a line each (audit.md, loss window).
 class CallCounter {
  public:
-  // Whether a call of this moment has a record of its own: the first hundred of each second do.
-  bool Admits();
-  // Counts calls; true when the group should be written.
-  bool Add(std::uint64_t calls, std::uint64_t duration_ns);
   struct Group {
     std::uint64_t count, total_ns;
   };
+  // Whether a call of this moment has a record of its own: the first hundred of each second do.
+  bool Admits();
+  // Counts calls; gives the group when it should be written, and an empty one otherwise.
+  Group Add(std::uint64_t calls, std::uint64_t duration_ns);
+  // All that was counted and not given.
   Group Take();
 
  private:
-  std::atomic<std::uint64_t> count_{0}, total_ns_{0};
+  struct Counts {
+    std::atomic<std::uint64_t> count{0}, total_ns{0};
+    std::atomic<std::int64_t> since_ns{0};  // CLOCK_MONOTONIC_COARSE of the group's first call; 0: empty
+    Group Take();
+  };
+  Spread<Counts> counts_;
   std::atomic<std::int64_t> second_{0}, admitted_{0};
-  std::atomic<std::int64_t> since_ns_{0};  // CLOCK_MONOTONIC_COARSE of the group's first call; 0: empty
 };
 
 // What answers a plugin's guests. It owns what it refers to: a message that blocks may outlive its call and the plugin.

@@ -78,7 +78,9 @@ impl raw_bench {
             fuel: false,
             debug: false,
             small_address_space: false,
-            checked_traps: false, parallel: false,
+            checked_traps: false,
+            copied_data: true,
+            parallel: false,
             max_memory_bytes: options.max_memory_bytes,
             max_instances: options.max_instances,
             max_table_elements: options.max_table_elements,
@@ -182,6 +184,19 @@ pub extern "C" fn raw_stop(bench: &mut raw_bench, row: u32, timeout_ns: u64, byt
         ),
     };
     said("a call was not stopped", stopped).is_some()
+}
+
+/// Fresh calls, half of them on another thread.
+#[unsafe(no_mangle)]
+pub extern "C" fn raw_fresh_on_two(bench: &mut raw_bench, iterations: u64) -> bool {
+    let (engine, pre, exports) = (&bench.engine, &bench.pre, &bench.exports);
+    let half = |calls: u64| (0..calls).try_for_each(|_| calls::fresh(engine, pre, exports));
+    let done = std::thread::scope(|scope| {
+        let other = scope.spawn(|| half(iterations / 2));
+        half(iterations - iterations / 2)?;
+        other.join().expect("a thread of the bench")
+    });
+    said("a round failed", done).is_some()
 }
 
 #[unsafe(no_mangle)]

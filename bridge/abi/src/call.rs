@@ -9,7 +9,7 @@ use crate::types::{
 use ::cordon_engine::files::Mount;
 use ::cordon_engine::instance::Traces;
 use ::cordon_engine::store::{Clock, InstanceOptions, Interrupter, Limits, Port};
-use ::cordon_engine::{Fault, Instance, Kind, Outcome, Piece};
+use ::cordon_engine::{Fault, Instance, Kind, Linked, Outcome, Piece};
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
@@ -71,7 +71,10 @@ fn mount(fd: i32, guest_path: &str, writable: bool) -> Outcome<Mount> {
     Ok(Mount { dir, guest_path: guest_path.to_string(), writable })
 }
 
-unsafe fn port(port: *const cordon_port) -> Outcome<Option<Arc<dyn Port>>> {
+unsafe fn port(port: *const cordon_port, linked: &Linked) -> Outcome<Option<Arc<dyn Port>>> {
+    if !linked.needs_port() {
+        return Ok(None);
+    }
     // Safety: the caller's structure, or NULL.
     unsafe { port.as_ref().map(|p| Ok(Arc::new(HeldPort::new(p)?) as Arc<dyn Port>)).transpose() }
 }
@@ -98,7 +101,7 @@ pub unsafe extern "C" fn cordon_instance_new(
     boundary(error, give(result), || {
         out(result)?;
         let (linked, limits) = unsafe { (borrow(linked, "linked")?, borrow(limits, "limits")?.get()?) };
-        let (options, host) = unsafe { (options(instance_options)?, port(host)?) };
+        let (options, host) = unsafe { (options(instance_options)?, port(host, &linked.0)?) };
         Instance::new(&linked.0, options, host, &limits, call_id).map(cordon_instance)
     })
 }
@@ -168,7 +171,7 @@ pub unsafe extern "C" fn cordon_call_once(
                 )
             };
             let input = unsafe { input(pieces, pieces_len)? };
-            let (options, host) = unsafe { (options(instance_options)?, port(host)?) };
+            let (options, host) = unsafe { (options(instance_options)?, port(host, &linked.0)?) };
             let (linked, function) = (&linked.0, &function.0);
             let mut sink = |pieces: &[Piece<'_>]| output.take(pieces);
             let mut traces = Traces::default();

@@ -69,6 +69,7 @@ fn engine_options(o: &cordon_engine_options) -> Outcome<Options> {
         debug: o.debug,
         small_address_space: o.small_address_space,
         checked_traps: o.checked_traps,
+        copied_data: o.copied_data,
         parallel: o.parallel,
         max_memory_bytes: o.max_memory_bytes,
         max_instances: o.max_instances,

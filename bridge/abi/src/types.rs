@@ -176,6 +176,8 @@ pub struct cordon_engine_options {
     pub small_address_space: bool,
     /// Checks in the code in place of signal handlers.
     pub checked_traps: bool,
+    /// Data segments are copied into each instance: for code with little data.
+    pub copied_data: bool,
     /// Compile on many threads, which stay until the process ends.
     pub parallel: bool,
     pub max_memory_bytes: u64,

@@ -4,15 +4,23 @@
 //! Until then a store keeps its place in the pool, so that the pool's limits bound what exists at any time; what waits
 //! here is bounded too, and what goes beyond is dropped by the caller. Whoever finds the pool full waits for what is
 //! being dropped (Engine::make_room).
+//!
+//! The pool may give memory back for many instances at once, so memory may wait when its store is gone: on each thread
+//! that drops stores at most `WAITING_BYTES_MAX` and one store's.
 
 use crate::store::State;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
-use wasmtime::Store;
+use wasmtime::{Func, Store};
 
 /// Dropping less than this takes about as long as waking a thread.
 const BIG_BYTES: u64 = 4 << 20;
+const WAITING_BYTES_MAX: u64 = 192 << 20;
 /// How long to wait for a place: many times what a drop takes.
 const WAIT_MAX: Duration = Duration::from_millis(100);
 
@@ -33,7 +41,22 @@ struct Shared {
     changed: Condvar,
 }
 
+/// What may wait on a thread, from above: a batch that is full is given back, so after a batch of stores nothing of
+/// those before it waits.
+#[repr(align(128))]
+#[derive(Default)]
+struct Waiting {
+    stores: AtomicUsize,
+    bytes: AtomicU64,
+    bytes_before: AtomicU64,
+}
+
+/// Threads that share one count too much, which does no harm.
+const COUNTED_THREADS: usize = 16;
+
 pub(crate) struct Disposal {
+    batch: usize,
+    waiting: Box<[Waiting; COUNTED_THREADS]>,
     shared: Arc<Shared>,
     bytes_max: u64,
     thread: OnceLock<Option<Mutex<Option<std::thread::JoinHandle<()>>>>>,
@@ -41,8 +64,9 @@ pub(crate) struct Disposal {
 
 impl Disposal {
     /// `bytes_max`: what may wait at any time, but one store of any size may.
-    pub(crate) fn new(bytes_max: u64) -> Disposal {
-        Disposal { shared: Arc::default(), bytes_max, thread: OnceLock::new() }
+    /// `batch`: how many regions the pool gives back together.
+    pub(crate) fn new(bytes_max: u64, batch: usize) -> Disposal {
+        Disposal { batch, waiting: Box::default(), shared: Arc::default(), bytes_max, thread: OnceLock::new() }
     }
 
     /// Drops a store with `bytes` of memory: here when it is small or too much waits already.
@@ -50,21 +74,36 @@ impl Disposal {
         // Descriptors, the port and whatever else is not memory go now, on the caller's thread.
         store.data_mut().let_go();
         if bytes < BIG_BYTES || !self.started() {
-            return;
+            return self.drop_here(store);
         }
         let Ok(mut queue) = self.shared.queue.lock() else { return };
         if queue.stop || (!self.is_idle() && queue.bytes.saturating_add(bytes) > self.bytes_max) {
             drop(queue);
-            return;
+            return self.drop_here(store);
         }
         queue.bytes += bytes;
-        self.shared.stores.fetch_add(1, Ordering::Relaxed);
+        self.shared.stores.fetch_add(1, Relaxed);
         queue.waiting.push((store, bytes));
         self.shared.changed.notify_all();
     }
 
+    /// Drops a store on the caller's thread.
+    pub(crate) fn drop_here(&self, store: Store<State>) {
+        if self.batch == 1 {
+            return;
+        }
+        thread_local! { static HERE: u8 = const { 0 } }
+        // Any number that tells threads apart.
+        let thread = HERE.with(|here| std::ptr::from_ref(here) as usize >> 12) % COUNTED_THREADS;
+        let waiting = &self.waiting[thread];
+        if waiting.add(store.data().limiter.used, self.batch) > WAITING_BYTES_MAX {
+            waiting.clear();
+            drop_now(store, self.batch);
+        }
+    }
+
     pub(crate) fn is_idle(&self) -> bool {
-        self.shared.stores.load(Ordering::Relaxed) == 0
+        self.shared.stores.load(Relaxed) == 0
     }
 
     /// Waits until one more store is gone. False when none is on its way, or it takes too long.
@@ -82,7 +121,8 @@ impl Disposal {
     fn started(&self) -> bool {
         let start = || {
             let shared = self.shared.clone();
-            let thread = crate::ticker::spawn("cordon-drop", move || run(&shared));
+            let batch = self.batch;
+            let thread = crate::ticker::spawn("cordon-drop", move || run(&shared, batch));
             thread.ok().map(|thread| Mutex::new(Some(thread)))
         };
         self.thread.get_or_init(start).is_some()
@@ -101,7 +141,41 @@ impl Disposal {
     }
 }
 
-fn run(shared: &Shared) {
+impl Waiting {
+    fn add(&self, bytes: u64, batch: usize) -> u64 {
+        let now = self.bytes.fetch_add(bytes, Relaxed) + bytes;
+        if self.stores.fetch_add(1, Relaxed) + 1 < batch {
+            return now + self.bytes_before.load(Relaxed);
+        }
+        self.clear();
+        self.bytes_before.store(now, Relaxed);
+        now
+    }
+
+    fn clear(&self) {
+        self.stores.store(0, Relaxed);
+        self.bytes.store(0, Relaxed);
+        self.bytes_before.store(0, Relaxed);
+    }
+}
+
+/// Drops a store, and what waits on this thread with it: each wasted stack is one more region that waits, and when they
+/// are a batch the pool gives all of it back.
+#[cold]
+fn drop_now(store: Store<State>, batch: usize) {
+    let engine = store.engine().clone();
+    drop(store);
+    if batch == 1 {
+        return;
+    }
+    for _ in 0..batch {
+        let mut store = Store::new(&engine, ());
+        let nothing = Func::wrap(&mut store, || {});
+        let _ = pin!(nothing.call_async(&mut store, &[], &mut [])).poll(&mut Context::from_waker(Waker::noop()));
+    }
+}
+
+fn run(shared: &Shared, batch: usize) {
     let Ok(mut queue) = shared.queue.lock() else { return };
     loop {
         let Some((store, bytes)) = queue.waiting.pop() else {
@@ -115,13 +189,13 @@ fn run(shared: &Shared) {
             continue;
         };
         drop(queue);
-        drop(store);
+        drop_now(store, batch);
         queue = match shared.queue.lock() {
             Ok(queue) => queue,
             Err(_) => return,
         };
         queue.bytes -= bytes;
-        shared.stores.fetch_sub(1, Ordering::Relaxed);
+        shared.stores.fetch_sub(1, Relaxed);
         queue.dropped += 1;
         shared.changed.notify_all();
     }

@@ -16,6 +16,9 @@ use wasmtime::{
 const HOST_STACK_BYTES: usize = 1536 << 10;
 const GUARD_BYTES: u64 = 2 << 30;
 const SMALL_GUARD_BYTES: u64 = 64 << 10;
+const BATCH_MAX: usize = 64;
+/// So many threads may give memory back at a time without taking places from those who call.
+const GIVING_THREADS: u32 = 8;
 
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -24,6 +27,9 @@ pub struct Options {
     pub small_address_space: bool,
     /// No signal handlers: the code checks by itself. For hosts whose own handlers do not pass signals on.
     pub checked_traps: bool,
+    /// Data segments are copied into each instance, not mapped from the code: for code with little data. What is mapped
+    /// and read before it is written costs every thread of the process an interrupt.
+    pub copied_data: bool,
     /// Compile on many threads, which stay until the process ends: for a process that only compiles.
     pub parallel: bool,
     pub max_memory_bytes: u64,
@@ -40,15 +46,24 @@ pub struct Engine {
     runtime: OnceLock<tokio::runtime::Runtime>,
 }
 
+/// How many regions of memory wait, on each thread, to be given back together.
+fn batch(options: &Options) -> usize {
+    if options.copied_data { (options.max_instances as usize / 16).clamp(1, BATCH_MAX) } else { 1 }
+}
+
 fn pool(options: &Options) -> PoolingAllocationConfig {
+    // Giving memory back interrupts every other thread of the process, so it is done for many instances at once (much
+    // memory does not wait: see disposal.rs). What a thread is giving back has a place that nobody else can have.
+    let batch = batch(options);
+    let giving = if batch > 1 { batch as u32 * GIVING_THREADS } else { 4 };
     let n = options.max_instances;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(n)
         // A component of an ordinary toolchain has three or four core instances, one memory, two tables.
         .total_core_instances(n.saturating_mul(4).max(64))
-        .total_memories(n.saturating_add(4))
-        .total_tables(n.saturating_mul(2).saturating_add(8))
-        .total_stacks(n)
+        .total_memories(n.saturating_add(giving))
+        .total_tables(n.saturating_add(giving).saturating_mul(2))
+        .total_stacks(n.saturating_add(giving))
         .max_memory_size(usize::try_from(options.max_memory_bytes).unwrap_or(usize::MAX))
         .table_elements(options.max_table_elements as usize)
         .max_memories_per_module(1)
@@ -57,7 +72,8 @@ fn pool(options: &Options) -> PoolingAllocationConfig {
         .max_memories_per_component(4)
         .max_tables_per_component(16)
         .max_core_instance_size(1 << 20)
-        .max_component_instance_size(1 << 20);
+        .max_component_instance_size(1 << 20)
+        .decommit_batch_size(batch);
     pool
 }
 
@@ -100,6 +116,7 @@ pub fn config(options: &Options) -> Config {
     }
     c.guard_before_linear_memory(!options.small_address_space);
     c.memory_may_move(false);
+    c.memory_init_cow(!options.copied_data);
     c.signals_based_traps(!options.checked_traps);
     // Never from the environment: parsing a hostile guest's DWARF is for authors who ask.
     c.debug_info(false);
@@ -154,7 +171,7 @@ impl Engine {
         if !options.checked_traps {
             HANDLERS.get_or_init(handlers);
         }
-        let disposal = Disposal::new(options.max_memory_bytes);
+        let disposal = Disposal::new(options.max_memory_bytes, batch(&options));
         Ok(Arc::new(Engine { ticker: Ticker::new(wasm.clone()), disposal, wasm, options, runtime: OnceLock::new() }))
     }
 

@@ -7,6 +7,7 @@ use crate::store::{CallLimits, InstanceOptions, Interrupter, Port, State, Usage}
 use crate::ticker::monotonic_ns;
 use crate::values::{Given, Params, Piece, Reader, Results, Sink, receive};
 use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -21,7 +22,9 @@ enum Inside {
 }
 
 pub struct Instance {
-    linked: Arc<Linked>,
+    linked: ManuallyDrop<Arc<Linked>>,
+    // Whether `linked` is counted; for one call it is the caller's.
+    counted: bool,
     // The function that was called last: finding it in the instance costs as much as a scalar's crossing.
     last: Option<(Arc<()>, component::Func)>,
     // None once the instance is poisoned: everything that the guest held is released at that moment.
@@ -151,6 +154,8 @@ impl Instance {
         call_id: u64,
     ) -> Outcome<Instance> {
         let mut instance = Self::make(linked, options, port, limits, call_id)?;
+        std::mem::forget(linked.clone());
+        instance.counted = true;
         instance.count(limits, Timing::Exact);
         Ok(instance)
     }
@@ -189,7 +194,7 @@ impl Instance {
         let engine = &linked.code.engine;
         engine.make_room(limits);
         let (host_call_bytes, handles) = (options.limits.host_call_bytes, options.limits.handles);
-        let state = State::new(engine.clone(), options, linked.needs, port, call_id)?;
+        let state = State::new(engine, options, linked.needs, port, call_id)?;
         let mut store = Store::new(&engine.wasm, state);
         store.limiter(|s| &mut s.limiter);
         store.set_hostcall_fuel(usize::try_from(host_call_bytes).unwrap_or(usize::MAX));
@@ -201,7 +206,9 @@ impl Instance {
             Err(error) => return Err(instantiation_fault(error, store.data())),
         };
         Ok(Instance {
-            linked: linked.clone(),
+            // Safety: a second owner without a count, until the caller counts it or is done with the instance.
+            linked: ManuallyDrop::new(unsafe { std::ptr::read(linked) }),
+            counted: false,
             last: None,
             live: Some((store, inside)),
             entered: false,
@@ -309,6 +316,8 @@ impl Instance {
             if matches!(fault.kind, Kind::Timeout | Kind::Cpu | Kind::Interrupted) {
                 let bytes = store.data().limiter.used;
                 self.linked.code.engine.disposal.dispose(store, bytes);
+            } else {
+                self.linked.code.engine.disposal.drop_here(store);
             }
         }
         fault
@@ -371,6 +380,18 @@ impl Instance {
             store.data_mut().interrupter = Some(own.clone());
         }
         own
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        if let Some((store, _)) = self.live.take() {
+            self.linked.code.engine.disposal.drop_here(store);
+        }
+        if self.counted {
+            // Safety: the count that `new` took, given back once.
+            unsafe { ManuallyDrop::drop(&mut self.linked) };
+        }
     }
 }
 

@@ -146,7 +146,7 @@ fn files_view(state: &mut State) -> FilesView<'_> {
 /// Links one interface, asked for by its name without version.
 fn link_wasi(l: &mut component::Linker<State>, name: &str, needs: &mut Needs) -> wasmtime::Result<()> {
     use wasmtime_wasi_io::bindings::wasi::io;
-    needs.wasi = true;
+    (needs.wasi, needs.port) = (true, true);
     match name {
         "wasi:io/error" => io::error::add_to_linker::<State, HasIo>(l, table),
         "wasi:io/poll" => {
@@ -420,8 +420,14 @@ fn link_core_host(l: &mut wasmtime::Linker<State>, module: &Module, imports: &[H
 }
 
 impl Linked {
+    /// Whether its guests can ask the host for anything.
+    pub fn needs_port(&self) -> bool {
+        self.needs.port
+    }
+
     pub fn link(code: &Arc<Code>, wasi: &[String], host: &[HostImport]) -> Outcome<Arc<Linked>> {
-        let mut needs = Needs { asynchronous: host.iter().any(|h| h.blocking), ..Needs::default() };
+        let mut needs =
+            Needs { asynchronous: host.iter().any(|h| h.blocking), port: !host.is_empty(), ..Needs::default() };
         let fail = |e: wasmtime::Error| match e.downcast_ref::<Fault>() {
             Some(fault) => fault.clone(),
             None => Fault::new(Kind::Link, format!("{e:#}")),
@@ -442,7 +448,7 @@ impl Linked {
                     if name != "wasi_snapshot_preview1" {
                         return Err(Fault::new(Kind::Link, format!("the engine has no module {name}")));
                     }
-                    needs = Needs { p1: true, asynchronous: true, ..needs };
+                    needs = Needs { p1: true, port: true, asynchronous: true, ..needs };
                     wasmtime_wasi::p1::add_to_linker_async(&mut l, p1).map_err(fail)?;
                 }
                 link_core_host(&mut l, module, host).map_err(fail)?;

@@ -8,6 +8,7 @@ use crate::sockets::Sockets;
 use crate::stdio::{Sink, SinkStream};
 use crate::ticker::{LongCall, TICK, clock_ns, monotonic_ns};
 use cordon_net::Egress;
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::Thread;
@@ -278,11 +279,25 @@ pub struct WasiState {
     pub sockets: Option<Sockets>,
 }
 
+/// The engine of a store, without a count: counting is what threads of one engine would wait for each other for.
+struct EngineRef(NonNull<Engine>);
+// Safety: a shared reference to what is Sync.
+unsafe impl Send for EngineRef {}
+unsafe impl Sync for EngineRef {}
+
+impl EngineRef {
+    fn get(&self) -> &Engine {
+        // Safety: a store is entered by its Instance alone, which holds the code and so the engine; a store that
+        // outlives its instance has let go (`State::let_go`).
+        unsafe { self.0.as_ref() }
+    }
+}
+
 pub struct State {
     pub limiter: Limiter,
     pub deadline: Deadline,
     /// Gone when only the memory is left.
-    engine: Option<Arc<Engine>>,
+    engine: Option<EngineRef>,
     long_call: Option<LongCall>,
     pub wasi: Option<Box<WasiState>>,
     pub p1: Option<Box<WasiP1Ctx>>,
@@ -297,6 +312,8 @@ pub struct State {
 /// What a Linked needs of each of its stores.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
+    /// Something of it asks the host.
+    pub port: bool,
     pub wasi: bool,
     pub p1: bool,
     pub http: bool,
@@ -306,7 +323,7 @@ pub struct Needs {
 
 impl State {
     pub fn new(
-        engine: Arc<Engine>,
+        engine: &Arc<Engine>,
         options: InstanceOptions,
         needs: Needs,
         port: Option<Arc<dyn Port>>,
@@ -316,7 +333,7 @@ impl State {
         let mut state = State {
             limiter,
             deadline: Deadline::new(),
-            engine: Some(engine),
+            engine: Some(EngineRef(NonNull::from(&**engine))),
             long_call: None,
             wasi: None,
             p1: None,
@@ -385,7 +402,7 @@ impl State {
     /// What the epoch clock asks of a running guest.
     pub fn look(&mut self) -> UpdateDeadline {
         if self.long_call.is_none() {
-            self.long_call = self.engine.as_ref().map(|engine| engine.ticker.keep());
+            self.long_call = self.engine.as_ref().map(|engine| engine.get().ticker.keep());
         }
         if self.interrupter.as_ref().is_some_and(|i| i.is_set()) {
             self.deadline.stopped = Some(Kind::Interrupted);

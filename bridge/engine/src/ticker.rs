@@ -89,12 +89,7 @@ impl Page {
         use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
         // Safety: a new mapping that nothing else refers to.
         let at = unsafe {
-            mmap_anonymous(
-                std::ptr::null_mut(),
-                PAGE_BYTES,
-                ProtFlags::READ | ProtFlags::WRITE,
-                MapFlags::PRIVATE,
-            )
+            mmap_anonymous(std::ptr::null_mut(), PAGE_BYTES, ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE)
         };
         let line = Line {
             used: AtomicBool::new(false),

@@ -7,7 +7,7 @@ use cordon_engine::store::{CallLimits, InstanceOptions, Port, Reply};
 use cordon_engine::{Code, Fault, HostImport, Instance, Kind, Linked};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use support::{call, component, engine, lift, link, options, within};
+use support::{call, component, engine, engine_of, lift, link, options, within};
 
 fn instantiate(wat: &str, options: InstanceOptions) -> Result<Instance, Fault> {
     Instance::new(&link(&engine(false), wat, &[], &[])?, options, None, &within(1000), 1)
@@ -286,4 +286,27 @@ fn making_an_instance_is_part_of_its_usage() {
     assert!(once(both.fuel).0.is_ok());
     assert_eq!(once(used.fuel + 5000).0.unwrap_err().kind, Kind::Fuel);
     assert_eq!(once(used.fuel - 5000).0.unwrap_err().kind, Kind::Fuel);
+}
+
+fn resident_bytes() -> usize {
+    let status = std::fs::read_to_string("/proc/self/statm").unwrap();
+    status.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+#[test]
+fn memory_that_waits_to_be_given_back_is_bounded() {
+    // Each instance touches 32 MiB; all of them together would be 2 GiB.
+    let wat = r#"(component
+      (core module $m (memory 512)
+        (func $fill (memory.fill (i32.const 0) (i32.const 1) (i32.const 33554432)))
+        (start $fill))
+      (core instance (instantiate $m)))"#;
+    let linked = link(&engine_of(false, 1024), wat, &[], &[]).unwrap();
+    let before = resident_bytes();
+    for _ in 0..64 {
+        let mut options = options();
+        options.limits.memory_bytes = 64 << 20;
+        drop(Instance::new(&linked, options, None, &within(5000), 1).unwrap());
+        assert!(resident_bytes() < before + (320 << 20), "{} MiB wait", (resident_bytes() - before) >> 20);
+    }
 }

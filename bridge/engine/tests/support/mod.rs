@@ -7,14 +7,19 @@ use cordon_engine::{Code, Fault, HostImport, Instance, Linked};
 use std::sync::Arc;
 
 pub fn engine(fuel: bool) -> Arc<Engine> {
+    engine_of(fuel, 16)
+}
+
+pub fn engine_of(fuel: bool, max_instances: u32) -> Arc<Engine> {
     Engine::new(Options {
         fuel,
         debug: false,
         small_address_space: false,
         checked_traps: false,
+        copied_data: true,
         parallel: false,
         max_memory_bytes: 256 << 20,
-        max_instances: 16,
+        max_instances,
         max_table_elements: 20_000,
         stack_bytes: 512 << 10,
     })

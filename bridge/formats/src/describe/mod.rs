@@ -81,6 +81,7 @@ pub struct Contract {
     pub imports: Vec<Item>,
     pub exports: Vec<Item>,
     pub function_count: u64,
+    pub data_bytes: u64,
     pub has_start: bool,
 }
 
@@ -105,6 +106,7 @@ pub fn describe(wasm: &[u8], max_functions: u32, wit_folder: &str) -> Outcome<St
     let scan = scan::scan(wasm, max_functions)?;
     let mut contract = validate(wasm)?;
     contract.function_count = scan.functions;
+    contract.data_bytes = scan.data_bytes;
     contract.has_start = scan.has_start;
     docs::apply(&mut contract, &scan.package_docs, wit_folder)?;
     serde_json::to_string(&contract).map_err(|error| Failure::new(Status::Panic, error.to_string()))

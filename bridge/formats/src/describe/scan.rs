@@ -18,6 +18,8 @@ const PACKAGE_DOCS_BYTES_MAX: usize = 1 << 20;
 #[derive(Default)]
 pub struct Scan<'a> {
     pub functions: u64,
+    /// Of data sections.
+    pub data_bytes: u64,
     pub has_start: bool,
     /// `package-docs` custom sections, of the outermost component first.
     pub package_docs: Vec<&'a [u8]>,
@@ -83,7 +85,10 @@ impl<'a> Scan<'a> {
                 let mut alone = 0;
                 add(&mut alone, *count, u64::from(max_functions), "functions")
             }
-            Payload::DataSection(section) => add(&mut self.data, section.count(), DATA_SEGMENTS_MAX, "data segments"),
+            Payload::DataSection(section) => {
+                self.data_bytes += section.range().len() as u64;
+                add(&mut self.data, section.count(), DATA_SEGMENTS_MAX, "data segments")
+            }
             Payload::DataCountSection { count, .. } => {
                 let mut alone = 0;
                 add(&mut alone, *count, DATA_SEGMENTS_MAX, "data segments")
