@@ -37,15 +37,26 @@ constexpr ServiceFunction kBatch[] = {
     {"delete-many", "(borrow<bucket>,list<string>)->result<_," KV_ERROR ">"},
 };
 #undef KV_ERROR
+#define CONFIG_ERROR "variant{upstream:string,io:string}"
+constexpr ServiceFunction kConfigStore[] = {
+    {"get", "(string)->result<option<string>," CONFIG_ERROR ">", HostImport::Kind::kQuick},
+    {"get-all", "()->result<list<tuple<string,string>>," CONFIG_ERROR ">", HostImport::Kind::kQuick},
+};
+#undef CONFIG_ERROR
+constexpr ServiceFunction kSecretStore[] = {
+    {"get", "(string)->result<string,variant{access-denied,not-found,other:string}>"},
+};
 constexpr std::string_view kBucketResource[] = {"bucket"};
 constexpr std::string_view kAtomicsResources[] = {"bucket", "cas"};
 
 // One row for each interface, one array of functions above.
-constexpr std::array<ServiceInterface, 4> kServices = {{
+constexpr std::array<ServiceInterface, 6> kServices = {{
     {"wasi:logging/logging", "", Kind::kLog, "log", kLogging},
     {"wasi:keyvalue/store", "0.2.0-draft", Kind::kStorage, "kv:read:BUCKET", kStore, kBucketResource},
     {"wasi:keyvalue/atomics", "0.2.0-draft", Kind::kStorage, "kv:write:BUCKET", kAtomics, kAtomicsResources},
     {"wasi:keyvalue/batch", "0.2.0-draft", Kind::kStorage, "kv:read:BUCKET", kBatch, kBucketResource},
+    {"wasi:config/store", "0.2.0-", Kind::kConfig, "config", kConfigStore},
+    {"cordon:secrets/store", "1.", Kind::kSecrets, "secret:NAME", kSecretStore},
 }};
 
 }  // namespace

@@ -1,22 +1,38 @@
 // The command. The only place where the parts of Cordon are put together.
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <new>
 
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/report.h"
+#include "cli/secret_input.h"
+#include "cli/settings_store.h"
 #include "services/kv/sqlite_backend.h"
 
 namespace {
 
 using namespace cordon;
 using namespace cordon::cli;
+
+constexpr const char* kSecretsKey = "CORDON_SECRETS_KEY";
+
+// The key of the secrets is taken out of the environment at the start, so that no process that we start inherits it.
+std::optional<std::string> TakeSecretsKey() {
+  char* value = std::getenv(kSecretsKey);
+  if (value == nullptr) return std::nullopt;
+  std::string key = value;
+  WipeText(value, std::strlen(value));
+  ::unsetenv(kSecretsKey);
+  return key;
+}
 
 std::optional<std::string> FromEnvironment(std::string_view name) {
   const char* value = std::getenv(std::string(name).c_str());
@@ -44,6 +60,19 @@ class StderrSink final : public services::LogSink {
  private:
   Terminal terminal_;
   bool quiet_;
+};
+
+// Once a secret was read, this process leaves no core behind, and no other of the same user looks into it.
+class UndumpedSecrets final : public services::SecretSource {
+ public:
+  explicit UndumpedSecrets(std::shared_ptr<services::SecretSource> inner) : inner_(std::move(inner)) {}
+  Result<std::optional<SecretText>> Find(std::string_view plugin, std::string_view name) override {
+    (void)::prctl(PR_SET_DUMPABLE, 0);
+    return inner_->Find(plugin, name);
+  }
+
+ private:
+  std::shared_ptr<services::SecretSource> inner_;
 };
 
 // For commands that decide nothing.
@@ -89,6 +118,9 @@ Result<Parts> ConnectParts(Session& session, const manifest::Config& config, Use
     options.code_cache = OpenCodeCache(session, config.cache);
   }
   if (auto folder = session.StateFolder(); folder && use == Use::kRun) {
+    CORDON_ASSIGN(auto vault, OpenVault(session));
+    options.secrets = std::make_shared<UndumpedSecrets>(std::move(vault));
+    options.settings = [store = SettingsStore(*folder)](const std::string& plugin) { return store.Of(plugin); };
     options.open_storage = [file = *folder / "kv.db"]() -> Result<std::shared_ptr<services::KvBackend>> {
       return services::SqliteBackend::Open(file);
     };
@@ -132,6 +164,9 @@ void FillStandardStreams() {
 }
 
 int Main(std::vector<std::string> words) {
+  const auto environment = [key = TakeSecretsKey()](std::string_view name) {
+    return name == kSecretsKey ? key : FromEnvironment(name);
+  };
   if (!words.empty() && words.front() == "help") {
     words.erase(words.begin());
     words.push_back("--help");
@@ -145,7 +180,7 @@ int Main(std::vector<std::string> words) {
   auto arguments = ParseArguments(syntax, words);
   if (!arguments) return Refuse(given, arguments.error(), syntax.command);
   if (arguments->Has("--help")) return Show(HelpText(syntax));
-  Session session(std::string(syntax.command), std::move(*arguments), FromEnvironment, ConnectParts);
+  Session session(std::string(syntax.command), std::move(*arguments), environment, ConnectParts);
   return session.Finish((*command)->run(session));
 }
 

@@ -124,8 +124,13 @@ Plan MakePlan(const policy::GrantBook& book, const runtime::Source& source, cons
   plan.set.by = Actor();
   plan.set.at = Now();
   for (const policy::Grant& grant : asked) {
-    if (Holds(plan.set.granted, grant.capability)) continue;
-    plan.set.granted.push_back(grant);
+    const auto held = std::ranges::find(plan.set.granted, grant.capability, &policy::Grant::capability);
+    if (held != plan.set.granted.end() && *held == grant) continue;
+    if (held != plan.set.granted.end()) {
+      *held = grant;  // with another quota
+    } else {
+      plan.set.granted.push_back(grant);
+    }
     plan.added.push_back(grant);
   }
   for (const auto& [name, path] : roots) {

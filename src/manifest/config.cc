@@ -254,7 +254,15 @@ class Parser {
     ConfigEntry entry;
     if (const Node* enabled = fields.Get("enabled")) entry.enabled = ReadBool(findings_, *enabled, path + ".enabled");
     if (const Node* level = fields.Get("level")) entry.level = ReadLevel(findings_, *level, path + ".level");
-    fields.RefuseLater("config", Fields::Empty::kMeansNothing, kNotYet);
+    if (const Node* config = fields.Get("config"); config != nullptr && !IsNothing(*config)) {
+      if (config->kind == Node::Kind::kMapping) {
+        entry.config = yaml::ToJson(*config);
+      } else {
+        findings_.At(*config, Code::kType,
+                     "'" + path + ".config' must be a mapping, not " + std::string(KindName(*config)),
+                     "write one key per setting of the plugin");
+      }
+    }
     ReadEgress(findings_, environment_, fields.Get("egress"), path + ".egress", entry.egress);
     return entry;
   }

@@ -13,6 +13,7 @@
 
 #include "base/units.h"
 #include "cordon/result.h"
+#include "formats/json.h"
 #include "manifest/paths.h"
 #include "policy/authority.h"
 #include "policy/network.h"
@@ -70,6 +71,7 @@ struct ConfigEntry {
   std::optional<bool> enabled;
   std::optional<policy::Level> level;
   std::vector<EgressHeader> egress;
+  Json config = Json::object();  // the plugin's own settings; what is secret never stands here
 };
 
 struct Config {

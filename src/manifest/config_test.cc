@@ -143,7 +143,7 @@ TEST(Config, WhatDoesNotExistYetIsRefused) {
        {"plugins: { policy: policy.yaml }", "plugins: { native: allow }", "plugins: { native: warn }",
         "plugins: { isolation: { enabled: true } }", "plugins: { level: strict }",
         "plugins: { level: relaxed }", "plugins: { level: paranoid }",
-        "plugins: { entries: { a/b: { config: { x: 1 } } } }", "plugins: { entries: { a/b: { level: strict } } }",
+        "plugins: { entries: { a/b: { level: strict } } }",
         "compat: { nexus_empty_allowlist: allow }", "registries: { a: b }", "trust: { a: b }",
         "server: { listen: 'unix:/x' }"}) {
     const Result<Config> config = Parse(text);

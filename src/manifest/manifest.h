@@ -75,6 +75,7 @@ struct Manifest {
   std::vector<policy::Request> permissions;
   std::vector<policy::Kind> withdrawn;  // defaults that the plugin does without (`clocks: none`)
   LimitRequests limits;
+  std::optional<Json> config;  // JSON Schema of the plugin's own settings, every `$ref` to a file inlined
   policy::LinkMode link = policy::LinkMode::kLenient;  // `link: strict`: no stubs for optional permissions
 
   std::string file;              // as named in errors

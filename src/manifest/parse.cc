@@ -11,6 +11,7 @@
 #include "manifest/name.h"
 #include "manifest/permissions.h"
 #include "manifest/refs.h"
+#include "manifest/settings_schema.h"
 
 namespace cordon::manifest {
 namespace {
@@ -70,7 +71,7 @@ class Parser {
     Provides(root);
     root.RefuseLater("dependencies", Fields::Empty::kMeansNothing, "remove it: plugins cannot depend on others yet");
     root.RefuseLater("lifecycle", Fields::Empty::kMeansNothing, "remove it: every call has an instance of its own");
-    root.RefuseLater("config", Fields::Empty::kMeansNothing, "remove it: plugins have no settings of their own yet");
+    Settings(root);
     if (const Node* link = root.Get("link")) {
       if (ReadWord(findings_, *link, "link", kLinks)) out_.link = policy::LinkMode::kStrict;
     }
@@ -242,8 +243,8 @@ class Parser {
                      "write the function's name, or interface#function, as cordon inspect shows it");
       }
     }
-    action.input = ReadSchema(fields, path, "input");
-    action.output = ReadSchema(fields, path, "output");
+    action.input = ReadSchema(fields, "input");
+    action.output = ReadSchema(fields, "output");
     if (const Node* timeout = fields.Get("timeout"))
       action.timeout = ReadDuration(findings_, *timeout, path + ".timeout");
     if (const Node* again = fields.Get("idempotent")) {
@@ -261,10 +262,24 @@ class Parser {
     return action;
   }
 
-  std::optional<Json> ReadSchema(const Fields& fields, const std::string& path, std::string_view key) {
+  void Settings(const Fields& root) {
+    const Node* node = root.Get("config");
+    if (node == nullptr || IsNothing(*node)) return;
+    if (node->kind != Node::Kind::kMapping) {
+      findings_.At(*node, Code::kType, "'config' must be a JSON Schema, not " + std::string(KindName(*node)),
+                   "write a schema of an object, or { $ref: ./schemas/config.json }");
+      return;
+    }
+    out_.config = ReadSchema(root, "config");
+    if (!out_.config) return;
+    if (Status fit = CheckSettingsSchema(*out_.config); !fit) findings_.AddAt(*node, std::move(fit).error());
+    out_.canonical["config"] = *out_.config;
+  }
+
+  std::optional<Json> ReadSchema(const Fields& fields, std::string_view key) {
     const Node* node = fields.Get(key);
     if (node == nullptr) return std::nullopt;
-    const std::string name = path + "." + std::string(key);
+    const std::string name = fields.NameOf(key);
     if (node->kind != Node::Kind::kMapping && node->kind != Node::Kind::kBool) {
       findings_.At(*node, Code::kType, "'" + name + "' must be a JSON Schema, not " + std::string(KindName(*node)),
                    "write a schema, or { $ref: ./schemas/FILE.json }");

@@ -12,6 +12,7 @@ Result<std::unique_ptr<Host>> Host::Create(HostOptions options) {
   }
   auto state = std::make_shared<State>();
   state->options = std::move(options);
+  if (state->options.secrets == nullptr) state->options.secrets = std::make_shared<services::NoSecrets>();
   return std::unique_ptr<Host>(new Host(std::move(state)));
 }
 

@@ -16,6 +16,7 @@
 #include "runtime/plugin.h"
 #include "services/kv/backend.h"
 #include "services/log.h"
+#include "services/secret_source.h"
 
 namespace cordon::runtime {
 
@@ -39,6 +40,9 @@ struct HostOptions {
   // Opens what keeps the values of plugins; asked when the first one is loaded that may store any, and until it
   // succeeds. Empty: they are kept in memory, for as long as this host lives.
   std::function<Result<std::shared_ptr<services::KvBackend>>()> open_storage{};
+  std::shared_ptr<services::SecretSource> secrets{};  // null: there are none
+  // An object of what was set for a plugin beside config.yaml. Empty: nothing.
+  std::function<Result<Json>(const std::string& plugin)> settings{};
 };
 
 // `--mount HOST:GUEST[:ro|rw]`: names the folder and grants it in one word, for this load only.

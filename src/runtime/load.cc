@@ -4,10 +4,13 @@
 
 #include "policy/roots.h"
 #include "runtime/network.h"
+#include "runtime/settings.h"
 #include "services/files.h"
 #include "services/http.h"
 #include "services/kv/service.h"
 #include "services/log.h"
+#include "services/secrets.h"
+#include "services/settings.h"
 #include "services/sockets.h"
 
 namespace cordon::runtime {
@@ -335,6 +338,7 @@ Status Loader::SetUpServices() {
   }
   CORDON_TRY(SetUpNetwork(*services));
   CORDON_TRY(SetUpStorage(*services));
+  CORDON_TRY(SetUpSettings(*services));
   HostChannel* channel = services->router.get();
   if (host_.options.channel == HostOptions::Channel::kCodec) {
     services->codec = std::make_unique<services::CodecChannel>(*services->router);
@@ -382,6 +386,25 @@ Status Loader::SetUpStorage(PluginServices& services) {
   for (auto& service : services::MakeKvServices(*services.guard, std::move(storage), std::move(buckets))) {
     services.router->Add(std::move(service));
   }
+  return {};
+}
+
+// Settings are of one moment, so that a call sees them all from the same; secrets are read when they are asked for.
+Status Loader::SetUpSettings(PluginServices& services) {
+  const std::string& name = plugin_->source.name;
+  const auto& secrets = host_.options.secrets;
+  if (plugin_->authority.Allows(policy::Kind::kSecrets)) {
+    services.router->Add(std::make_unique<services::SecretsService>(*services.guard, secrets));
+  }
+  if (!plugin_->authority.Allows(policy::Kind::kConfig)) return {};
+  Json kept = Json::object();
+  if (host_.options.settings) {
+    CORDON_ASSIGN(kept, host_.options.settings(name));
+  }
+  const manifest::Manifest* manifest = plugin_->source.manifest ? &*plugin_->source.manifest : nullptr;
+  CORDON_ASSIGN(std::vector<services::SettingValue> values,
+                SettingsOf(name, manifest, host_.options.config, kept, *secrets));
+  services.router->Add(std::make_unique<services::SettingsService>(*services.guard, std::move(values)));
   return {};
 }
 

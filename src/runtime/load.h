@@ -38,6 +38,7 @@ class Loader {
   Status SetUpServices();
   Status SetUpNetwork(PluginServices& services);
   Status SetUpStorage(PluginServices& services);
+  Status SetUpSettings(PluginServices& services);
   Status BindActions();
   Result<BoundAction> Bind(const std::string& name, const manifest::Action& action) const;
 
