@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,6 +25,43 @@
 #include "cordon/service.h"
 
 namespace cordon {
+
+// Keeps the values of plugins (wasi:keyvalue) in place of a file of Cordon's. Thread-safe; called on Cordon's threads.
+// An error goes to the plugin with its code and message, so it names no place of yours.
+class Storage {
+ public:
+  // Of one plugin. Two plugins with buckets of one name have two buckets.
+  struct Bucket {
+    std::string_view plugin, name;
+    std::uint64_t bytes_max = 0, keys_max = 0;  // of keys and values together; beyond it E_LIMIT
+  };
+  struct Value {
+    std::vector<std::uint8_t> bytes;
+    std::uint64_t version = 0;  // 1 or more; another with every write, never one that was before
+  };
+  struct Change {
+    std::string_view key;           // any bytes but none
+    std::optional<ByteView> value;  // nothing: the key goes
+  };
+  struct Expected {
+    std::string_view key;
+    std::uint64_t version = 0;  // 0: it is not there
+  };
+  virtual ~Storage() = default;
+  virtual Result<std::optional<Value>> Get(const Bucket& bucket, std::string_view key) = 0;
+  // All changes in one step, or none. False: `expected` does not hold, and nothing was changed. Once it answers, a
+  // crash does not undo it.
+  virtual Result<bool> Apply(const Bucket& bucket, std::span<const Change> changes,
+                             const std::optional<Expected>& expected) = 0;
+  // At most `keys_max` keys behind `after`, in the order of their bytes.
+  virtual Result<std::vector<std::string>> List(const Bucket& bucket, std::string_view after,
+                                                std::size_t keys_max) = 0;
+};
+
+// The value of a secret for a plugin that was granted `secret:NAME`; for a secret setting the name is "config:KEY".
+// Nothing: there is none. Thread-safe.
+using SecretLookup =
+    std::function<Result<std::optional<std::string>>(std::string_view plugin, std::string_view name)>;
 
 // Everything that a Host depends on: it reads no environment variable, no locale and no working directory. The default
 // is a host without an audit, without grants on disk and without a code cache.
@@ -48,6 +86,11 @@ struct HostOptions {
 #else
   std::filesystem::path compiler_path{};  // of cordon-compile; empty: found beside the library or the program
 #endif
+  // Where the values of plugins are kept (kv.db) and secrets are found, as the command keeps them. Empty: values live
+  // as long as the host, and there are no secrets.
+  std::filesystem::path state_folder{};
+  std::shared_ptr<Storage> storage{};  // in place of kv.db
+  SecretLookup secrets{};              // in place of the folder's
   // Never mapped as a root or mount, nor anything that holds one: the program's own state.
   std::vector<std::filesystem::path> forbidden_roots{};
   std::uint32_t max_instances = 64;  // live at once
@@ -68,6 +111,7 @@ struct LoadOptions {
   std::vector<Mount> mounts{};                                     // folder and grant in one
   std::vector<std::pair<std::string, std::string>> environment{};  // variables: named, granted and set in one
   std::vector<std::string> arguments{};
+  std::string settings{};  // a JSON object over what config.yaml has for the plugin; secret ones come from `secrets`
   // Within the operator's ceiling, else E_RANGE.
   std::optional<std::chrono::nanoseconds> timeout{};
   std::optional<std::uint64_t> memory_bytes{};

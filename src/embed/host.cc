@@ -24,6 +24,7 @@ Result<runtime::HostOptions> RuntimeOptions(const HostOptions& options) {
     out.grants = std::make_shared<const policy::GrantBook>(std::move(book));
     out.forbidden_roots.push_back(options.grants_file);
   }
+  embed::SetUpState(options, out);
   out.observer = embed::ObserverOf(options.audit);
   out.log_sink = embed::LogSinkOf(options.log);
   for (const std::filesystem::path& root : options.forbidden_roots) out.forbidden_roots.push_back(root);
@@ -50,8 +51,12 @@ Result<runtime::HostOptions> RuntimeOptions(const HostOptions& options) {
   return out;
 }
 
-runtime::LoadRequest RequestOf(const LoadOptions& options) {
+Result<runtime::LoadRequest> RequestOf(const LoadOptions& options) {
   runtime::LoadRequest request;
+  if (!options.settings.empty()) {
+    CORDON_ASSIGN(request.settings, json::Parse(options.settings, "LoadOptions::settings"));
+    if (!request.settings.is_object()) return Fail(Code::kType, "LoadOptions::settings is not a JSON object");
+  }
   request.grants = options.grants;
   request.roots = options.roots;
   for (const Mount& mount : options.mounts) {
@@ -169,7 +174,7 @@ Result<runtime::LoadRequest> Prepare(Host::State& state, const LoadOptions& opti
     return Fail(Code::kUsage, "a plugin was loaded from inside a host service", "load it before, or on another thread");
   }
   CORDON_TRY(CheckLoadOptions(options));
-  runtime::LoadRequest request = RequestOf(options);
+  CORDON_ASSIGN(runtime::LoadRequest request, RequestOf(options));
   const std::lock_guard lock(state.mutex);
   request.hosted = state.hosted;
   return request;

@@ -117,6 +117,9 @@ bool InsideService();
 std::shared_ptr<audit::Observer> ObserverOf(std::shared_ptr<AuditSink> sink);
 std::shared_ptr<services::LogSink> LogSinkOf(LogSink sink);
 
+// Storage and secrets, of a folder or the program's own.
+void SetUpState(const HostOptions& options, runtime::HostOptions& out);
+
 Usage UsageOf(const engine::Usage& usage);
 Limits LimitsOf(const manifest::Limits& limits);
 Authority AuthorityOf(const runtime::Plugin& plugin);

@@ -69,6 +69,7 @@ struct LoadRequest {
   std::vector<MountFlag> mounts;
   std::vector<std::pair<std::string, std::string>> environment;  // --env NAME=VALUE: names and grants
   std::vector<std::string> arguments;                            // after `--`: grants `args` when not empty
+  Json settings = Json::object();                                // of the plugin, over all that was kept
   std::optional<policy::Level> level;
   std::optional<Duration> timeout;  // within the ceiling, else E_RANGE
   std::optional<Bytes> memory;

@@ -401,6 +401,7 @@ Status Loader::SetUpSettings(PluginServices& services) {
   if (host_.options.settings) {
     CORDON_ASSIGN(kept, host_.options.settings(name));
   }
+  kept.update(request_.settings);
   const manifest::Manifest* manifest = plugin_->source.manifest ? &*plugin_->source.manifest : nullptr;
   CORDON_ASSIGN(std::vector<services::SettingValue> values,
                 SettingsOf(name, manifest, host_.options.config, kept, *secrets));
