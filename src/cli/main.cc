@@ -75,6 +75,12 @@ class UndumpedSecrets final : public services::SecretSource {
   std::shared_ptr<services::SecretSource> inner_;
 };
 
+// Whether values that may be secret are in this process from the start: of --env, and of headers.
+bool HoldsSecrets(const Session& session, const manifest::Config& config) {
+  return session.arguments().Has("--env") ||
+         std::ranges::any_of(config.entries, [](const auto& entry) { return !entry.second.egress.empty(); });
+}
+
 // For commands that decide nothing.
 class Unwatched final : public audit::Observer {
  public:
@@ -102,6 +108,7 @@ Result<Parts> ConnectParts(Session& session, const manifest::Config& config, Use
     auto folder = session.StateFolder();
     if (folder) parts.grants = std::make_shared<const GrantStore>(*folder);
   }
+  if (use == Use::kRun && HoldsSecrets(session, config)) (void)::prctl(PR_SET_DUMPABLE, 0);
   runtime::HostOptions options;
   options.config = config;
   options.observer = observer;

@@ -64,7 +64,8 @@ struct EgressHeader {
   policy::Capability where;  // of the kind http
   std::string header, prefix;
   std::string variable;        // where the value is: a variable of the environment,
-  std::filesystem::path file;  // or a file
+  std::filesystem::path file;  // a file,
+  std::string secret;          // or a secret by its name
 };
 
 struct ConfigEntry {

@@ -115,7 +115,7 @@ class EgressReader {
     const auto where = Where();
     const std::string header = fields_.Text("header").value_or("");
     if (!IsHeaderName(header)) Wrong("'" + EscapeShort(header, 80) + "' is not the name of a header", "header: …");
-    EgressHeader out{where.value_or(policy::MakeLog()), header, fields_.Text("prefix").value_or(""), {}, {}};
+    EgressHeader out{where.value_or(policy::MakeLog()), header, fields_.Text("prefix").value_or(""), {}, {}, {}};
     out.variable = fields_.Text("variable").value_or("");
     if (const auto file = fields_.Text("file")) {
       Result<std::filesystem::path> path = ExpandPath(*file, environment_);
@@ -125,8 +125,13 @@ class EgressReader {
       }
       out.file = std::move(*path);
     }
-    if (out.variable.empty() == out.file.empty()) {
-      Wrong("'" + path_ + "' must say where the value is, once", "write variable: NAME or file: /PATH");
+    if (const auto secret = fields_.Text("secret")) {
+      const auto capability = policy::MakeSecret(*secret);
+      if (!capability) Wrong("'" + EscapeShort(*secret, 80) + "' is not the name of a secret", "secret: NAME");
+      out.secret = *secret;
+    }
+    if (!out.variable.empty() + !out.file.empty() + !out.secret.empty() != 1) {
+      Wrong("'" + path_ + "' must say where the value is, once", "write secret: NAME, variable: NAME or file: /PATH");
     }
     if (!where || !is_right_) return std::nullopt;
     return out;

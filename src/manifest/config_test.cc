@@ -115,7 +115,8 @@ TEST(Config, TheNetworkOfAPlugin) {
       "    acme/linkcheck:\n"
       "      egress:\n"
       "        - { to: 'https://api.example.com/*', methods: [GET], header: Authorization, prefix: 'Bearer ',\n"
-      "            variable: API_KEY }\n");
+      "            variable: API_KEY }\n"
+      "        - { to: 'https://b.example.com/*', header: X-Key, secret: api-key }\n");
   ASSERT_TRUE(config) << config.error().message;
   const NetworkConfig& network = config->network;
   EXPECT_EQ(network.dns, (std::vector<std::string>{"192.0.2.1:53", "[2001:db8::1]:5353"}));
@@ -132,10 +133,11 @@ TEST(Config, TheNetworkOfAPlugin) {
   EXPECT_EQ(network.header_bytes, KiB(7));
   EXPECT_EQ(network.request, KiB(8));
   EXPECT_EQ(network.response, KiB(9));
-  ASSERT_EQ(config->entries.at("acme/linkcheck").egress.size(), 1u);
+  ASSERT_EQ(config->entries.at("acme/linkcheck").egress.size(), 2u);
   const EgressHeader& header = config->entries.at("acme/linkcheck").egress[0];
   EXPECT_EQ(header.where.ToString(), "http:GET:https://api.example.com/*");
   EXPECT_EQ(header.header + "=" + header.prefix + header.variable, "Authorization=Bearer API_KEY");
+  EXPECT_EQ(config->entries.at("acme/linkcheck").egress[1].secret, "api-key");
 }
 
 TEST(Config, WhatDoesNotExistYetIsRefused) {
@@ -177,6 +179,11 @@ TEST(Config, WrongValuesHaveTheirPlace) {
                         Case{"plugins:\n  network: { connections: 0 }\n", Code::kRange, 2, 27},
                         Case{"plugins:\n  entries: { a/b: { egress: [{ header: X, variable: KEY }] } }\n",
                              Code::kMissing, 2, 30},
+                        Case{"plugins:\n  entries: { a/b: { egress: [{ to: 'http://h/*', header: X, secret: A }] } }\n",
+                             Code::kInvalid, 2, 30},
+                        Case{"plugins:\n  entries:\n    a/b:\n      egress:\n"
+                             "        - { to: 'http://h.test/*', header: X, secret: a, variable: KEY }\n",
+                             Code::kInvalid, 5, 11},
                         Case{"pluginz: {}\n", Code::kUnknownKey, 1, 1}, Case{"- plugins\n", Code::kType, 1, 1}}) {
     const Result<Config> config = Parse(c.text);
     ASSERT_EQ(CodeOf(config), c.code) << c.text << (config ? "" : config.error().message);

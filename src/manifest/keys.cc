@@ -57,7 +57,7 @@ constexpr Names kCeiling[] = {"memory",  "timeout", "stack", "tables", "instance
 constexpr Names kCache[] = {"directory", "size"};
 constexpr Names kNetwork[] = {"dns",  "roots", "private", "connections",  "keep_alive", "connect", "first_byte",
                               "idle", "total", "headers", "header_bytes", "request",    "response"};
-constexpr Names kEgress[] = {"to", "methods", "header", "prefix", "variable", "file"};
+constexpr Names kEgress[] = {"to", "methods", "header", "prefix", "variable", "file", "secret"};
 constexpr Names kEntry[] = {"enabled", "level", "config", "egress"};
 constexpr Names kCompat[] = {"nexus_empty_allowlist"};
 

@@ -371,7 +371,7 @@ Status Loader::SetUpNetwork(PluginServices& services) {
   const manifest::Config& config = host_.options.config;
   CORDON_ASSIGN(const engine::NetworkOptions network, NetworkOptionsOf(config.network));
   CORDON_ASSIGN(plugin_->instance.network, engine::Network::Create(network));
-  CORDON_ASSIGN(services::EgressOptions egress, EgressOptionsOf(config, plugin_->source.name));
+  CORDON_ASSIGN(services::EgressOptions egress, EgressOptionsOf(config, plugin_->source.name, host_.options.secrets));
   services.router->Add(std::make_unique<services::SocketsService>(*services.guard, egress.private_blocks));
   services.router->Add(std::make_unique<services::EgressService>(*services.guard, std::move(egress)));
   return {};

@@ -9,7 +9,10 @@ namespace cordon::runtime {
 namespace {
 
 constexpr std::size_t kRootsBytesMax = 4 << 20;
-constexpr std::size_t kValueBytesMax = 8 << 10;
+
+Error NoValue(const manifest::EgressHeader& header) {
+  return Error(Code::kInvalid, "the value of the header " + header.header + " is too long, or not printable ASCII");
+}
 
 Result<std::string> ValueOf(const manifest::EgressHeader& header) {
   std::string value;
@@ -22,13 +25,27 @@ Result<std::string> ValueOf(const manifest::EgressHeader& header) {
     }
     value = found;
   } else {
-    CORDON_ASSIGN(value, ReadFile(header.file, kValueBytesMax));
+    CORDON_ASSIGN(value, ReadFile(header.file, services::kHeaderValueBytesMax));
     while (!value.empty() && (value.back() == '\n' || value.back() == '\r')) value.pop_back();
   }
   value = header.prefix + value;
-  const auto is_plain = [](char c) { return c >= 0x20 && c < 0x7f; };
-  if (value.size() <= kValueBytesMax && std::ranges::all_of(value, is_plain)) return value;
-  return Fail(Code::kInvalid, "the value of the header " + header.header + " is too long, or not printable ASCII");
+  if (!services::IsHeaderValue(value)) return Fail(NoValue(header));
+  return value;
+}
+
+// Looked at when the plugin is loaded, so that the operator is told before anything runs; each request reads it anew.
+Status CheckSecret(const manifest::EgressHeader& header, const std::string& plugin, services::SecretSource& secrets) {
+  CORDON_ASSIGN(const std::optional<SecretText> secret, secrets.Find(plugin, header.secret));
+  if (!secret) {
+    return Fail(Code::kMissing, "there is no secret '" + header.secret + "', which is the value of the header " +
+                                    header.header + " of " + plugin,
+                "set it: cordon secret set " + header.secret);
+  }
+  if (!services::IsHeaderValue(header.prefix) || !services::IsHeaderValue(secret->reveal()) ||
+      header.prefix.size() + secret->reveal().size() > services::kHeaderValueBytesMax) {
+    return Fail(NoValue(header));
+  }
+  return {};
 }
 
 }  // namespace
@@ -45,7 +62,8 @@ Result<engine::NetworkOptions> NetworkOptionsOf(const manifest::NetworkConfig& c
   return options;
 }
 
-Result<services::EgressOptions> EgressOptionsOf(const manifest::Config& config, const std::string& plugin) {
+Result<services::EgressOptions> EgressOptionsOf(const manifest::Config& config, const std::string& plugin,
+                                                const std::shared_ptr<services::SecretSource>& secrets) {
   const manifest::NetworkConfig& network = config.network;
   services::EgressOptions options;
   options.limits = {
@@ -59,9 +77,15 @@ Result<services::EgressOptions> EgressOptionsOf(const manifest::Config& config, 
       .response_bytes = network.response.count,
   };
   options.private_blocks = network.private_blocks;
+  options.secrets = secrets;
   const auto entry = config.entries.find(plugin);
   if (entry == config.entries.end()) return options;
   for (const manifest::EgressHeader& header : entry->second.egress) {
+    if (!header.secret.empty()) {
+      CORDON_TRY(CheckSecret(header, plugin, *secrets));
+      options.headers.push_back({header.where, header.header, header.prefix, header.secret});
+      continue;
+    }
     CORDON_ASSIGN(std::string value, ValueOf(header));
     options.headers.push_back({header.where, header.header, std::move(value)});
   }

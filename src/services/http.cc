@@ -77,6 +77,11 @@ HostReply Refused(Code code) {
 
 }  // namespace
 
+bool IsHeaderValue(std::string_view text) {
+  const auto is_plain = [](char c) { return c >= 0x20 && c < 0x7f; };
+  return text.size() <= kHeaderValueBytesMax && std::ranges::all_of(text, is_plain);
+}
+
 struct EgressService::Request {
   std::string_view method, scheme, host;
   std::uint16_t port = 0;
@@ -146,21 +151,38 @@ HostReply EgressService::Admit(const Caller& caller, const Request& request) con
     auto decoded = request.Asked(DecodedPath(request.path));
     if (decoded && !guard_.authority().Decide(*decoded).allowed()) asked = std::move(decoded);
   }
+  std::vector<std::pair<const InjectedHeader*, SecretText>> added;
+  const bool may = guard_.authority().Decide(*asked).allowed();
+  for (const InjectedHeader& header : options_.headers) {
+    if (!may || !header.where.Covers(*asked)) continue;
+    auto value = ValueOf(header);
+    // Without the header it would be another request than the operator wanted.
+    if (!value) return Refused(guard_.Refuse(caller, request.CapabilityText(), request.Url(), "http:secret").code);
+    added.emplace_back(&header, std::move(*value));
+  }
   const policy::Decision decision = guard_.Check(caller, *asked, request.Url());
   if (!decision.allowed()) return Refused(decision.code);
   HostReply reply;
   wire::Writer out(reply.payload);
   PutResult(out, options_.limits);
-  std::vector<const InjectedHeader*> added;
-  for (const InjectedHeader& header : options_.headers) {
-    if (header.where.Covers(*asked)) added.push_back(&header);
-  }
   out.Count(added.size());
-  for (const InjectedHeader* header : added) {
+  for (const auto& [header, value] : added) {
     out.String(header->name);
-    out.String(header->value);
+    out.String(value.reveal());
   }
   return reply;
+}
+
+std::optional<SecretText> EgressService::ValueOf(const InjectedHeader& header) const {
+  if (header.secret.empty()) return SecretText(header.value);
+  if (options_.secrets == nullptr) return std::nullopt;
+  const auto secret = options_.secrets->Find(guard_.plugin(), header.secret);
+  if (!secret || !*secret) return std::nullopt;
+  std::string whole = header.value + std::string((*secret)->reveal());
+  std::optional<SecretText> value;
+  if (IsHeaderValue(whole)) value.emplace(whole);
+  WipeText(whole.data(), whole.size());
+  return value;
 }
 
 std::string EgressService::RuleFor(const Request& request, std::string_view address) const {

@@ -13,6 +13,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +22,7 @@
 #include "base/units.h"
 #include "policy/network.h"
 #include "services/router.h"
+#include "services/secret_source.h"
 
 namespace cordon::services {
 
@@ -42,12 +45,17 @@ struct EgressLimits {
 struct InjectedHeader {
   policy::Capability where;  // of the kind http
   std::string name, value;
+  std::string secret{};  // the secret of this name is put behind `value`, read for each request; empty: none is
 };
+// The longest value, and whether a text may be one: printable ASCII.
+inline constexpr std::size_t kHeaderValueBytesMax = 8 << 10;
+bool IsHeaderValue(std::string_view text);
 
 struct EgressOptions {
   EgressLimits limits;
   std::vector<policy::AddressBlock> private_blocks;  // that granted names may lead to, though they are not public
   std::vector<InjectedHeader> headers;
+  std::shared_ptr<SecretSource> secrets{};  // of the headers that name one
 };
 
 // What a plugin's requests came to.
@@ -69,6 +77,8 @@ class EgressService final : public HostService {
   HostReply Admit(const Caller& caller, const Request& request) const;
   HostReply Addresses(const Caller& caller, const Request& request, std::span<const std::string_view> found) const;
   HostReply Report(const Caller& caller, const Request& request, std::string_view target, std::string_view rule) const;
+  // Nothing when a secret is not there, or is no value of a header.
+  std::optional<SecretText> ValueOf(const InjectedHeader& header) const;
   // Empty, or the rule by which a request may not go to an address.
   std::string RuleFor(const Request& request, std::string_view address) const;
   const Guard& guard_;

@@ -139,6 +139,54 @@ TEST(Egress, HeadersOfTheHostGoWhereTheyAreFor) {
   EXPECT_FALSE(holds_key("/v2/a"));
 }
 
+// Secrets of a test, by name.
+class SomeSecrets final : public SecretSource {
+ public:
+  Result<std::optional<SecretText>> Find(std::string_view plugin, std::string_view name) override {
+    if (broken) return Fail(Code::kDigest, "tampered with");
+    const auto found = values.find(std::string(plugin) + " " + std::string(name));
+    if (found == values.end()) return std::nullopt;
+    return SecretText(found->second);
+  }
+  std::map<std::string, std::string> values;
+  bool broken = false;
+};
+
+TEST(Egress, attack_159_ASecretInAHeaderIsReadForEachRequestAndForNoOther) {
+  const auto secrets = std::make_shared<SomeSecrets>();
+  secrets->values = {{"acme/a api-key", "first"}, {"acme/other api-key", "theirs"}};
+  EgressOptions options;
+  options.secrets = secrets;
+  options.headers.push_back(
+      {*policy::Capability::Parse("http:GET:http://h.test/v1/*"), "Authorization", "Bearer ", "api-key"});
+  Egress egress({"http:GET:http://h.test/v1/*", "http:GET:http://other.test/*"}, options);
+  const auto answer = [&](std::string_view host, std::string_view path) {
+    const auto reply = egress.Call("admit", Payload({"GET", "http", std::string(host), 80, std::string(path)}));
+    return std::string(reply.payload.begin(), reply.payload.end());
+  };
+  EXPECT_NE(answer("h.test", "/v1/a").find("Bearer first"), std::string::npos);
+  EXPECT_EQ(answer("other.test", "/v1/a").find("first"), std::string::npos);
+  EXPECT_EQ(answer("h.test", "/v2/a").find("first"), std::string::npos);
+  secrets->values["acme/a api-key"] = "second";
+  EXPECT_NE(answer("h.test", "/v1/a").find("Bearer second"), std::string::npos);
+  // What cannot be put on the request stops it.
+  secrets->values["acme/a api-key"] = "two\r\nlines: x";
+  EXPECT_EQ(answer("h.test", "/v1/a").find("lines"), std::string::npos);
+  secrets->values.erase("acme/a api-key");
+  EXPECT_EQ(answer("h.test", "/v1/a")[0], '\1');
+  secrets->broken = true;
+  EXPECT_EQ(answer("h.test", "/v1/a")[0], '\1');
+  EXPECT_EQ(answer("other.test", "/v1/a")[0], '\0');
+  std::vector<std::string> rules;
+  for (const audit::Record& record : egress.records()) {
+    rules.push_back(record.rule);
+    EXPECT_EQ((record.target + record.note).find("second"), std::string::npos);
+  }
+  EXPECT_EQ(rules, (std::vector<std::string>{"grant:http:GET:http://h.test/v1/*", "grant:http:GET:http://other.test/*",
+                                             "not-requested", "grant:http:GET:http://h.test/v1/*", "http:secret",
+                                             "http:secret", "http:secret", "grant:http:GET:http://other.test/*"}));
+}
+
 TEST(Egress, WhatTheWayOutRefusedByItselfIsOneDenial) {
   Egress egress({"http:GET:http://h.test/*"});
   auto payload = Payload({"GET", "http", "h.test", 80, "/a"});

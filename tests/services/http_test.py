@@ -109,6 +109,32 @@ class Injected(NetCase):
         self.assertEqual(given, ["Bearer k-7f3a", None])
         self.assertNotIn("k-7f3a", (self.state / "audit.jsonl").read_text())
 
+    def test_attack_159_a_secret_by_name_reaches_the_server_and_nobody_else(self):
+        server = self.http()
+        url = f"http://127.0.0.1:{server.port}"
+        self.entries["acme/http"] = {"egress": [{"to": f"{url}/v1/*", "header": "Authorization", "prefix": "Bearer ",
+                                                 "secret": "api-key"}]}
+        plugin = self.plugin({"required": [{"http": {"url": f"{url}/*", "methods": ["GET"]}}]})
+        grant = f"http:GET:{url}/*"
+        with self.assertRaisesRegex(AssertionError, "E_MISSING.*cordon secret set api-key"):
+            self.send(f"{url}/v1/x", grant, plugin=plugin)
+        shown = b""
+        for value in ("planted-9d21", "planted-turned"):
+            self.assertEqual(self.cordon("secret", "set", "api-key", stdin=value).returncode, 0)
+            answer = self.send(f"{url}/v1/x", grant, headers=[("authorization", "mine")], plugin=plugin)
+            self.assertEqual(answer["ok"]["body"], "ok")
+            for words in (["explain", plugin], ["inspect", plugin, "--json"], ["trail", "show"], ["secret", "list"],
+                          ["run", plugin, "send", "--grant", grant, "--input", "{}", "--verbose"]):
+                done = self.cordon(*words)
+                shown += done.stdout + done.stderr
+        self.send(f"{url}/v2/x", grant, plugin=plugin)
+        given = [dict(request["headers"]).get("authorization") for request in server.requests]
+        self.assertEqual(given, ["Bearer planted-9d21", "Bearer planted-turned", None])
+        self.assertNotIn(b"planted", shown)
+        for path in self.tmp.rglob("*"):
+            if path.is_file():
+                self.assertNotIn(b"planted", path.read_bytes(), path)
+
     def test_a_secret_that_is_missing_is_told_before_anything_runs(self):
         self.entries["acme/http"] = {"egress": [{"to": "http://a.test/*", "header": "X-Key", "variable": "NOT_THERE"}]}
         plugin = self.plugin({"required": [{"http": {"url": "http://a.test/*", "methods": ["GET"]}}]})

@@ -38,13 +38,13 @@ class NetCase(unittest.TestCase):
         self.network["dns"] = [f"127.0.0.1:{server.port}"]
         return server
 
-    def cordon(self, *words):
+    def cordon(self, *words, stdin=""):
         config = self.tmp / "config.yaml"
         config.write_text(json.dumps({"plugins": {"network": self.network, "entries": self.entries}}))
         env = {"PATH": os.environ["PATH"], "HOME": str(self.tmp), "CORDON_HOME": str(self.state),
                "CORDON_CONFIG": str(config), **self.variables}
         env.update({name: value for name, value in os.environ.items() if name.startswith(("ASAN_", "UBSAN_", "LSAN_"))})
-        done = subprocess.run([BIN, *map(str, words)], env=env, stdin=subprocess.DEVNULL, capture_output=True,
+        done = subprocess.run([BIN, *map(str, words)], env=env, input=stdin.encode(), capture_output=True,
                               timeout=HANG_SECONDS)
         self.assertGreaterEqual(done.returncode, 0, f"ended by a signal: {words}\n{done.stderr}")
         return done

@@ -1,9 +1,17 @@
 #!/usr/bin/env python3
 """wasi:config and cordon:secrets by the command. CORDON_BIN and CORDON_GUESTS say where things are."""
+import hashlib
 import json
+import os
+import pathlib
+import resource
+import shutil
+import signal
+import subprocess
+import time
 import unittest
 
-from kv_case import StoreCase
+from kv_case import BIN, GUESTS, StoreCase
 
 SCHEMA = """config:
   type: object
@@ -16,6 +24,12 @@ SCHEMA = """config:
     token: { type: string, x-secret: true, minLength: 8 }
 """
 PLANTED = "planted-5f1c-secret"
+
+
+def wait_until_busy(pid):
+    """Until the process has used a second of the processor: it runs its guest then."""
+    while sum(map(int, pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13])) < 80:
+        time.sleep(0.02)
 
 
 class Case(StoreCase):
@@ -103,6 +117,48 @@ class attack_159(Case):
         # It is there, for the plugin that it was granted to.
         self.assertEqual(self.call(self.p, "get", {"key": "token"}, "config"), {"ok": PLANTED})
         self.assertEqual(self.call(self.p, "secret", {"name": "api-key"}, "config", "secret:api-key"), {"ok": PLANTED})
+
+    def test_a_value_of_the_environment_is_shown_nowhere(self):
+        self.config["entries"]["acme/a"]["config"]["depth"] = 0
+        for flags in (["--env", f"TOKEN={PLANTED}"], ["--env", f"TOKEN={PLANTED}", "--env", "TOKEN=x"],
+                      ["--env", f"TOKEN={PLANTED}", "--grant", "config", "--json", "--verbose"]):
+            done = self.cordon("run", self.p, "all", *flags)
+            self.assertNotEqual(done.returncode, 0)
+        self.assert_unseen()
+
+    def test_a_crash_leaves_no_core(self):
+        def dumped(words):
+            """Whether a process that runs a guest leaves a core when it is told to crash."""
+            process = subprocess.Popen(words, env=self.environment(), cwd=self.tmp, stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (1 << 30, 1 << 30)))
+            wait_until_busy(process.pid)
+            process.send_signal(signal.SIGABRT)
+            _, status = os.waitpid(process.pid, 0)
+            process.returncode = 0
+            self.assertEqual(os.WTERMSIG(status), signal.SIGABRT, words)
+            return os.WCOREDUMP(status)
+
+        if not dumped(["sh", "-c", "while :; do :; done"]):
+            self.skipTest("no process leaves a core here")
+        spin = self.tmp / "spin"
+        spin.mkdir()
+        shutil.copyfile(GUESTS / "a03_spin.wasm", spin / "spin.wasm")
+        digest = hashlib.sha256((spin / "spin.wasm").read_bytes()).hexdigest()
+        (spin / "plugin.yaml").write_text(f"""manifest: 1
+name: acme/a
+version: 1.0.0
+runtime: {{ abi: component, artifact: spin.wasm, digest: "sha256:{digest}" }}
+actions: {{ spin: {{ export: spin }} }}
+permissions: {{ optional: [{{ config: true }}, {{ environment: [TOKEN] }}] }}
+{SCHEMA}""")
+        run = [BIN, "run", str(spin), "spin", "--timeout", "20s"]
+        self.assertTrue(dumped(run), "a run that holds no secret")
+        self.assertFalse(dumped([*run, "--grant", "config"]))
+        self.assertFalse(dumped([*run, "--env", f"TOKEN={PLANTED}"]))
+        self.variables["API_KEY"] = PLANTED
+        self.config["entries"]["acme/a"]["egress"] = [{"to": "http://a.test/*", "header": "X", "variable": "API_KEY"}]
+        self.assertFalse(dumped(run))
 
     def test_a_value_that_does_not_fit_is_not_shown(self):
         self.done("config", "set", self.p, "token", stdin="pl4nted")
