@@ -26,17 +26,28 @@ struct Seams {
   std::function<int(int fd)> sync;                                            // default: fdatasync(2)
 };
 
+// When a file is moved aside for a new one, and which of those are kept. The chain goes on from file to file.
+struct Rotation {
+  std::uint64_t file_bytes = 64ull << 20;
+  std::optional<std::chrono::seconds> file_age;  // of its first record
+  // The oldest go first, after a record that says so; nothing: all are kept.
+  std::optional<std::uint32_t> keep_files;
+  std::optional<std::uint64_t> keep_bytes;
+};
+
 class AuditLog final : public Observer {
  public:
   // Opens the chain in `state_folder`, which is made (0700) when it is absent. E_AUDIT_UNAVAILABLE when the folder is
   // a symbolic link, not ours, or writable by others; or the file cannot be opened or locked. A last line that a
   // crash tore is set aside, and a record says so.
-  static Result<std::unique_ptr<AuditLog>> Open(const std::filesystem::path& state_folder, Seams seams = {});
+  static Result<std::unique_ptr<AuditLog>> Open(const std::filesystem::path& state_folder, Seams seams = {},
+                                                const Rotation& rotation = {});
   // Flushes; an error then is lost, so call Flush before.
   ~AuditLog() override;
 
   Status On(const Record& record) override;
-  // Writes and syncs everything that is buffered. On failure it stays buffered, and later calls try again.
+  Status OnDecision(const DecisionView& decision) override;
+  // Writes, syncs and signs everything that is buffered. On failure it stays buffered, and later calls try again.
   Status Flush();
   // Flushes, and takes no more: whoever is about to end the process leaves no half-written file behind.
   Status Close();
@@ -46,19 +57,5 @@ class AuditLog final : public Observer {
   explicit AuditLog(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
-
-struct BadRecord {
-  std::uint64_t line = 0;      // 1-based line of the file; one past the last for a tail that was cut
-  std::uint64_t sequence = 0;  // as the record says, or as it should have been
-  std::string why;
-};
-struct Verification {
-  std::uint64_t records = 0;
-  std::uint64_t last_sequence = 0;
-  std::optional<BadRecord> bad;  // the first one
-};
-
-// Reads the chain of a state folder from its beginning. E_NOT_FOUND, E_IO.
-Result<Verification> Verify(const std::filesystem::path& state_folder);
 
 }  // namespace cordon::audit

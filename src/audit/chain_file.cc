@@ -9,7 +9,9 @@
 #include <charconv>
 #include <thread>
 
+#include "audit/checkpoint.h"
 #include "audit/record_text.h"
+#include "audit/trail.h"
 #include "base/digest.h"
 #include "base/file.h"
 
@@ -32,6 +34,19 @@ Status CheckOwned(int fd, const std::filesystem::path& path, mode_t type) {
   if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0) return Unavailable(path.string() + " can be written by other users");
   if (type == S_IFREG && st.st_nlink > 1) return Unavailable(path.string() + " has a second name");
   return {};
+}
+
+std::uint64_t LastCheckpoint(std::string_view lines) {
+  std::uint64_t last = 0;
+  while (!lines.empty()) {
+    const std::size_t end = std::min(lines.find('\n'), lines.size());
+    const std::string_view line = lines.substr(0, end);
+    const auto own = ReadOwnRecord(line);
+    const auto fields = own && own->what == OwnRecord::What::kCheckpoint ? ReadChainFields(line) : std::nullopt;
+    if (fields) last = fields->sequence;
+    lines.remove_prefix(std::min(lines.size(), end + 1));
+  }
+  return last;
 }
 
 }  // namespace
@@ -88,13 +103,16 @@ Result<ChainFile> ChainFile::Open(const std::filesystem::path& folder, const Sea
   return file;
 }
 
-Status ChainFile::Refresh() {
-  const std::filesystem::path path = folder_ / kAuditFile;
+bool ChainFile::IsCurrent() const {
   struct stat now{}, ours{};
-  const bool same = fd_ && ::fstat(fd_.get(), &ours) == 0 &&
-                    ::fstatat(folder_fd_.get(), kAuditFileName, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
-                    now.st_ino == ours.st_ino && now.st_dev == ours.st_dev;
-  if (same) return {};
+  return fd_ && ::fstat(fd_.get(), &ours) == 0 &&
+         ::fstatat(folder_fd_.get(), kAuditFileName, &now, AT_SYMLINK_NOFOLLOW) == 0 && now.st_ino == ours.st_ino &&
+         now.st_dev == ours.st_dev;
+}
+
+Status ChainFile::Refresh() {
+  if (IsCurrent()) return {};
+  const std::filesystem::path path = folder_ / kAuditFile;
   UniqueFd fd(::openat(folder_fd_.get(), kAuditFileName,
                        O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0600));
   if (!fd) return UnavailableErrno("open", path, errno);
@@ -151,6 +169,16 @@ Result<ChainFile::Tail> ChainFile::ReadTail() {
     // A last line that is no record is left for Verify to name: the chain goes on over its bytes.
     if (const auto fields = ReadChainFields(line)) tail.end.sequence = fields->sequence;
     tail.end.hash = Digest::Of(line).Hex();
+    tail.checkpoint = LastCheckpoint(bytes);
+    CORDON_TRY(ReadFirst(tail));
+  } else {
+    // A file that has just begun goes on from the one before it.
+    CORDON_ASSIGN(const std::vector<TrailFile> files, TrailFiles(folder_));
+    for (const TrailFile& file : files) {
+      if (file.first_sequence == 0) continue;
+      CORDON_ASSIGN(tail.end, LastOf(file.path));
+      tail.checkpoint = tail.end.sequence;  // with one, every file that was moved aside ends
+    }
   }
   const auto head_text = ReadFile(folder_ / kHeadFile, 256);
   const auto head = head_text ? ParseHead(*head_text) : std::nullopt;
@@ -165,6 +193,49 @@ Result<ChainFile::Tail> ChainFile::ReadTail() {
     tail.end = *head;
   }
   return tail;
+}
+
+Status ChainFile::ReadFirst(Tail& tail) const {
+  CORDON_ASSIGN(const std::string bytes, ReadRange(0, kLineBytesMax));
+  const std::string_view line = std::string_view(bytes).substr(0, bytes.find('\n'));
+  const auto fields = ReadChainFields(line);
+  if (!fields) return {};
+  tail.first_sequence = fields->sequence;
+  tail.first_time = fields->time;
+  return {};
+}
+
+Status ChainFile::MoveAside(std::uint64_t first_sequence) {
+  const std::string name = RotatedName(first_sequence);
+  const int folder = folder_fd_.get();
+  if (::renameat2(folder, kAuditFileName, folder, name.c_str(), RENAME_NOREPLACE) != 0) {
+    return UnavailableErrno("move aside", folder_ / kAuditFile, errno);
+  }
+  if (::fsync(folder) != 0) return UnavailableErrno("sync", folder_, errno);
+  return {};
+}
+
+void ChainFile::Remove(const std::vector<std::filesystem::path>& files) {
+  for (const std::filesystem::path& file : files) {
+    (void)::unlinkat(folder_fd_.get(), file.filename().c_str(), 0);  // what stays is removed with the next
+  }
+}
+
+Result<ChainEnd> ChainFile::LastOf(const std::filesystem::path& path) {
+  ChainFile file;
+  file.folder_ = path.parent_path();
+  file.fd_ = UniqueFd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+  if (!file.fd_) return UnavailableErrno("open", path, errno);
+  CORDON_ASSIGN(const std::uint64_t size, file.Size());
+  const std::uint64_t window = std::min<std::uint64_t>(size, 2 * kLineBytesMax);
+  CORDON_ASSIGN(std::string bytes, file.ReadRange(size - window, window));
+  if (bytes.empty() || bytes.back() != '\n') return Unavailable(path.string() + " ends in no record");
+  bytes.pop_back();
+  const std::size_t start = bytes.rfind('\n');
+  const std::string_view line = std::string_view(bytes).substr(start == std::string::npos ? 0 : start + 1);
+  const auto fields = ReadChainFields(line);
+  if (!fields) return Unavailable(path.string() + " ends in no record");
+  return ChainEnd{fields->sequence, Digest::Of(line).Hex()};
 }
 
 Status ChainFile::Append(std::string_view lines, std::uint64_t size_before) {

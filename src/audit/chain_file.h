@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "audit/audit_log.h"
 #include "base/unique_fd.h"
@@ -47,11 +48,16 @@ class ChainFile {
   int fd() const { return fd_.get(); }
   // Opens the file anew when somebody moved or removed it. Call before locking.
   Status Refresh();
+  // Whether the path still leads to the file that is open. REQUIRES: the lock is held.
+  bool IsCurrent() const;
   struct Tail {
     ChainEnd end;
     std::uint64_t size_bytes = 0;
     std::optional<std::string> set_aside;  // the name of the file that holds a torn last line
     std::uint64_t cut_records = 0;         // that the head knows and the file lacks
+    std::string first_time;                // of the file's first record; empty: it has none
+    std::uint64_t first_sequence = 0;
+    std::uint64_t checkpoint = 0;  // the number of the last one, if it is one of the last hundred records or so
   };
   // The end of the chain as it is on disk; mends a torn last line. REQUIRES: the lock is held.
   Result<Tail> ReadTail();
@@ -61,9 +67,17 @@ class ChainFile {
   Status Append(std::string_view lines, std::uint64_t size_before);
   // Syncs the file, then records `end` as the head.
   Status Sync(const ChainEnd& end);
+  // Moves the file aside under the number of its first record; Refresh then makes a new one. REQUIRES: it was synced,
+  // and the lock is held.
+  Status MoveAside(std::uint64_t first_sequence);
+  // Removes files that were moved aside.
+  void Remove(const std::vector<std::filesystem::path>& files);
+  // The last record of a file that was moved aside.
+  static Result<ChainEnd> LastOf(const std::filesystem::path& file);
 
  private:
   Result<std::string> ReadRange(std::uint64_t offset, std::uint64_t size) const;
+  Status ReadFirst(Tail& tail) const;
   Result<std::string> SetAside(std::uint64_t from, std::uint64_t size, std::uint64_t sequence);
 
   std::filesystem::path folder_;

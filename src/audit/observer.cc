@@ -6,9 +6,27 @@
 namespace cordon::audit {
 
 std::string_view EventName(Event event) {
-  constexpr std::array<std::string_view, 6> kNames = {"decision", "grant", "revoke", "call", "load", "note"};
+  constexpr std::array<std::string_view, 7> kNames = {"decision", "grant", "revoke", "call",
+                                                      "load",     "note",  "switch"};
   return kNames[static_cast<std::size_t>(event)];
 }
+
+Record DecisionView::ToRecord() const {
+  Record record;
+  record.plugin = plugin;
+  record.digest = digest;
+  record.callers.assign(callers.begin(), callers.end());
+  record.capability = capability;
+  record.target = target;
+  record.rule = rule;
+  record.decision = decision;
+  record.code = code;
+  record.note = note;
+  record.trace = trace;
+  return record;
+}
+
+Status Observer::OnDecision(const DecisionView& decision) { return On(decision.ToRecord()); }
 
 Status Observer::OnCalls(const CallTally& tally) {
   Record record;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,7 +17,7 @@
 
 namespace cordon::audit {
 
-enum class Event : std::uint8_t { kDecision, kGrant, kRevoke, kCall, kLoad, kNote };
+enum class Event : std::uint8_t { kDecision, kGrant, kRevoke, kCall, kLoad, kNote, kSwitch };
 std::string_view EventName(Event event);
 
 // What happened. Every text may come from a guest: the log escapes and caps it. Empty and absent fields are left out.
@@ -36,6 +37,18 @@ struct Record {
   std::vector<std::pair<std::string, std::uint64_t>> usage;  // "memory_peak_bytes", "fuel" …
   std::string actor;                                         // who granted or revoked
   std::string note;
+  std::string trace;  // of W3C's traceparent: the trace and the span that asked, "<32 hex>-<16 hex>"
+};
+
+// A decision in fixed size, its texts somewhere else: what the way of an allowance costs nothing to make.
+struct DecisionView {
+  std::string_view plugin, digest;
+  std::span<const std::string> callers;
+  std::string_view capability, target, rule;
+  policy::Verdict decision = policy::Verdict::kDeny;
+  std::optional<Code> code;
+  std::string_view note, trace;
+  Record ToRecord() const;
 };
 
 // Calls are counted, not written one by one.
@@ -54,6 +67,8 @@ class Observer {
   virtual ~Observer() = default;
   // Grants, revocations and denials are on the disk when this returns; the rest within a bounded buffer.
   virtual Status On(const Record& record) = 0;
+  // As On; whoever does not override it gets a Record.
+  virtual Status OnDecision(const DecisionView& decision);
   virtual Status OnCalls(const CallTally& tally);
 };
 

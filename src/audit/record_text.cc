@@ -1,5 +1,6 @@
 #include "audit/record_text.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <ctime>
@@ -41,14 +42,61 @@ std::string Quoted(std::string_view text, std::size_t bytes_max = kFieldBytesMax
   return out + "\"";
 }
 
+// Neither escapes nor a cut: most texts by far.
+bool IsPlain(std::string_view text, std::size_t bytes_max) {
+  if (text.size() > bytes_max) return false;
+  for (const char c : text) {
+    if (c < 0x20 || c == 0x7f || c == '"' || c == '\\') return false;  // bytes above 0x7f are negative
+  }
+  return true;
+}
+
+void AppendQuoted(std::string& out, std::string_view text, std::size_t bytes_max = kFieldBytesMax) {
+  if (!IsPlain(text, bytes_max)) {
+    out += Quoted(text, bytes_max);
+    return;
+  }
+  out += '"';
+  out += text;
+  out += '"';
+}
+
+void Key(std::string& out, std::string_view key) {
+  out += ",\"";
+  out += key;
+  out += "\":";
+}
+
 void Text(std::string& out, std::string_view key, std::string_view value) {
   if (value.empty()) return;
-  out += ",\"" + std::string(key) + "\":" + Quoted(value);
+  Key(out, key);
+  AppendQuoted(out, value);
+}
+
+void AppendNumber(std::string& out, std::uint64_t value) {
+  char digits[20];
+  const auto end = std::to_chars(std::begin(digits), std::end(digits), value).ptr;
+  out.append(digits, static_cast<std::size_t>(end - digits));
 }
 
 void Number(std::string& out, std::string_view key, std::uint64_t value) {
-  out += ",\"" + std::string(key) + "\":" + std::to_string(value);
+  Key(out, key);
+  AppendNumber(out, value);
 }
+
+void Callers(std::string& out, std::span<const std::string> callers) {
+  if (callers.empty()) return;
+  out += ",\"callers\":[";
+  const std::size_t shown = std::min(callers.size(), kCallersMax);
+  for (std::size_t i = 0; i < shown; ++i) {
+    if (i > 0) out += ',';
+    AppendQuoted(out, callers[i], kNameBytesMax);
+  }
+  out += "]";
+  if (callers.size() > shown) Number(out, "callers_cut", callers.size() - shown);
+}
+
+std::string_view VerdictName(policy::Verdict verdict) { return verdict == policy::Verdict::kAllow ? "allow" : "deny"; }
 
 }  // namespace
 
@@ -56,18 +104,12 @@ std::string RecordBody(const Record& record) {
   std::string out = "\"event\":\"" + std::string(EventName(record.event)) + "\"";
   Text(out, "plugin", record.plugin);
   Text(out, "digest", record.digest);
-  if (!record.callers.empty()) {
-    out += ",\"callers\":[";
-    const std::size_t shown = std::min(record.callers.size(), kCallersMax);
-    for (std::size_t i = 0; i < shown; ++i) out += (i == 0 ? "" : ",") + Quoted(record.callers[i], kNameBytesMax);
-    out += "]";
-    if (record.callers.size() > shown) Number(out, "callers_cut", record.callers.size() - shown);
-  }
+  Callers(out, record.callers);
   Text(out, "action", record.action);
   Text(out, "capability", record.capability);
   Text(out, "target", record.target);
   Text(out, "rule", record.rule);
-  if (record.decision) Text(out, "decision", *record.decision == policy::Verdict::kAllow ? "allow" : "deny");
+  if (record.decision) Text(out, "decision", VerdictName(*record.decision));
   if (record.code) Text(out, "code", CodeName(*record.code));
   if (record.count != 1) Number(out, "count", record.count);
   if (record.duration) Number(out, "duration_us", static_cast<std::uint64_t>(record.duration->count()) / 1000);
@@ -81,20 +123,47 @@ std::string RecordBody(const Record& record) {
   }
   Text(out, "actor", record.actor);
   Text(out, "note", record.note);
+  Text(out, "trace", record.trace);
   return out + "}";
 }
 
-std::string ChainLine(std::uint64_t sequence, std::string_view time, std::string_view previous_hash,
-                      std::string_view body) {
-  std::string line(kStart);
-  line += std::to_string(sequence);
-  line += kTime;
-  line += time;
-  line += kPrevious;
-  line += previous_hash;
-  line += "\",";
-  line += body;
-  return line;
+void AppendBody(const DecisionView& decision, std::string& out) {
+  out += "\"event\":\"decision\"";
+  Text(out, "plugin", decision.plugin);
+  Text(out, "digest", decision.digest);
+  Callers(out, decision.callers);
+  Text(out, "capability", decision.capability);
+  Text(out, "target", decision.target);
+  Text(out, "rule", decision.rule);
+  Text(out, "decision", VerdictName(decision.decision));
+  if (decision.code) Text(out, "code", CodeName(*decision.code));
+  Text(out, "note", decision.note);
+  Text(out, "trace", decision.trace);
+  out += '}';
+}
+
+void AppendLine(std::string& out, std::uint64_t sequence, std::string_view time, std::string_view previous_hash,
+                std::string_view body) {
+  out += kStart;
+  AppendNumber(out, sequence);
+  out += kTime;
+  out += time;
+  out += kPrevious;
+  out += previous_hash;
+  out += "\",";
+  out += body;
+}
+
+std::string_view TimeWriter::Text(std::int64_t micros) {
+  constexpr std::size_t kFraction = 20;  // where the digits of the microseconds begin
+  if (text_.empty() || micros / 1'000'000 != second_) {
+    text_ = TimeText(std::chrono::system_clock::time_point(std::chrono::microseconds(micros)));
+    second_ = micros / 1'000'000;
+    return text_;
+  }
+  std::int64_t rest = micros % 1'000'000;
+  for (std::size_t i = 6; i-- > 0; rest /= 10) text_[kFraction + i] = static_cast<char>('0' + rest % 10);
+  return text_;
 }
 
 std::string TimeText(std::chrono::system_clock::time_point time) {
@@ -118,6 +187,7 @@ std::optional<ChainFields> ReadChainFields(std::string_view line) {
   if (!line.starts_with(kTime)) return std::nullopt;
   const std::size_t at = line.find(kPrevious, kTime.size());
   if (at > 64) return std::nullopt;
+  fields.time = line.substr(kTime.size(), at - kTime.size());
   const std::string_view hash = line.substr(at + kPrevious.size());
   if (hash.size() < 66 || hash[64] != '"') return std::nullopt;
   fields.previous_hash = hash.substr(0, 64);

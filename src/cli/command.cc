@@ -64,6 +64,8 @@ std::span<const Command> Commands() {
       SecretRemoveCommand(),
       TrailVerifyCommand(),
       TrailShowCommand(),
+      TrailExportCommand(),
+      TrailKeyCommand(),
       BindgenCommand(),
       SchemaCommand(),
       CompletionCommand(),

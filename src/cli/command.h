@@ -30,6 +30,8 @@ Command BindgenCommand();
 Command SchemaCommand();
 Command TrailVerifyCommand();
 Command TrailShowCommand();
+Command TrailExportCommand();
+Command TrailKeyCommand();
 Command CompletionCommand();
 Command VersionCommand();
 

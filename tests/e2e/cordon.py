@@ -146,7 +146,8 @@ actions:
 
     def audit(self):
         lines = (self.state / "audit.jsonl").read_text().splitlines()
-        return [json.loads(line) for line in lines]
+        records = [json.loads(line) for line in lines]
+        return [record for record in records if record["event"] != "checkpoint"]
 
     def assert_no_controls(self, shown):
         self.assertIsNone(re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", shown), repr(shown))

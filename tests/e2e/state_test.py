@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
 """The state folder: made when it is missing, refused when it cannot be trusted or written. Then nothing runs."""
+import csv
+import io
+import json
 import os
 import resource
 import shutil
@@ -140,7 +143,30 @@ class Tests(CordonTest):
             self.assertIn("error[E_DIGEST]: the audit log is not as it was written: line ", done.err)
             self.assertEqual(6, self.cordon("trail", "verify", "--json").code)
         log.write_bytes(b"".join(lines))
-        self.assertEqual("6 records, the chain is whole\n", self.cordon("trail", "verify").out)
+        whole = self.cordon("trail", "verify").out
+        self.assertTrue(whole.startswith("9 records, the chain is whole\n3 checkpoints hold"), whole)
+        key = self.write("log.pub", self.cordon("trail", "key").out)
+        self.assertEqual(0, self.cordon("trail", "verify", "--key", key).code)
+
+    def test_the_log_is_exported(self):
+        self.cordon("run", self.wasm, *CALL)
+        self.write("y.wasm", module([ADD], imports=[("env", "=cmd|' /C calc'!A0\r\n,\"")]))
+        self.cordon("run", "y.wasm")
+        lines = [json.loads(line) for line in self.cordon("trail", "export").out.splitlines()]
+        self.assertEqual((self.state / "audit.jsonl").read_text().count("\n"), len(lines))
+        denied = self.cordon("trail", "export", "--decision", "deny", "--plugin", "y").out.splitlines()
+        self.assertEqual(["y"] * len(denied), [json.loads(line)["plugin"] for line in denied])
+        self.assertGreater(len(denied), 0)
+        self.assertEqual("", self.cordon("trail", "export", "--until", "2001-01-01").out)
+        late = self.cordon("trail", "export", "--since", "2001-01-01T00:00:00Z").out.splitlines()
+        self.assertEqual(len(lines), len(late))
+        self.assertEqual(2, self.cordon("trail", "export", "--since", "yesterday").code)
+        table = list(csv.reader(io.StringIO(self.cordon("trail", "export", "--format", "csv").out)))
+        self.assertEqual(["seq", "time", "event"], table[0][:3])
+        self.assertEqual(len(lines) + 1, len(table))
+        for row in table:
+            for cell in row:
+                self.assertNotIn(cell[:1], ("=", "+", "-", "@"))
 
     def test_trail_shows_and_filters(self):
         self.assertEqual(7, self.cordon("trail", "show").code)
