@@ -13,8 +13,8 @@ namespace cordon::runtime {
 Result<engine::NetworkOptions> NetworkOptionsOf(const manifest::NetworkConfig& config);
 
 // Reads the values of the headers that `plugin` is given, from files and from this process's own environment; those
-// that are secrets are in `secrets`. E_MISSING for one that is not there, E_INVALID for a value that no header can have,
-// and ReadFile's.
+// that are secrets are in `secrets`. E_MISSING for one that is not there, E_INVALID for a value that no header can
+// have, and ReadFile's.
 Result<services::EgressOptions> EgressOptionsOf(const manifest::Config& config, const std::string& plugin,
                                                 const std::shared_ptr<services::SecretSource>& secrets);
 
