@@ -66,7 +66,8 @@ using SecretLookup =
 // Everything that a Host depends on: it reads no environment variable, no locale and no working directory. The default
 // is a host without an audit, without grants on disk and without a code cache.
 struct HostOptions {
-  // The operator's config.yaml (docs/formats/config.md): ceilings, level, disabled plugins. Empty: the defaults.
+  // The operator's config.yaml (docs/formats/config.md): ceilings, level, disabled plugins; while `plugins.enabled` is
+  // not true in it, every load is E_UNAVAILABLE. Empty: the defaults, and plugins are on.
   std::filesystem::path config_file{};
   // grants.yaml (docs/formats/grants.md) for plugins that have a manifest. Empty: none but those of LoadOptions.
   std::filesystem::path grants_file{};
@@ -87,7 +88,8 @@ struct HostOptions {
   std::filesystem::path compiler_path{};  // of cordon-compile; empty: found beside the library or the program
 #endif
   // Where the values of plugins are kept (kv.db) and secrets are found, as the command keeps them. Empty: values live
-  // as long as the host, and there are no secrets.
+  // as long as the host, and there are no secrets. While `cordon plugins disable` holds there (plugins.off), nothing is
+  // loaded or called, and what runs ends within a second with E_UNAVAILABLE.
   std::filesystem::path state_folder{};
   std::shared_ptr<Storage> storage{};  // in place of kv.db
   SecretLookup secrets{};              // in place of the folder's

@@ -15,6 +15,7 @@
 #include "cli/report.h"
 #include "cli/secret_input.h"
 #include "cli/settings_store.h"
+#include "runtime/kill_switch.h"
 #include "services/kv/sqlite_backend.h"
 
 namespace {
@@ -116,6 +117,10 @@ Result<Parts> ConnectParts(Session& session, const manifest::Config& config, Use
   options.grants = parts.grants;
   options.forbidden_roots = session.OwnFolders(config);
   options.max_instances = 1;
+  if (use == Use::kRun) {
+    CORDON_ASSIGN(const std::filesystem::path folder, session.StateFolder());
+    options.kill_switch = runtime::KillSwitch::Make(folder / runtime::kSwitchFile);
+  }
   if (use == Use::kRun) {
     if (auto compiler = engine::FindCompiler({})) {
       options.compiler = std::move(*compiler);

@@ -1,13 +1,12 @@
 #include "cli/command.h"
+#include "cli/security_floor.h"
 #include "engine/engine.h"
 #include "manifest/manifest.h"
 
 namespace cordon::cli {
 namespace {
 
-// The first engine release that has every fix known to concern an embedder, and what stands in for those that the
-// linked release lacks. A new engine changes both (SECURITY.md).
-constexpr std::string_view kSecurityFloor = "48.0.9";
+// What stands in for the fixes that the linked release lacks.
 constexpr std::string_view kFloorNote = "move to it as soon as it is published";
 constexpr std::string_view kMitigations[] = {
     "stdout and stderr go to a bounded sink of our own",

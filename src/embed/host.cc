@@ -7,16 +7,25 @@
 #include "embed/state.h"
 #include "manifest/config.h"
 #include "policy/grants_file.h"
+#include "runtime/kill_switch.h"
 
 namespace cordon {
 namespace {
 
 Result<runtime::HostOptions> RuntimeOptions(const HostOptions& options) {
   runtime::HostOptions out;
+  std::optional<std::string> held;  // why plugins are off from the start
   if (!options.config_file.empty()) {
     const auto nothing = [](std::string_view) -> std::optional<std::string> { return std::nullopt; };
     CORDON_ASSIGN(out.config, manifest::LoadConfig(nothing, options.config_file));
     out.forbidden_roots.push_back(options.config_file);
+    // A host that is configured by an operator runs plugins when the operator says so.
+    if (!out.config.enabled) held = "plugins.enabled is not true in " + options.config_file.string();
+  }
+  if (held || !options.state_folder.empty()) {
+    const std::filesystem::path file =
+        options.state_folder.empty() ? options.state_folder : options.state_folder / runtime::kSwitchFile;
+    out.kill_switch = runtime::KillSwitch::Make(file, std::move(held));
   }
   if (!options.grants_file.empty()) {
     CORDON_ASSIGN(const std::string text, ReadFile(options.grants_file, policy::kGrantsBytesMax));

@@ -198,6 +198,26 @@ std::string Capability::ToString() const {
   return NameText(kind_, *named());
 }
 
+std::string_view Capability::TextIn(std::span<char> room) const {
+  const NameScope* scope = named();
+  if (scope == nullptr) return {};
+  std::size_t size = 0;
+  bool fits = true;
+  const auto add = [&](std::string_view text) {
+    fits = fits && text.size() <= room.size() - size;
+    if (!fits) return;
+    std::ranges::copy(text, room.begin() + static_cast<std::ptrdiff_t>(size));
+    size += text.size();
+  };
+  add(RowOf(kind_).prefix);
+  for (const std::string* part : {&scope->action, &scope->name}) {
+    if (part->empty()) continue;
+    add(":");
+    add(*part);
+  }
+  return fits ? std::string_view(room.data(), size) : std::string_view();
+}
+
 Result<Capability> MakeFiles(std::string_view mount, std::string_view from, Access access) {
   CORDON_TRY(CheckMount(mount));
   const auto fail = [&](Code code, std::string_view why) {

@@ -119,6 +119,8 @@ class Capability {
   static Result<Capability> Parse(std::string_view text);
   // The canonical compact form; Parse gives the same value back.
   std::string ToString() const;
+  // The same in `room`, for kinds that are a name with a word; empty for others, and where it does not fit.
+  std::string_view TextIn(std::span<char> room) const;
 
   Kind kind() const { return kind_; }
   // The parts, by kind; nullptr for another kind.

@@ -74,23 +74,34 @@ std::optional<Scope> Common(const ClockScope& a, const ClockScope& b) {
   return ClockScope{std::min(a.precision, b.precision)};
 }
 
+// "acme/geo#*" of "acme/geo#lookup".
+bool CallsCover(const std::string& wide, const std::string& one) {
+  return wide.ends_with("#*") && one.starts_with(std::string_view(wide).substr(0, wide.size() - 1));
+}
+
+// "" of every target, "eu/*" of "eu/x".
+bool TargetsCover(const std::string& wide, const std::string& one) {
+  return wide.empty() || (wide.ends_with('*') && one.starts_with(std::string_view(wide).substr(0, wide.size() - 1)));
+}
+
+// Whether CommonNames gives `b`, without making it.
+bool NamesCover(Kind kind, const NameScope& a, const NameScope& b) {
+  if (a == b) return true;
+  if (kind == Kind::kStorage) return a.name == b.name && b.action == "read";
+  if (kind == Kind::kCall) return CallsCover(a.name, b.name);
+  return kind == Kind::kHost && a.action == b.action && TargetsCover(a.name, b.name);
+}
+
 std::optional<Scope> CommonNames(Kind kind, const NameScope& a, const NameScope& b) {
   if (a == b) return a;
   if (kind == Kind::kStorage && a.name == b.name) return NameScope{"read", a.name};
   if (kind == Kind::kCall) {
-    const auto covers = [](const std::string& wide, const std::string& one) {
-      return wide.ends_with("#*") && one.starts_with(std::string_view(wide).substr(0, wide.size() - 1));
-    };
-    if (covers(a.name, b.name)) return b;
-    if (covers(b.name, a.name)) return a;
+    if (CallsCover(a.name, b.name)) return b;
+    if (CallsCover(b.name, a.name)) return a;
   }
   if (kind == Kind::kHost && a.action == b.action) {
-    const auto covers = [](const std::string& wide, const std::string& one) {
-      return wide.empty() ||
-             (wide.ends_with('*') && one.starts_with(std::string_view(wide).substr(0, wide.size() - 1)));
-    };
-    if (covers(a.name, b.name)) return b;
-    if (covers(b.name, a.name)) return a;
+    if (TargetsCover(a.name, b.name)) return b;
+    if (TargetsCover(b.name, a.name)) return a;
   }
   return std::nullopt;
 }
@@ -117,6 +128,16 @@ std::optional<Capability> Intersect(const Capability& a, const Capability& b) {
   return CapabilityMaker::Make(a.kind(), std::move(*both));
 }
 
-bool Capability::Covers(const Capability& other) const { return Intersect(*this, other) == other; }
+// The answer of Intersect, and for what guests ask most without its memory.
+bool Capability::Covers(const Capability& other) const {
+  if (kind() != other.kind()) return false;
+  if (const FilesScope* a = files()) {
+    const FilesScope& b = *other.files();
+    return a->mount == b.mount && a->root == b.root && a->access >= b.access && Deeper(a->below, b.below) != nullptr &&
+           a->below.size() <= b.below.size();
+  }
+  if (const NameScope* a = named()) return NamesCover(kind(), *a, *other.named());
+  return Intersect(*this, other) == other;
+}
 
 }  // namespace cordon::policy

@@ -37,6 +37,7 @@ struct HostOptions {
   std::filesystem::path compiler;                 // cordon-compile; empty: this process compiles
   std::optional<Error> no_compiler;               // set: there is none, and this process must not compile
   engine::CompileLimits compile_limits;
+  std::shared_ptr<class KillSwitch> kill_switch;  // may be null: then calls cost nothing for it
   // Opens what keeps the values of plugins; asked when the first one is loaded that may store any, and until it
   // succeeds. Empty: they are kept in memory, for as long as this host lives.
   std::function<Result<std::shared_ptr<services::KvBackend>>()> open_storage{};

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "policy/roots.h"
+#include "runtime/kill_switch.h"
 #include "runtime/network.h"
 #include "runtime/settings.h"
 #include "services/files.h"
@@ -445,6 +446,18 @@ Status Loader::BindActions() {
 // A binary or a grant that is refused before there is a plan leaves one record too, and so does a folder that is
 // refused after it.
 Result<std::unique_ptr<Plugin::State>> Loader::Run() {
+  const bool runs = request_.purpose != LoadRequest::Purpose::kInspect;
+  if (host_.options.kill_switch != nullptr && runs) {
+    if (Status on = host_.options.kill_switch->Check(); !on) {
+      audit::Record record = plugin_->NewRecord(audit::Event::kLoad);
+      record.plugin = request_.source.filename().string();
+      record.rule = "switched-off";
+      record.decision = policy::Verdict::kDeny;
+      record.code = on.error().code;
+      CORDON_TRY(host_.options.observer->On(record));
+      return Fail(std::move(on).error());
+    }
+  }
   auto state = Prepare();
   if (state || refusal_audited_ || request_.purpose == LoadRequest::Purpose::kInspect) return state;
   if (state.error().code == Code::kNotFound) return state;

@@ -6,6 +6,7 @@
 #include "abi/json_schema.h"
 #include "abi/type_shape.h"
 #include "base/text.h"
+#include "runtime/kill_switch.h"
 #include "runtime/state.h"
 
 namespace cordon::runtime {
@@ -290,6 +291,25 @@ engine::CallLimits LimitsFor(const engine::CallLimits& limits, const CallOptions
   return narrowed;
 }
 
+bool IsOpen(const Plugin::State& state, const CallOptions& options) {
+  return state.host->options.kill_switch != nullptr && options.kill == CallOptions::Switch::kOpen;
+}
+
+// Makes a call that the kill switch can stop; `call` is given the options for it.
+template <typename Call>
+Status UnderSwitch(const Plugin::State& state, std::string_view action, const CallOptions& options, Call&& call) {
+  auto running = state.host->options.kill_switch->Enter(options.handle);
+  if (!running) {
+    const Status refused = Fail(std::move(running).error());
+    CORDON_TRY(AuditCall(state, action, CallReport{}, options, refused));
+    return refused;
+  }
+  CallOptions entered = options;
+  entered.handle = running->handle();
+  entered.kill = CallOptions::Switch::kEntered;
+  return running->Judge(call(entered));
+}
+
 Error NotToRun() { return Error(Code::kUsage, "the plugin was loaded to be looked at, not to run"); }
 
 }  // namespace
@@ -332,6 +352,11 @@ Status Plugin::CallIn(std::string_view action_name, std::string_view input_json,
 
 Status Plugin::Call(std::string_view action_name, std::string_view input_json, const CallOptions& options,
                     CallReport& report) const {
+  if (IsOpen(*state_, options)) [[unlikely]] {
+    return UnderSwitch(*state_, action_name, options, [&](const CallOptions& entered) {
+      return Call(action_name, input_json, entered, report);
+    });
+  }
   engine::InstanceOptions with_stdin;
   const engine::InstanceOptions* instance_options = &state_->instance;
   if (!options.stdin_bytes.empty()) {
@@ -349,6 +374,11 @@ Status Plugin::Call(std::string_view action_name, std::string_view input_json, c
 
 Status Plugin::CallIn(engine::Instance& instance, std::string_view action_name, std::string_view input_json,
                       const CallOptions& options, CallReport& report) const {
+  if (IsOpen(*state_, options)) [[unlikely]] {
+    return UnderSwitch(*state_, action_name, options, [&](const CallOptions& entered) {
+      return CallIn(instance, action_name, input_json, entered, report);
+    });
+  }
   const engine::Usage before = instance.usage();
   const auto run = [&](const BoundAction& action, std::span<const std::uint8_t> input,
                        std::vector<std::uint8_t>& output, const engine::CallLimits& limits) {
@@ -410,6 +440,11 @@ Status Plugin::CountCalls(std::uint64_t count, Duration total) const {
 
 Status Plugin::CallTarget(const Target& target, engine::Pieces input, engine::ResultSink& sink,
                           const CallOptions& options) const {
+  if (IsOpen(*state_, options)) [[unlikely]] {
+    return UnderSwitch(*state_, target.export_name, options, [&](const CallOptions& entered) {
+      return CallTarget(target, input, sink, entered);
+    });
+  }
   if (state_->linked == nullptr) return Fail(NotToRun());
   CORDON_TRY(CheckInput(input));
   const std::uint64_t id = options.call_id != 0 ? options.call_id : NextCallId();
@@ -434,6 +469,11 @@ Status Plugin::CallTarget(const Target& target, engine::Pieces input, engine::Re
 
 Status Plugin::CallTargetIn(engine::Instance& instance, const Target& target, engine::Pieces input,
                             engine::ResultSink& sink, const CallOptions& options, std::uint64_t call_id) const {
+  if (IsOpen(*state_, options)) [[unlikely]] {
+    return UnderSwitch(*state_, target.export_name, options, [&](const CallOptions& entered) {
+      return CallTargetIn(instance, target, input, sink, entered, call_id);
+    });
+  }
   CORDON_TRY(CheckInput(input));
   const ChainScope chain(*state_->host->chains, call_id, options.callers);
   if (options.handle) options.handle->Watch(instance.interrupter());
@@ -445,6 +485,9 @@ Status Plugin::CallTargetIn(engine::Instance& instance, const Target& target, en
 
 Status Plugin::CallTargetIn(engine::Instance& instance, const Target& target, engine::Pieces input,
                             engine::ResultSink& sink, std::uint64_t call_id) const {
+  if (state_->host->options.kill_switch != nullptr) [[unlikely]] {
+    return CallTargetIn(instance, target, input, sink, CallOptions{}, call_id);
+  }
   std::size_t size = 0;
   for (const auto& piece : input) size += piece.size();
   const bool fits = size <= target.input_bytes_max;
@@ -479,6 +522,7 @@ Status Plugin::CallRaw(const engine::Function& function, std::span<const std::ui
 }
 
 Result<engine::Instance> Plugin::NewInstance(const CallOptions& options) const {
+  if (state_->host->options.kill_switch != nullptr) CORDON_TRY(state_->host->options.kill_switch->Check());
   if (state_->linked == nullptr) return Fail(Code::kUsage, "the plugin was loaded to be looked at, not to run");
   engine::CallLimits limits = {.wall = state_->limits.timeout, .cpu = state_->limits.cpu, .fuel = state_->limits.fuel};
   if (options.timeout) limits.wall = std::min(limits.wall, *options.timeout);

@@ -43,6 +43,7 @@ struct CallOptions {
   std::string stdin_bytes;
   // Stops the call from another thread; watching it costs a little, so leave it out of hot loops.
   std::shared_ptr<class CallHandle> handle;  // may be null
+  enum class Switch : std::uint8_t { kOpen, kEntered /* the kill switch knows of this call */ } kill = Switch::kOpen;
 };
 
 // Stops a call from another thread or from a signal's follow-up. Thread-safe.

@@ -1,14 +1,41 @@
 #include "services/guard.h"
 
+#include <array>
+
 namespace cordon::services {
 
 using policy::Decision;
 using policy::Verdict;
 
 Guard::Guard(const policy::Authority& authority, audit::Observer& observer, std::string plugin, std::string digest)
-    : authority_(authority), observer_(observer), plugin_(std::move(plugin)), digest_(std::move(digest)) {}
+    : authority_(authority), observer_(observer), plugin_(std::move(plugin)), digest_(std::move(digest)) {
+  for (const policy::Ruling& ruling : authority.rulings()) {
+    effective_.push_back(ruling.effective ? ruling.effective->ToString() : std::string());
+  }
+}
 
 Decision Guard::Check(const Caller& caller, const policy::Capability& asked, std::string_view normalised_target) const {
+  const std::span<const policy::Ruling> rulings = authority_.rulings();
+  for (std::size_t i = 0; i < rulings.size(); ++i) {
+    if (!rulings[i].effective || !rulings[i].effective->Covers(asked)) continue;
+    std::array<char, 256> room;
+    std::string long_text;
+    std::string_view text = *rulings[i].effective == asked ? effective_[i] : asked.TextIn(room);
+    if (text.empty()) text = long_text = asked.ToString();
+    const Status written = observer_.OnDecision({.plugin = plugin_,
+                                                 .digest = digest_,
+                                                 .callers = caller.chain,
+                                                 .capability = text,
+                                                 .target = normalised_target,
+                                                 .rule = rulings[i].rule,
+                                                 .decision = Verdict::kAllow,
+                                                 .code = {},
+                                                 .note = {},
+                                                 .trace = {}});
+    if (written) [[likely]]
+      return {Verdict::kAllow, {}, {}, Code::kDenied};
+    return {Verdict::kDeny, "audit", written.error().remedy, Code::kAuditUnavailable};
+  }
   return Audit(caller, asked.ToString(), normalised_target, authority_.Decide(asked));
 }
 

@@ -24,7 +24,8 @@ class Guard {
   Guard(const policy::Authority& authority, audit::Observer& observer, std::string plugin, std::string digest);
 
   // Decides and writes one record. When the record cannot be written the answer is a denial with the rule "audit" and
-  // E_AUDIT_UNAVAILABLE.
+  // E_AUDIT_UNAVAILABLE. An allowance makes no memory (but for requests of HTTP, sockets and programs that are narrower
+  // than their grant), and has no rule here: it is in the record.
   policy::Decision Check(const Caller& caller, const policy::Capability& asked,
                          std::string_view normalised_target) const;
 
@@ -44,6 +45,7 @@ class Guard {
   audit::Observer& observer_;
   std::string plugin_;
   std::string digest_;
+  std::vector<std::string> effective_;  // the text of what each ruling allows, in their order
 };
 
 }  // namespace cordon::services

@@ -109,7 +109,7 @@ TEST(Addresses, TooFewAreAnErrorWithItsRemedy) {
 TEST(Addresses, WithLessMemoryForPluginsFewerAreEnough) {
   const std::filesystem::path config =
       std::filesystem::temp_directory_path() / ("cordon-limits-" + std::to_string(::getpid()));
-  std::ofstream(config) << "plugins: { limits: { memory: 16MiB } }\n";
+  std::ofstream(config) << "plugins: { enabled: true, limits: { memory: 16MiB } }\n";
   EXPECT_EQ(InChild([&] {
               LeaveAddresses(rlim_t{600} << 20);
               HostOptions options = InProcess();

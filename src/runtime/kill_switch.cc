@@ -1,0 +1,150 @@
+#include "runtime/kill_switch.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <condition_variable>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "base/file.h"
+
+namespace cordon::runtime {
+namespace {
+
+constexpr auto kLookEvery = std::chrono::milliseconds(200);
+
+// What cannot be looked at counts as off: a switch that fails must not let anything run.
+bool IsThere(const std::filesystem::path& file) {
+  struct stat st{};
+  return ::lstat(file.c_str(), &st) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
+std::unexpected<Error> Off(const std::string& why) {
+  const bool configured = why.starts_with("plugins.enabled");
+  return Fail(Code::kUnavailable, "plugins are switched off: " + why,
+              configured ? "write plugins: { enabled: true } there" : "switch them on: cordon plugins enable");
+}
+
+}  // namespace
+
+struct KillSwitch::State {
+  std::filesystem::path file;
+  std::optional<std::string> held;
+  std::mutex mutex;                // guards what follows
+  std::optional<std::string> off;  // why this process is off
+  std::multiset<std::shared_ptr<CallHandle>> running;  // several calls may share one handle
+  bool watching = false, ending = false;
+  std::condition_variable wake;
+  std::thread watcher;
+
+  // Whether the file says off. REQUIRES: the mutex.
+  std::optional<std::string> WhyOff() const {
+    if (held) return held;
+    if (off) return off;
+    if (!file.empty() && IsThere(file)) return file.string() + " is there";
+    return std::nullopt;
+  }
+};
+
+KillSwitch::KillSwitch() : state_(std::make_unique<State>()) {}
+
+std::shared_ptr<KillSwitch> KillSwitch::Make(std::filesystem::path file, std::optional<std::string> held) {
+  const std::shared_ptr<KillSwitch> made(new KillSwitch());
+  made->state_->file = std::move(file);
+  made->state_->held = std::move(held);
+  return made;
+}
+
+KillSwitch::~KillSwitch() {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->ending = true;
+  }
+  state_->wake.notify_all();
+  if (state_->watcher.joinable()) state_->watcher.join();
+}
+
+Status KillSwitch::Check() {
+  const std::lock_guard lock(state_->mutex);
+  // A thread that looks has looked a moment ago; without one, the file is asked.
+  if (state_->watching) return {};
+  if (const auto why = state_->WhyOff()) return Off(*why);
+  return {};
+}
+
+void KillSwitch::SwitchOff(std::string why) {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->off = std::move(why);
+  }
+  state_->wake.notify_all();  // whoever looks at the file has nothing left to look for
+  StopAll();
+}
+
+void KillSwitch::SwitchOn() {
+  const std::lock_guard lock(state_->mutex);
+  state_->off.reset();
+}
+
+void KillSwitch::StopAll() {
+  const std::lock_guard lock(state_->mutex);
+  for (const std::shared_ptr<CallHandle>& handle : state_->running) handle->Interrupt();
+}
+
+Result<KillSwitch::Running> KillSwitch::Enter(std::shared_ptr<CallHandle> handle) {
+  CORDON_TRY(Check());
+  Running running;
+  running.handle_ = handle != nullptr ? std::move(handle) : std::make_shared<CallHandle>();
+  const std::lock_guard lock(state_->mutex);
+  if (state_->off) return Off(*state_->off);
+  state_->running.insert(running.handle_);
+  running.of_ = shared_from_this();
+  if (!state_->watching && !state_->file.empty()) {
+    if (state_->watcher.joinable()) state_->watcher.join();  // it saw the switch go off, and is done
+    state_->watching = true;
+    state_->watcher = std::thread([this] { Watch(); });
+  }
+  return running;
+}
+
+void KillSwitch::Watch() {
+  std::unique_lock lock(state_->mutex);
+  while (!state_->ending) {
+    if (state_->WhyOff()) {
+      for (const std::shared_ptr<CallHandle>& handle : state_->running) handle->Interrupt();
+      break;
+    }
+    state_->wake.wait_for(lock, kLookEvery);
+  }
+  state_->watching = false;
+}
+
+KillSwitch::Running::~Running() {
+  if (of_ == nullptr) return;
+  const std::lock_guard lock(of_->state_->mutex);
+  auto& running = of_->state_->running;
+  if (const auto found = running.find(handle_); found != running.end()) running.erase(found);
+}
+
+Status KillSwitch::Running::Judge(Status outcome) const {
+  if (outcome || outcome.error().code != Code::kInterrupted) return outcome;
+  const std::lock_guard lock(of_->state_->mutex);
+  const auto why = of_->state_->WhyOff();
+  return why ? Off(*why) : outcome;
+}
+
+Status WriteSwitchFile(const std::filesystem::path& state_folder, std::string_view who) {
+  return WriteFileAtomically(state_folder / kSwitchFile, "switched off by " + std::string(who) + "\n",
+                             FileMode::kPrivate);
+}
+
+Status RemoveSwitchFile(const std::filesystem::path& state_folder) {
+  const std::filesystem::path file = state_folder / kSwitchFile;
+  if (::unlink(file.c_str()) == 0 || errno == ENOENT) return {};
+  return Fail(Code::kIo, "cannot remove " + file.string() + ": " + ErrnoText(errno));
+}
+
+}  // namespace cordon::runtime
