@@ -288,6 +288,7 @@ typedef struct cordon_call_options {
   const cordon_cancel* cancel;
   cordon_bytes stdin_bytes;
   const cordon_service_call* parent;  // a call from inside a service names the call that it serves
+  cordon_text user, session, agent;   // in whose name, for plugins that were granted ctx:user and so on
 } cordon_call_options;
 
 typedef struct cordon_usage {

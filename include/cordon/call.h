@@ -55,6 +55,13 @@ class CancelToken {
 
 class ServiceCall;
 
+// In whose name a call is made; a plugin learns what it was granted to know (`ctx:user`), and its memories are kept
+// apart by it. At most 256 bytes each, without control characters; empty: not said.
+struct Principal {
+  std::string user{}, session{}, agent{};
+  bool empty() const { return user.empty() && session.empty() && agent.empty(); }
+};
+
 // A value; the default calls with the plugin's own limits.
 struct CallOptions {
   // Not an aggregate: GCC 12 destroys temporaries of aggregates twice in an expression with co_await.
@@ -67,6 +74,7 @@ struct CallOptions {
   // A call from inside a host service names the call that it serves: it inherits its deadline, and the audit shows the
   // chain. Without it such a call is E_USAGE: a guest must not reach another by way of the host unseen.
   const ServiceCall* parent = nullptr;
+  Principal principal{};  // empty: that of `parent`
 };
 
 // What an action answered.

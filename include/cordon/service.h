@@ -25,6 +25,7 @@
 #include <utility>
 #include <vector>
 
+#include "cordon/call.h"
 #include "cordon/result.h"
 #include "cordon/value.h"
 
@@ -36,6 +37,7 @@ class ServiceCall {
   virtual ~ServiceCall() = default;
   virtual std::string_view plugin() const = 0;                  // who asks: stamped by the host, never by the guest
   virtual const std::vector<std::string>& callers() const = 0;  // who called it, outermost first
+  virtual const Principal& principal() const = 0;               // in whose name, as CallOptions said
   virtual std::uint64_t call_id() const = 0;
   virtual std::chrono::steady_clock::time_point deadline() const = 0;
   // Decides about one thing of many, under the function's capability: Needs("prices") and "eu/shoes" is

@@ -46,17 +46,51 @@ constexpr ServiceFunction kConfigStore[] = {
 constexpr ServiceFunction kSecretStore[] = {
     {"get", "(string)->result<string,variant{access-denied,not-found,other:string}>"},
 };
+#define CONTEXT_SHAPE "()->result<option<string>,variant{access-denied,other:string}>"
+constexpr ServiceFunction kCall[] = {
+    {"user", CONTEXT_SHAPE, HostImport::Kind::kQuick},
+    {"session", CONTEXT_SHAPE, HostImport::Kind::kQuick},
+    {"agent", CONTEXT_SHAPE, HostImport::Kind::kQuick},
+};
+#undef CONTEXT_SHAPE
+#define MEMORY_ERROR "variant{access-denied,no-scope,other:string}"
+#define MEMORY_SCOPE "enum{plugin,session,agent}"
+constexpr ServiceFunction kMemory[] = {
+    {"store", "(" MEMORY_SCOPE ",string,list<string>)->result<string," MEMORY_ERROR ">"},
+    {"recall",
+     "(" MEMORY_SCOPE ",string,u32)->"
+     "result<list<record{id:string,text:string,labels:list<string>,stored-ms:u64}>," MEMORY_ERROR ">"},
+    {"forget", "(" MEMORY_SCOPE ",string)->result<bool," MEMORY_ERROR ">"},
+    {"forget-all", "(" MEMORY_SCOPE ")->result<u64," MEMORY_ERROR ">"},
+};
+#undef MEMORY_SCOPE
+#undef MEMORY_ERROR
+constexpr ServiceFunction kProducer[] = {
+    {"send", "(string,list<u8>)->result<string,variant{access-denied,queue-full,rate-limited,other:string}>"},
+};
+#define RECEIVE_ERROR "variant{access-denied,other:string}"
+constexpr ServiceFunction kConsumer[] = {
+    {"receive",
+     "(string,u32)->result<list<record{id:string,sender:variant{host,plugin:string},sent-ms:u64,attempt:u32,"
+     "body:list<u8>}>," RECEIVE_ERROR ">"},
+    {"acknowledge", "(string,string)->result<bool," RECEIVE_ERROR ">"},
+};
+#undef RECEIVE_ERROR
 constexpr std::string_view kBucketResource[] = {"bucket"};
 constexpr std::string_view kAtomicsResources[] = {"bucket", "cas"};
 
 // One row for each interface, one array of functions above.
-constexpr std::array<ServiceInterface, 6> kServices = {{
+constexpr std::array<ServiceInterface, 10> kServices = {{
     {"wasi:logging/logging", "", Kind::kLog, "log", kLogging},
     {"wasi:keyvalue/store", "0.2.0-draft", Kind::kStorage, "kv:read:BUCKET", kStore, kBucketResource},
     {"wasi:keyvalue/atomics", "0.2.0-draft", Kind::kStorage, "kv:write:BUCKET", kAtomics, kAtomicsResources},
     {"wasi:keyvalue/batch", "0.2.0-draft", Kind::kStorage, "kv:read:BUCKET", kBatch, kBucketResource},
     {"wasi:config/store", "0.2.0-", Kind::kConfig, "config", kConfigStore},
     {"cordon:secrets/store", "1.", Kind::kSecrets, "secret:NAME", kSecretStore},
+    {"cordon:context/call", "1.", Kind::kContext, "ctx:user", kCall},
+    {"cordon:memory/memory", "1.", Kind::kMemory, "memory:recall:plugin", kMemory},
+    {"cordon:messaging/producer", "1.", Kind::kMessaging, "msg:send:CHANNEL", kProducer},
+    {"cordon:messaging/consumer", "1.", Kind::kMessaging, "msg:receive:CHANNEL", kConsumer},
 }};
 
 }  // namespace

@@ -15,7 +15,7 @@ inline constexpr Option kGrantOption = {"--grant", "CAP", "grant a capability, f
                                         Option::Times::kMany};
 inline constexpr Option kGrantsOption = {"--grants", "FILE", "grants of a file; they must be for exactly these bytes",
                                          Option::Times::kOnce, Offer::kFile};
-inline constexpr Option kMountOption = {"--mount", "HOST:GUEST[:ro|rw]", "show a folder, and grant it (read-only)",
+inline constexpr Option kMountOption = {"--mount", "DIR:PATH[:rw]", "show a folder, and grant it; read-only without rw",
                                         Option::Times::kMany, Offer::kFolder};
 inline constexpr Option kEnvironmentOption = {"--env", "NAME=VALUE", "set a variable, and grant it",
                                               Option::Times::kMany};

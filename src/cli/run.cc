@@ -7,6 +7,7 @@
 #include "cli/load_flags.h"
 #include "cli/progress.h"
 #include "cli/report.h"
+#include "services/principal.h"
 
 namespace cordon::cli {
 namespace {
@@ -28,6 +29,8 @@ constexpr Option kOptions[] = {
     kTimeoutOption,
     kMemoryOption,
     kFuelOption,
+    {"--context", "NAME=VALUE", "in whose name: user, session or agent, for plugins granted to know",
+     Option::Times::kMany},
     {"--no-cache", "", "compile anew, and keep nothing of it"},
     {"--debug", "", "file and line in backtraces, for authors"},
 };
@@ -155,9 +158,28 @@ Result<std::shared_ptr<const runtime::Plugin>> Load(Session& session, runtime::H
   return plugin;
 }
 
+Result<Principal> ReadPrincipal(const Arguments& arguments) {
+  Principal principal;
+  for (const std::string& text : arguments.All("--context")) {
+    const std::size_t equals = text.find('=');
+    const std::string name = text.substr(0, equals);
+    std::string* part = name == "user"      ? &principal.user
+                        : name == "session" ? &principal.session
+                        : name == "agent"   ? &principal.agent
+                                            : nullptr;
+    if (part == nullptr || equals == std::string::npos || equals + 1 == text.size()) {
+      return Fail(Code::kUsage, "--context cannot be '" + EscapeShort(text, 120) + "'",
+                  "write --context user=NAME, session=ID or agent=NAME");
+    }
+    if (!part->empty()) return Fail(Code::kUsage, "--context says the " + name + " twice", "say each once");
+    *part = text.substr(equals + 1);
+  }
+  CORDON_TRY(services::CheckPrincipal(principal));
+  return principal;
+}
+
 Status Call(Session& session, const runtime::Plugin& plugin, const std::string& action, const std::string& input,
-            runtime::CallReport& report) {
-  runtime::CallOptions options;
+            runtime::CallOptions options, runtime::CallReport& report) {
   options.handle = std::make_shared<runtime::CallHandle>();
   session.CatchSignals().Interrupts(options.handle);
   Status done = plugin.Call(action, input, options, report);
@@ -169,13 +191,15 @@ Result<int> Run(Session& session) {
   session.CatchSignals();
   CORDON_ASSIGN(const manifest::Config config, session.LoadConfig());
   CORDON_ASSIGN(runtime::LoadRequest request, ReadLoadFlags(session));
+  runtime::CallOptions options;
+  CORDON_ASSIGN(options.principal, ReadPrincipal(session.arguments()));
   CORDON_ASSIGN(const Parts parts, session.Open(config, Use::kRun));
   CORDON_ASSIGN(const std::string input, ReadInput(session.arguments().One("--input"), config));
   CORDON_ASSIGN(const auto plugin, Load(session, *parts.host, request));
   WarnOf(session, *plugin);
   CORDON_ASSIGN(const std::string action, ChooseAction(session, *plugin));
   runtime::CallReport report;
-  const Status done = Call(session, *plugin, action, input, report);
+  const Status done = Call(session, *plugin, action, input, options, report);
   const OrderedJson fields = CallFields(*plugin, action, report);
   if (!session.json()) {
     ShowGuestText(session, plugin->name(), "stdout", report.stdout_text, report.usage.stdout_dropped_bytes);

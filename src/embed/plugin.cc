@@ -120,6 +120,8 @@ Result<runtime::CallOptions> OptionsOf(const Plugin::State& plugin, const CallOp
     call.handle = std::make_shared<runtime::CallHandle>();
   }
   call.stdin_bytes = options.stdin_bytes;
+  call.principal = options.principal;
+  if (options.parent != nullptr && call.principal.empty()) call.principal = options.parent->principal();
   return call;
 }
 

@@ -33,6 +33,10 @@ class ServedCall final : public ServiceCall {
       : guard_(guard), caller_(caller), entry_(entry) {}
   std::string_view plugin() const override { return guard_.plugin(); }
   const std::vector<std::string>& callers() const override { return caller_.chain; }
+  const Principal& principal() const override {
+    static const Principal kNobody;
+    return caller_.principal != nullptr ? *caller_.principal : kNobody;
+  }
   std::uint64_t call_id() const override { return caller_.call_id; }
   std::chrono::steady_clock::time_point deadline() const override { return TimeOf(caller_.deadline_ns); }
 

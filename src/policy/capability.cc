@@ -30,7 +30,7 @@ constexpr std::array<KindRow, kKindCount> kKinds = {{
     {Kind::kMemory, "memory", "memory", false},
     {Kind::kMessaging, "messaging", "msg", false},
     {Kind::kCall, "call", "call", false},
-    {Kind::kContext, "context", "ctx", false},
+    {Kind::kContext, "context", "ctx", true},
     {Kind::kClock, "clock", "clock", true},
     {Kind::kRandom, "random", "random", true},
     {Kind::kStdio, "stdio", "stdio", true},

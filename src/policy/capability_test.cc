@@ -144,10 +144,10 @@ TEST(Capability, IntersectNarrows) {
 TEST(Capability, WhatThisBuildEnforces) {
   for (Kind kind :
        {Kind::kFiles, Kind::kEnvironment, Kind::kArguments, Kind::kClock, Kind::kRandom, Kind::kStdio, Kind::kLog,
-        Kind::kHttp, Kind::kSockets, Kind::kStorage, Kind::kSecrets, Kind::kConfig}) {
+        Kind::kHttp, Kind::kSockets, Kind::kStorage, Kind::kSecrets, Kind::kConfig, Kind::kContext}) {
     EXPECT_TRUE(EnforceableNow(kind)) << KindName(kind);
   }
-  for (Kind kind : {Kind::kExec, Kind::kMemory, Kind::kMessaging, Kind::kCall, Kind::kContext}) {
+  for (Kind kind : {Kind::kExec, Kind::kMemory, Kind::kMessaging, Kind::kCall}) {
     EXPECT_FALSE(EnforceableNow(kind)) << KindName(kind);
   }
 }

@@ -10,6 +10,7 @@
 #include "services/http.h"
 #include "services/kv/service.h"
 #include "services/log.h"
+#include "services/principal.h"
 #include "services/secrets.h"
 #include "services/settings.h"
 #include "services/sockets.h"
@@ -340,6 +341,9 @@ Status Loader::SetUpServices() {
   CORDON_TRY(SetUpNetwork(*services));
   CORDON_TRY(SetUpStorage(*services));
   CORDON_TRY(SetUpSettings(*services));
+  if (plugin_->authority.Allows(policy::Kind::kContext)) {
+    services->router->Add(std::make_unique<services::PrincipalService>(*services->guard));
+  }
   HostChannel* channel = services->router.get();
   if (host_.options.channel == HostOptions::Channel::kCodec) {
     services->codec = std::make_unique<services::CodecChannel>(*services->router);

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "runtime/kill_switch.h"
 #include "runtime/state.h"
+#include "services/principal.h"
 
 namespace cordon::runtime {
 namespace {
@@ -267,18 +268,21 @@ Status CheckSchema(const std::optional<Schema>& schema, std::string_view json, C
   return Fail(SchemaError(code, what, violations));
 }
 
-// Registers who called, for the audit of what the guest asks for, while the call lasts.
-class ChainScope {
+// Registers who called, for the audit of what the guest asks for, and in whose name, while the call lasts.
+class OriginScope {
  public:
-  ChainScope(services::CallChains& chains, std::uint64_t call_id, const std::vector<std::string>& chain)
-      : chains_(chain.empty() ? nullptr : &chains), call_id_(call_id) {
-    if (chains_ != nullptr) chains_->Put(call_id, chain);
+  OriginScope(services::CallChains& chains, std::uint64_t call_id, const CallOptions& options)
+      : chains_(options.callers.empty() && options.principal.empty() ? nullptr : &chains), call_id_(call_id) {
+    if (chains_ == nullptr) return;
+    services::CallChains::Origin origin{options.callers, {}};
+    if (!options.principal.empty()) origin.principal = std::make_shared<const Principal>(options.principal);
+    chains_->Put(call_id, std::move(origin));
   }
-  ~ChainScope() {
+  ~OriginScope() {
     if (chains_ != nullptr) chains_->Remove(call_id_);
   }
-  ChainScope(const ChainScope&) = delete;
-  ChainScope& operator=(const ChainScope&) = delete;
+  OriginScope(const OriginScope&) = delete;
+  OriginScope& operator=(const OriginScope&) = delete;
 
  private:
   services::CallChains* chains_;
@@ -332,7 +336,8 @@ Status Plugin::CallIn(std::string_view action_name, std::string_view input_json,
   CORDON_TRY(CheckSchema(action->input, input_json, Code::kInputSchema, "input"));
   std::vector<std::uint8_t> input, output;
   CORDON_TRY(state_->abi->Lower(action->binding, input_json, input));
-  const ChainScope chain(*state_->host->chains, report.call_id, options.callers);
+  CORDON_TRY(services::CheckPrincipal(options.principal));
+  const OriginScope origin(*state_->host->chains, report.call_id, options);
   const Status outcome = run(*action, input, output, LimitsFor(action->limits, options));
   if (!outcome || state_->calls.Admits()) {
     CORDON_TRY(AuditCall(*state_, action_name, report, options, outcome));
@@ -448,7 +453,8 @@ Status Plugin::CallTarget(const Target& target, engine::Pieces input, engine::Re
   if (state_->linked == nullptr) return Fail(NotToRun());
   CORDON_TRY(CheckInput(input));
   const std::uint64_t id = options.call_id != 0 ? options.call_id : NextCallId();
-  const ChainScope chain(*state_->host->chains, id, options.callers);
+  CORDON_TRY(services::CheckPrincipal(options.principal));
+  const OriginScope origin(*state_->host->chains, id, options);
   engine::Usage usage;
   const engine::CallLimits limits = LimitsFor(target.limits, options);
   if (!options.handle) {
@@ -475,7 +481,8 @@ Status Plugin::CallTargetIn(engine::Instance& instance, const Target& target, en
     });
   }
   CORDON_TRY(CheckInput(input));
-  const ChainScope chain(*state_->host->chains, call_id, options.callers);
+  CORDON_TRY(services::CheckPrincipal(options.principal));
+  const OriginScope origin(*state_->host->chains, call_id, options);
   if (options.handle) options.handle->Watch(instance.interrupter());
   const Status outcome = instance.Call(target.function, input, sink, LimitsFor(target.limits, options), call_id);
   if (outcome) [[likely]]

@@ -40,6 +40,7 @@ struct CallOptions {
   std::optional<Duration> timeout;   // never beyond the plugin's own limit
   std::uint64_t call_id = 0;         // 0: the host numbers it
   std::vector<std::string> callers;  // the chain, outermost first
+  Principal principal;               // in whose name; E_INVALID, E_LIMIT
   std::string stdin_bytes;
   // Stops the call from another thread; watching it costs a little, so leave it out of hot loops.
   std::shared_ptr<class CallHandle> handle;  // may be null

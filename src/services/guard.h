@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "audit/observer.h"
+#include "cordon/call.h"
 #include "policy/authority.h"
 
 namespace cordon::services {
@@ -16,6 +18,7 @@ struct Caller {
   std::uint64_t call_id = 0;
   std::vector<std::string> chain;  // outermost first; empty for the operator's own call
   std::int64_t deadline_ns = 0;    // of the call, CLOCK_MONOTONIC; 0: none
+  std::shared_ptr<const Principal> principal{};  // that the host named; null: nobody
 };
 
 // Holds the authority of one plugin. Thread-safe; the authority and the observer must outlive it.

@@ -32,23 +32,23 @@ HostReply StubAnswers::Call(const Guard& guard, const Caller& caller, std::strin
   return reply;
 }
 
-void CallChains::Put(std::uint64_t call_id, std::vector<std::string> chain) {
+void CallChains::Put(std::uint64_t call_id, Origin origin) {
   const std::lock_guard lock(mutex_);
-  chains_.insert_or_assign(call_id, std::move(chain));
-  count_.store(chains_.size());
+  origins_.insert_or_assign(call_id, std::move(origin));
+  count_.store(origins_.size());
 }
 
 void CallChains::Remove(std::uint64_t call_id) {
   const std::lock_guard lock(mutex_);
-  chains_.erase(call_id);
-  count_.store(chains_.size());
+  origins_.erase(call_id);
+  count_.store(origins_.size());
 }
 
-std::vector<std::string> CallChains::Find(std::uint64_t call_id) const {
+CallChains::Origin CallChains::Find(std::uint64_t call_id) const {
   if (count_.load() == 0) return {};
   const std::lock_guard lock(mutex_);
-  const auto found = chains_.find(call_id);
-  return found == chains_.end() ? std::vector<std::string>() : found->second;
+  const auto found = origins_.find(call_id);
+  return found == origins_.end() ? Origin() : found->second;
 }
 
 ServiceRouter::ServiceRouter(const Guard& guard, const CallChains* chains) : guard_(guard), chains_(chains) {}
@@ -70,9 +70,8 @@ HostService* ServiceRouter::Find(std::string_view interface_name) const {
 
 HostReply ServiceRouter::Send(const HostRequest& request) {
   try {
-    const Caller caller{request.call_id,
-                        chains_ == nullptr ? std::vector<std::string>() : chains_->Find(request.call_id),
-                        request.deadline_ns};
+    CallChains::Origin origin = chains_ == nullptr ? CallChains::Origin() : chains_->Find(request.call_id);
+    const Caller caller{request.call_id, std::move(origin.chain), request.deadline_ns, std::move(origin.principal)};
     if (request.function.starts_with(kStubPrefix)) {
       return stubs_.Call(guard_, caller, request.interface_name, request.function.substr(kStubPrefix.size()));
     }

@@ -48,18 +48,22 @@ class StubAnswers {
   std::map<std::pair<std::string, std::string>, Answer, std::less<>> answers_;
 };
 
-// Who called the calls that run now, of those that another plugin made. Thread-safe; free of cost when there are none.
+// Who called the calls that run now, of those that another plugin made, and in whose name. Thread-safe; free of cost
+// when there are none.
 class CallChains {
  public:
-  // `chain`: outermost first.
-  void Put(std::uint64_t call_id, std::vector<std::string> chain);
+  struct Origin {
+    std::vector<std::string> chain{};  // outermost first
+    std::shared_ptr<const Principal> principal{};
+  };
+  void Put(std::uint64_t call_id, Origin origin);
   void Remove(std::uint64_t call_id);
-  std::vector<std::string> Find(std::uint64_t call_id) const;
+  Origin Find(std::uint64_t call_id) const;
 
  private:
   std::atomic<std::size_t> count_{0};
   mutable std::mutex mutex_;
-  std::map<std::uint64_t, std::vector<std::string>> chains_;
+  std::map<std::uint64_t, Origin> origins_;
 };
 
 // The channel of one plugin. Set it up first, then share it: Send is thread-safe, the setters are not.

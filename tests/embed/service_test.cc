@@ -1,5 +1,7 @@
 // Services of the embedding program: authority, types, faults, chains.
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 
 #include "shop.h"
 
@@ -183,6 +185,51 @@ struct Nested {
     return answer ? std::optional<std::uint32_t>(std::stoi(answer->json)) : std::nullopt;
   }
 };
+
+TEST(Service, LearnsInWhoseNameItIsAskedAndPassesItOn) {
+  cordon::HostOptions host_options;
+  host_options.compiler = cordon::HostOptions::Compiler::kInProcess;
+  auto host = cordon::Host::Create(std::move(host_options));
+  std::optional<cordon::Plugin> other;
+  std::vector<std::string> users;
+  cordon::Service prices("acme:shop/prices@1.0.0");
+  prices.Function("price-of", cordon::Needs("prices"),
+                  [&](const cordon::ServiceCall& call, const std::string& article) -> std::optional<std::uint32_t> {
+                    users.push_back(call.principal().user + "/" + call.principal().session);
+                    if (article == "last") return std::nullopt;
+                    cordon::CallOptions options;
+                    options.parent = &call;
+                    if (article == "another") options.principal.user = "bob";
+                    const auto answer = other->Call("price", R"({"article": "last"})", options);
+                    EXPECT_TRUE(answer) << answer.error().message;
+                    return std::nullopt;
+                  });
+  const cordon::Service others = shop::Prices();
+  for (const cordon::Service::Entry& entry : others.functions()) {
+    if (entry.name != "price-of") prices.Add(entry);
+  }
+  ASSERT_TRUE(host->Register(std::move(prices)));
+  const auto load = [&](std::string_view name) {
+    std::ifstream in(shop::Guest(), std::ios::binary);
+    const std::string bytes((std::istreambuf_iterator<char>(in)), {});
+    return host->LoadBytes(name, {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()},
+                           {.grants = {"host:prices", "host:catalogue"}});
+  };
+  auto first = load("first");
+  ASSERT_TRUE(first) << first.error().message;
+  auto second = load("second");
+  other = *second;
+  cordon::CallOptions options;
+  options.principal = {.user = "alice", .session = "s1"};
+  ASSERT_TRUE(first->Call("price", R"({"article": "same"})", options));
+  ASSERT_TRUE(first->Call("price", R"({"article": "another"})", options));
+  ASSERT_TRUE(first->Call("price", R"({"article": "last"})"));
+  EXPECT_EQ(users, (std::vector<std::string>{"alice/s1", "alice/s1", "alice/s1", "bob/", "/"}));
+  options.principal.user = "two\nlines";
+  EXPECT_EQ(CodeOf(first->Call("price", R"({"article": "last"})", options)), Code::kInvalid);
+  options.principal.user = std::string(257, 'x');
+  EXPECT_EQ(CodeOf(first->Call("price", R"({"article": "last"})", options)), Code::kLimit);
+}
 
 TEST(Service, ACallFromInsideNamesTheCallThatItServes) {
   Nested nested;

@@ -12,8 +12,10 @@ BIN = os.environ.get("CORDON_BIN", "build/bin/cordon")
 GUESTS = pathlib.Path(os.environ.get("CORDON_GUESTS", "build/guests"))
 HANG_SECONDS = 60  # a guard only
 ACTIONS = {
-    "storage": ("kv", "get set delete exists keys increment swap get-many set-many delete-many fill get-often hoard"),
-    "settings": ("settings", "get all secret"),
+    "storage": ("storage-guest/kv", "get set delete exists keys increment swap get-many set-many delete-many fill "
+                "get-often hoard"),
+    "settings": ("storage-guest/settings", "get all secret"),
+    "agent": ("agent-guest/agent", "who store recall forget forget-all fill send flood receive acknowledge"),
 }
 
 
@@ -44,7 +46,7 @@ class StoreCase(unittest.TestCase):
         folder.mkdir(exist_ok=True)
         shutil.copyfile(GUESTS / f"{guest}.wasm", folder / "guest.wasm")
         interface, actions = ACTIONS[guest]
-        exports = {name: {"export": f"cordon:storage-guest/{interface}@0.1.0#{name}"} for name in actions.split()}
+        exports = {name: {"export": f"cordon:{interface}@0.1.0#{name}"} for name in actions.split()}
         digest = hashlib.sha256((folder / "guest.wasm").read_bytes()).hexdigest()
         (folder / "plugin.yaml").write_text(f"""manifest: 1
 name: {name}
@@ -55,14 +57,15 @@ permissions: {json.dumps(permissions)}
 {tail}""")
         return folder
 
-    def run_action(self, plugin, action, given, *grants):
-        flags = [word for grant in grants for word in ("--grant", grant)]
+    def run_action(self, plugin, action, given, *grants, context=None, flags=()):
+        flags = [*flags, *(word for grant in grants for word in ("--grant", grant)),
+                 *(word for name, value in (context or {}).items() for word in ("--context", f"{name}={value}"))]
         return self.cordon("run", plugin, action, "--input", json.dumps(given), "--json", *flags)
 
-    def call(self, plugin, action, given, *grants):
+    def call(self, plugin, action, given, *grants, context=None, flags=()):
         """The output of one call; the audit lines that it added are in `self.added`."""
         before = len(self.audit())
-        done = self.run_action(plugin, action, given, *grants)
+        done = self.run_action(plugin, action, given, *grants, context=context, flags=flags)
         self.added = self.audit()[before:]
         document = json.loads(done.stdout)
         if "output" not in document:
@@ -77,3 +80,14 @@ permissions: {json.dumps(permissions)}
         """What the guest's own questions were answered: (decision, rule, target)."""
         return [(line["decision"], line["rule"], line["target"])
                 for line in self.added if line["event"] == "decision" and "target" in line]
+
+
+class AgentCase(StoreCase):
+    """The guest that imports cordon:context, memory and messaging: what a test does not grant is a stub."""
+
+    def agent(self, *asked, name="acme/a", tail=""):
+        everything = [{"context": ["user", "session", "agent"]}]
+        everything += [{"memory": {"access": access, "scope": scope}} for scope in ("plugin", "session", "agent")
+                       for access in ("store", "recall", "forget")]
+        everything += [{"messaging": {"channel": "alerts", "access": access}} for access in ("send", "receive")]
+        return self.plugin("agent", {"optional": [*everything, *asked]}, name=name, tail=tail)

@@ -1,45 +1,31 @@
 #include "services/kv/sqlite_backend.h"
 
-#include <fcntl.h>
 #include <sqlite3.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
-#include <chrono>
-#include <cstdlib>
 #include <map>
 #include <mutex>
 #include <utility>
 
-#include "base/file.h"
-#include "base/unique_fd.h"
 #include "services/kv/cache.h"
-#include "services/kv/sqlite.h"
+#include "services/kv/sqlite_file.h"
 
 namespace cordon::services {
 namespace {
 
-constexpr std::int64_t kApplicationId = 0x636f726b;  // "cork": of the file's header
-constexpr std::int64_t kSchemaVersion = 1;
-constexpr int kBusyMillisecondsMax = 5000;
 constexpr int kReadBusyMilliseconds = 50;  // only while another process recovers the log
 constexpr std::size_t kIdleReadersMax = 16;
 constexpr int kCheckpointPages = 1000;
 
-constexpr const char* kSettings =
-    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0;"
-    "PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=ON; PRAGMA journal_size_limit=16777216";
 // Numbers of buckets are never used again, so that one that a connection remembers cannot become another's.
-constexpr const char* kSchema =
+constexpr SqliteFormat kFormat = {
+    "kv.db", 0x636f726b, 1,
     "CREATE TABLE bucket (id INTEGER PRIMARY KEY AUTOINCREMENT, plugin TEXT NOT NULL, name TEXT NOT NULL,"
     " keys INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0, version INTEGER NOT NULL DEFAULT 0,"
     " UNIQUE (plugin, name)) STRICT;"
     "CREATE TABLE entry (bucket INTEGER NOT NULL REFERENCES bucket (id), key BLOB NOT NULL,"
-    " value BLOB NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (bucket, key)) STRICT;"
-    "PRAGMA application_id=1668248171; PRAGMA user_version=1";
+    " value BLOB NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (bucket, key)) STRICT"};
 
 using Numbers = std::map<std::string, std::int64_t, std::less<>>;  // of a plugin's buckets by name
 
@@ -93,17 +79,6 @@ struct BucketUse {
   std::int64_t keys = 0, bytes = 0, version = 0;
 };
 
-std::int64_t Now() {
-  timespec at{};
-  clock_gettime(CLOCK_MONOTONIC, &at);
-  return at.tv_sec * 1'000'000'000 + at.tv_nsec;
-}
-
-std::int64_t MillisecondsLeft(std::int64_t deadline_ns) {
-  if (deadline_ns == 0) return kBusyMillisecondsMax;
-  return std::clamp<std::int64_t>((deadline_ns - Now()) / 1'000'000, 0, kBusyMillisecondsMax);
-}
-
 Error OverQuota(std::string_view what, std::int64_t used, std::uint64_t quota, const KvBucket& bucket) {
   return Error(Code::kLimit,
                "bucket " + bucket.name + " would hold " + std::to_string(used) + " " + std::string(what) +
@@ -124,26 +99,6 @@ Status CheckQuota(const KvBucket& bucket, const BucketUse& before, const BucketU
   if (after.keys > quota_keys && after.keys > before.keys) {
     return Fail(OverQuota("keys", after.keys, bucket.quota.keys, bucket));
   }
-  return {};
-}
-
-// An empty file, private to its owner; SQLite gives its other files the same mode. It is made under another name: a
-// descriptor of the file itself, once closed, would take this process's locks on it along.
-Status MakeFile(const std::filesystem::path& file) {
-  const auto fault = [&] {
-    return Fail(Code::kIo, "cannot make " + file.string() + ": " + ErrnoText(errno),
-                "let its owner write to the state folder");
-  };
-  if (::access(file.c_str(), F_OK) == 0) return {};
-  std::string draft = file.string() + ".XXXXXX";
-  UniqueFd made(::mkostemp(draft.data(), O_CLOEXEC));
-  if (!made) return fault();
-  made.Reset();
-  const bool linked = ::link(draft.c_str(), file.c_str()) == 0 || errno == EEXIST;
-  const int error = errno;
-  ::unlink(draft.c_str());
-  errno = error;
-  if (!linked) return fault();
   return {};
 }
 
@@ -172,7 +127,6 @@ struct SqliteBackend::State {
   }
 
   Status Begin();
-  Status MakeTables();
   Result<std::optional<KvEntry>> ReadEntry(const KvBucket& bucket, std::string_view key);
   Result<std::unique_ptr<Reader>> Borrow();
   void Return(std::unique_ptr<Reader> reader);
@@ -195,27 +149,8 @@ struct SqliteBackend::State {
   }
 };
 
-Status SqliteBackend::State::MakeTables() {
-  CORDON_ASSIGN(SqliteTransaction transaction, SqliteTransaction::Begin(writer.connection));
-  CORDON_ASSIGN(const std::int64_t owner, writer.connection.ReadInteger("PRAGMA application_id"));
-  CORDON_ASSIGN(const std::int64_t version, writer.connection.ReadInteger("PRAGMA user_version"));
-  if (version > kSchemaVersion && owner == kApplicationId) {
-    return Fail(Code::kUnavailable, "the file of the storage was made by a newer Cordon", "use that version");
-  }
-  if (owner == kApplicationId) return {};
-  CORDON_ASSIGN(const std::int64_t tables, writer.connection.ReadInteger("SELECT count(*) FROM sqlite_schema"));
-  if (owner != 0 || tables != 0) {
-    return Fail(Code::kIo, "kv.db is a database of another program", "move it away");
-  }
-  CORDON_TRY(writer.connection.Execute(kSchema));
-  return transaction.Commit();
-}
-
 Status SqliteBackend::State::Begin() {
-  CORDON_ASSIGN(writer.connection, SqliteConnection::Open(path));
-  writer.connection.SetBusyTimeout(kBusyMillisecondsMax);
-  CORDON_TRY(writer.connection.Execute(kSettings));
-  CORDON_TRY(MakeTables());
+  CORDON_ASSIGN(writer.connection, OpenSqliteFile(path, kFormat));
   sqlite3_wal_hook(writer.connection.handle(), &State::OnLog, this);
   CORDON_TRY(writer.Prepare());
   if (!in_memory) log = LogWatch(writer.connection.handle());
@@ -249,7 +184,7 @@ SqliteBackend::SqliteBackend(std::unique_ptr<State> state) : state_(std::move(st
 SqliteBackend::~SqliteBackend() = default;
 
 Result<std::shared_ptr<SqliteBackend>> SqliteBackend::Open(const std::filesystem::path& file) {
-  CORDON_TRY(MakeFile(file));
+  CORDON_TRY(MakeSqliteFile(file));
   auto state = std::make_unique<State>();
   state->path = file.string();
   CORDON_TRY(state->Begin());
@@ -376,13 +311,10 @@ Result<KvBackend::Applied> SqliteBackend::State::ApplyLocked(const KvBucket& buc
 
 Result<KvBackend::Applied> SqliteBackend::Apply(const KvBucket& bucket, std::span<const KvChange> changes,
                                                 const std::optional<KvExpected>& expected, std::int64_t deadline_ns) {
-  std::unique_lock lock(state_->writing, std::chrono::milliseconds(MillisecondsLeft(deadline_ns)));
+  std::unique_lock lock(state_->writing, SqliteWait(deadline_ns));
   if (!lock) return Fail(Code::kBusy, "the storage is busy with the writes of others", "try again");
-  if (state_->sync_failed.load()) {
-    return Fail(Code::kIo, "a sync of the storage failed before, so nothing is written any more",
-                "look at the disk, then start the program anew");
-  }
-  state_->writer.connection.SetBusyTimeout(static_cast<int>(MillisecondsLeft(deadline_ns)));
+  if (state_->sync_failed.load()) return Fail(FailedSyncBefore());
+  state_->writer.connection.SetBusyTimeout(static_cast<int>(SqliteWait(deadline_ns).count()));
   auto applied = state_->ApplyLocked(bucket, changes, expected);
   if (!applied && IsFailedSync(applied.error())) state_->sync_failed.store(true);
   return applied;
