@@ -35,6 +35,7 @@ std::vector<NamedRow> LoadRows();    // code that was compiled before
 std::vector<NamedRow> IdleRows();    // instances that wait
 std::vector<NamedRow> KernelRows();  // loops: what being interruptible costs, and what WebAssembly does
 std::vector<NamedRow> ThreadRows();  // many threads
+std::vector<NamedRow> HttpRows();    // requests to a server on loopback
 std::vector<NamedRow> PeerRows();    // other engines
 
 // The child's part of `idle-rss`: makes `count` instances and writes KiB for each to stdout. `side`: "cordon" or "raw".

@@ -35,6 +35,12 @@ bool raw_fresh_on_two(raw_bench* bench, std::uint64_t iterations);
 bool raw_hold(raw_bench* bench, std::uint32_t count);
 void raw_free(raw_bench* bench);
 
+// GET after GET by hyper on one connection to 127.0.0.1.
+struct raw_http;
+raw_http* raw_http_new(std::uint16_t port);
+bool raw_http_get(raw_http* http, std::uint64_t iterations);
+void raw_http_free(raw_http* http);
+
 // bench_kernels.wat on an engine like the bench's that interrupts nothing; `kernel` counts mix, fib, sieve, matmul.
 struct raw_kernels;
 raw_kernels* raw_kernels_new(const raw_bench* bench, const std::uint8_t* guest, std::size_t guest_len);

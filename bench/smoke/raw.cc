@@ -13,6 +13,7 @@ struct raw_bench {
   std::vector<std::unique_ptr<char[]>> held;
 };
 struct raw_kernels {};
+struct raw_http {};
 
 extern "C" {
 
@@ -38,6 +39,12 @@ bool raw_hold(raw_bench* bench, std::uint32_t count) {
 }
 
 void raw_free(raw_bench* bench) { delete bench; }
+
+raw_http* raw_http_new(std::uint16_t) { return new raw_http; }
+
+bool raw_http_get(raw_http*, std::uint64_t) { return true; }
+
+void raw_http_free(raw_http* http) { delete http; }
 
 raw_kernels* raw_kernels_new(const raw_bench*, const std::uint8_t*, std::size_t) { return new raw_kernels; }
 

@@ -4,6 +4,7 @@
 #![allow(non_camel_case_types)]
 
 mod calls;
+mod http;
 mod stop;
 
 // Cordon's own C functions are part of the same library.
