@@ -53,6 +53,13 @@ class Requests(NetCase):
         self.assertEqual((answer, len(server.requests), server.connections), ({"ok": 200}, 5, 1))
         self.assertEqual(len(self.decisions()), 5)
 
+    def test_nothing_of_a_request_stays_behind(self):
+        server = self.http()
+        many = 1500  # an instance holds 1024 resources of the host at once
+        answer = self.call("get-many", {"scheme": "http", "authority": f"127.0.0.1:{server.port}", "path": "/",
+                                        "times": many}, f"http:GET:http://127.0.0.1:{server.port}/*")
+        self.assertEqual((answer, len(server.requests)), ({"ok": 200}, many))
+
     def test_a_name_is_looked_up_by_the_operators_servers(self):
         server = self.http()
         dns = self.dns({"api.example.test": [["127.0.0.2", "::1"]]})

@@ -8,8 +8,10 @@ use http_body_util::BodyExt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use wasmtime::component::Linker;
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi_http::p2::bindings as p2;
+use wasmtime_wasi_http::p2::types::{HostFutureIncomingResponse, HostOutgoingRequest};
 use wasmtime_wasi_http::{
     Error, RequestOptions, Result, WasiBody, WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks,
 };
@@ -52,8 +54,25 @@ pub(crate) fn add_types_to_linker(l: &mut Linker<State>) -> wasmtime::Result<()>
     p2::http::types::add_to_linker::<State, WasiHttp>(l, &(&options).into(), view)
 }
 
+type Handled = std::result::Result<Resource<HostFutureIncomingResponse>, p2::http::types::ErrorCode>;
+
+/// As wasmtime-wasi-http's own, which keeps a request's options in the table for ever: a warm instance would run full.
 pub(crate) fn add_handler_to_linker(l: &mut Linker<State>) -> wasmtime::Result<()> {
-    p2::http::outgoing_handler::add_to_linker::<State, WasiHttp>(l, view)
+    type Given = (Resource<HostOutgoingRequest>, Option<Resource<RequestOptions>>);
+    let handle = |mut store: StoreContextMut<'_, State>, (request, options): Given| {
+        let mut view = view(store.data_mut());
+        let lent = options.as_ref().map(|options| Resource::new_own(options.rep()));
+        let handled = p2::http::outgoing_handler::Host::handle(&mut view, request, lent);
+        if let Some(options) = options {
+            view.table.delete(options)?;
+        }
+        let answer: Handled = match handled {
+            Ok(response) => Ok(response),
+            Err(error) => Err(error.downcast()?),
+        };
+        Ok((answer,))
+    };
+    l.instance("wasi:http/outgoing-handler@0.2.12")?.func_wrap("handle", handle)
 }
 
 type Sent = (http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
