@@ -5,6 +5,7 @@ use crate::target::is_no_trailer;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -84,6 +85,8 @@ pub(crate) trait Ending: Send {
 /// A response's body. Reading it to its end gives the connection back; dropping it before closes the connection.
 pub struct ResponseBody {
     inner: hyper::body::Incoming,
+    /// Read ahead, with the head.
+    first: Option<Result<Frame<Bytes>, hyper::Error>>,
     ending: Option<Box<dyn Ending>>,
     bytes: u64,
     bytes_max: u64,
@@ -100,11 +103,29 @@ impl ResponseBody {
         idle: Duration,
         end: Instant,
     ) -> ResponseBody {
-        let mut body = ResponseBody { inner, ending: Some(ending), bytes: 0, bytes_max, idle, end, sleep: None };
+        let ending = Some(ending);
+        let mut body = ResponseBody { inner, first: None, ending, bytes: 0, bytes_max, idle, end, sleep: None };
         if body.inner.is_end_stream() {
             body.finish(true);
         }
         body
+    }
+
+    /// Takes what came with the head, so that whoever reads it on another thread finds it: the connection hands a piece
+    /// over only after it was asked for one.
+    pub(crate) async fn read_ahead(&mut self) {
+        for _ in 0..2 {
+            if self.inner.is_end_stream() {
+                return;
+            }
+            let polled = poll_fn(|cx| Poll::Ready(Pin::new(&mut self.inner).poll_frame(cx))).await;
+            if let Poll::Ready(Some(piece)) = polled {
+                self.first = Some(piece);
+                return;
+            }
+            // The connection runs on the same thread as this.
+            tokio::task::yield_now().await;
+        }
     }
 
     fn finish(&mut self, whole: bool) {
@@ -124,7 +145,12 @@ impl Body for ResponseBody {
     type Error = Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        match Pin::new(&mut self.inner).poll_frame(cx) {
+        let polled = match self.first.take() {
+            Some(piece) => Poll::Ready(Some(piece)),
+            None if self.inner.is_end_stream() => Poll::Ready(None),
+            None => Pin::new(&mut self.inner).poll_frame(cx),
+        };
+        match polled {
             Poll::Ready(Some(Ok(frame))) => {
                 self.sleep = None;
                 self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
@@ -156,11 +182,11 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.first.is_none() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        SizeHint::default()
     }
 }
 

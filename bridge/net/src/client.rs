@@ -271,7 +271,8 @@ impl Client {
                     progress,
                     back,
                 };
-                let body = ResponseBody::new(body, Box::new(done), admission.limits.response_bytes, idle, end);
+                let mut body = ResponseBody::new(body, Box::new(done), admission.limits.response_bytes, idle, end);
+                body.read_ahead().await;
                 return Ok(http::Response::from_parts(parts, body));
             }
             Ok(Err(error)) => {
