@@ -106,8 +106,10 @@ format-check: setup-check ## clang-format and rustfmt, without changing anything
 
 bridge-check: setup-check ## the bridge's own tests, and clippy
 	$(STEP) "the bridge: cargo test, cargo clippy"
-	@$(ENV) cd bridge && CARGO_TARGET_DIR="$(cargo_target)" cargo test --release --locked --workspace
-	@$(ENV) cd bridge && if cargo clippy --version >/dev/null 2>&1; then \
+	@$(ENV) export RUSTFLAGS="$$(python3 tools/build_bridge.py --print-flags)" && \
+	  cd bridge && CARGO_TARGET_DIR="$(cargo_target)" cargo test --release --locked --workspace
+	@$(ENV) export RUSTFLAGS="$$(python3 tools/build_bridge.py --print-flags)" && \
+	  cd bridge && if cargo clippy --version >/dev/null 2>&1; then \
 	  CARGO_TARGET_DIR="$(cargo_target)" cargo clippy --release --locked --workspace --all-targets -- -D warnings; \
 	  else echo "no clippy: skipped"; fi
 

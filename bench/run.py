@@ -43,8 +43,9 @@ def build_library(tree: pathlib.Path) -> pathlib.Path:
     cache.mkdir(parents=True, exist_ok=True)
     with open(cache / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        environment = dict(os.environ, CARGO_TARGET_DIR=str(cache / "target"))
         cargo = os.environ.get("CARGO", "cargo")
+        flags = build_bridge.rust_flags([cargo])
+        environment = dict(os.environ, CARGO_TARGET_DIR=str(cache / "target"), RUSTFLAGS=flags)
         build_bridge.freshen()
         run([cargo, "build", "--release", "--locked", "-p", "cordon-bench-raw"], cwd=ROOT / "bridge", env=environment)
         tree.mkdir(parents=True, exist_ok=True)

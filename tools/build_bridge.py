@@ -40,6 +40,24 @@ def freshen() -> None:
         os.utime(path)
 
 
+def rust_flags(cargo: list[str]) -> str:
+    """What RUSTFLAGS must be for every release build that shares cargo's files: panic texts and debug information name
+    sources, and these names must tell nothing of the machine or the user that built. Fetches the crates, because the
+    folders they are in are named after the registry. Crates of our own need nothing: cargo names them by relative
+    paths."""
+    if subprocess.run([*cargo, "fetch", "--quiet", "--locked"], cwd=BRIDGE).returncode != 0:
+        raise SystemExit("bridge: cargo could not fetch the crates; see its messages above")
+    home = pathlib.Path(os.environ.get("CARGO_HOME") or pathlib.Path.home() / ".cargo")
+    sources = home / "registry" / "src"
+    rustc = os.environ.get("RUSTC", "rustc")
+    found = subprocess.run([rustc, "--print", "sysroot"], cwd=BRIDGE, capture_output=True, text=True, check=True)
+    names = [(home, "/cargo"), (found.stdout.strip() + "/lib/rustlib/src/rust", "/rustc"),
+             (cache_folder() / "target", "/build")]
+    names += [(folder, "/cargo") for folder in sorted(sources.glob("*"))]  # the last that fits counts
+    remaps = [f"--remap-path-prefix={real}={said}" for real, said in names]
+    return " ".join([*os.environ.get("RUSTFLAGS", "").split(), *remaps])
+
+
 def key(cargo: list[str]) -> str:
     digest = hashlib.sha256()
     digest.update(subprocess.run([*cargo, "--version", "--verbose"], capture_output=True, check=True).stdout)
@@ -57,9 +75,15 @@ def prune(store: pathlib.Path, keep: pathlib.Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", required=True, type=pathlib.Path)
+    parser.add_argument("--output", type=pathlib.Path)
+    parser.add_argument("--print-flags", action="store_true", help="print RUSTFLAGS as the bridge is built with them")
     args = parser.parse_args()
     cargo = [os.environ.get("CARGO", "cargo")]
+    if args.print_flags:
+        print(rust_flags(cargo))
+        return 0
+    if not args.output:
+        parser.error("--output is needed")
     cache = cache_folder()
     store = cache / "bridge"
     store.mkdir(parents=True, exist_ok=True)
@@ -69,7 +93,7 @@ def main() -> int:
         if not library.exists():
             print("bridge: not in the cache; compiling (10 to 20 minutes the first time, then 1 to 3)", flush=True)
             freshen()
-            env = dict(os.environ, CARGO_TARGET_DIR=str(cache / "target"))
+            env = dict(os.environ, CARGO_TARGET_DIR=str(cache / "target"), RUSTFLAGS=rust_flags(cargo))
             command = [*cargo, "build", "--release", "--locked", "-p", "cordon-bridge"]
             if subprocess.run(command, cwd=BRIDGE, env=env).returncode != 0:
                 print("bridge: cargo failed; see its messages above", file=sys.stderr)
