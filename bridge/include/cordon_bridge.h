@@ -240,6 +240,10 @@ typedef struct cordon_network_options {
 extern "C" {
 #endif // __cplusplus
 
+// An allocation that fails ends the process from now on: for one that has a limit on its memory in order to end there.
+// Call it before anything else of this library.
+void cordon_end_when_short_of_memory(void);
+
 // The message; it lives as long as the error. May hold guest text.
 const char *cordon_error_message(const struct cordon_error *error,
                                  size_t *len);
@@ -248,7 +252,7 @@ const char *cordon_error_message(const struct cordon_error *error,
 const char *cordon_error_backtrace(const struct cordon_error *error,
                                    size_t *len);
 
-// The guest's exit status (EXIT) or the host's own code (HOST), else 0.
+// The guest's exit status (EXIT), the host's own code (HOST), ENOMEM when the process has no memory (MEMORY), else 0.
 int64_t cordon_error_number(const struct cordon_error *error);
 
 void cordon_error_free(struct cordon_error *error);
@@ -382,6 +386,10 @@ cordon_status cordon_network_new(const struct cordon_network_options *network_op
 
 void cordon_network_free(struct cordon_network *network);
 
+// An allocation that fails ends the process from now on: for one that has a limit on its memory in order to end there.
+// Call it before anything else of this library.
+void cordon_end_when_short_of_memory(void);
+
 // The message; it lives as long as the error. May hold guest text.
 const char *cordon_error_message(const struct cordon_error *error,
                                  size_t *len);
@@ -390,7 +398,7 @@ const char *cordon_error_message(const struct cordon_error *error,
 const char *cordon_error_backtrace(const struct cordon_error *error,
                                    size_t *len);
 
-// The guest's exit status (EXIT) or the host's own code (HOST), else 0.
+// The guest's exit status (EXIT), the host's own code (HOST), ENOMEM when the process has no memory (MEMORY), else 0.
 int64_t cordon_error_number(const struct cordon_error *error);
 
 void cordon_error_free(struct cordon_error *error);

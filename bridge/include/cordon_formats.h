@@ -33,7 +33,8 @@ enum {
   CORDON_FORMATS_NOT_WASM = 8,      /* not a WebAssembly binary */
   CORDON_FORMATS_PRECOMPILED = 9,   /* native code compiled from WebAssembly */
   CORDON_FORMATS_COMPILE = 10,      /* does not validate */
-  CORDON_FORMATS_COMPILE_LIMIT = 11 /* more functions, segments, types or nesting than is allowed */
+  CORDON_FORMATS_COMPILE_LIMIT = 11, /* more functions, segments, types or nesting than is allowed */
+  CORDON_FORMATS_MEMORY = 12        /* the process has no memory left for it */
 };
 
 /* Bytes (UTF-8, no terminator) that the receiver owns. Empty is `{NULL, 0}`. */

@@ -61,7 +61,7 @@ class [[nodiscard]] Pending {
     }
   }
   Result<T> await_resume() noexcept {
-    if (!slot_ || !slot_->result) return Fail(Code::kMemory, "there was no memory to start the call");
+    if (!slot_ || !slot_->result) return Fail(Code::kMemory, "no memory left");
     return std::move(*slot_->result);
   }
 

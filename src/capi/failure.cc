@@ -38,6 +38,14 @@ cordon_code Report(Error error, cordon_failure** failure) noexcept {
   return code;
 }
 
+cordon_code ReportUnexpected(std::string_view what, cordon_failure** failure) noexcept {
+  try {
+    return Report(Error(Code::kInternal, std::string(what)), failure);
+  } catch (const std::bad_alloc&) {
+    return Report(detail::NoMemory(), failure);
+  }
+}
+
 }  // namespace cordon::capi
 
 namespace capi = cordon::capi;

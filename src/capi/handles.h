@@ -73,6 +73,8 @@ std::size_t CopyOut(std::string_view text, char* buffer, std::size_t size);
 
 // What the caller is told. Never throws: without memory there is the code and no failure.
 cordon_code Report(Error error, cordon_failure** failure) noexcept;
+// A fault of ours, or CORDON_E_MEMORY when not even that can be said.
+cordon_code ReportUnexpected(std::string_view what, cordon_failure** failure) noexcept;
 
 inline std::unexpected<Error> Needs(std::string_view what) {
   return Fail(Code::kUsage, std::string(what) + " is NULL or empty", "pass one: include/cordon.h says what");
@@ -88,9 +90,9 @@ cordon_code Enter(cordon_failure** failure, Body&& body) noexcept {
   } catch (const std::bad_alloc&) {
     return Report(detail::NoMemory(), failure);
   } catch (const std::exception& fault) {
-    return Report(Error(Code::kInternal, fault.what()), failure);
+    return ReportUnexpected(fault.what(), failure);
   } catch (...) {
-    return Report(Error(Code::kInternal, "an unknown exception"), failure);
+    return ReportUnexpected("an unknown exception", failure);
   }
 }
 

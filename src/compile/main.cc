@@ -223,6 +223,7 @@ int main(int argc, char** argv) {
     return ::write(STDERR_FILENO, kText.data(), kText.size()) < 0 ? kFailed : 2;
   }
   struct stat file{};
+  EndWhenShortOfMemory();
   LeaveNamespaces();
   if (!SetLimits(argv) || ::fstat(kWasmFd, &file) != 0 || file.st_size <= 0) return kFailed;
   const auto size = static_cast<std::size_t>(file.st_size);

@@ -125,7 +125,10 @@ Limits LimitsOf(const manifest::Limits& limits);
 Authority AuthorityOf(const runtime::Plugin& plugin);
 RiskLevel RiskOf(policy::RiskLevel risk);
 std::vector<Action> ActionsOf(const runtime::Plugin& plugin);
-Error NoMemory();
+// Never throws.
+Error NoMemory() noexcept;
+// A fault of ours, or E_MEMORY when not even that can be said.
+Error Unexpected(std::string_view what) noexcept;
 
 // Runs `body`; running out of memory becomes E_MEMORY, and what else is thrown E_INTERNAL.
 template <typename Body>
@@ -135,9 +138,9 @@ auto Guarded(Body&& body) noexcept -> decltype(body()) {
   } catch (const std::bad_alloc&) {
     return Fail(NoMemory());
   } catch (const std::exception& fault) {
-    return Fail(Code::kInternal, fault.what());
+    return Fail(Unexpected(fault.what()));
   } catch (...) {
-    return Fail(Code::kInternal, "an unknown exception");
+    return Fail(Unexpected("an unknown exception"));
   }
 }
 

@@ -10,8 +10,16 @@ std::string EscapeForDisplay(std::string_view text) { return Escape(text); }
 
 namespace embed {
 
-Error NoMemory() {
-  return Error(Code::kMemory, "the process has no memory left for this", "free some, or allow the process more");
+Error NoMemory() noexcept {
+  return Error(Code::kMemory, "no memory left", "free some");  // so short that std::string allocates nothing
+}
+
+Error Unexpected(std::string_view what) noexcept {
+  try {
+    return Error(Code::kInternal, std::string(what));
+  } catch (const std::bad_alloc&) {
+    return NoMemory();
+  }
 }
 
 Usage UsageOf(const engine::Usage& usage) {

@@ -41,13 +41,21 @@ void WriteBytes(void* user, const std::uint8_t* data, std::size_t size) noexcept
   } catch (const std::bad_alloc&) {}
 }
 
+void WriteFingerprint(void* user, const std::uint8_t* data, std::size_t size) noexcept {
+  auto& out = *static_cast<std::array<std::uint8_t, 32>*>(user);
+  std::copy_n(data, std::min(size, out.size()), out.begin());
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const Engine>> Engine::Create(const EngineOptions& options) {
   const cordon_engine_options raw_options = RawOptions(options);
-  cordon_engine* made = nullptr;
+  // Here and below: what will hold the bridge's object is there before the object is.
+  std::shared_ptr<Engine> engine(new Engine);
+  engine->options_ = options;
+  engine->raw_ = new Raw{};
   cordon_error* error = nullptr;
-  const cordon_status status = cordon_engine_new(&raw_options, &made, &error);
+  const cordon_status status = cordon_engine_new(&raw_options, &engine->raw_->engine, &error);
   if (status != CORDON_STATUS_OK) {
     Error refused = TakeError(status, error);
     if (refused.code == Code::kMemory) {
@@ -55,9 +63,6 @@ Result<std::shared_ptr<const Engine>> Engine::Create(const EngineOptions& option
     }
     return Fail(std::move(refused));
   }
-  std::shared_ptr<Engine> engine(new Engine);
-  engine->options_ = options;
-  engine->raw_ = new Raw{made};
   return engine;
 }
 
@@ -68,49 +73,45 @@ Engine::~Engine() {
 }
 
 std::array<std::uint8_t, 32> Engine::Fingerprint() const {
-  std::vector<std::uint8_t> bytes;
-  const cordon_writer writer = {&bytes, WriteBytes};
-  cordon_engine_fingerprint(raw_->engine, &writer);
   std::array<std::uint8_t, 32> fingerprint{};
-  std::copy_n(bytes.begin(), std::min(bytes.size(), fingerprint.size()), fingerprint.begin());
+  const cordon_writer writer = {&fingerprint, WriteFingerprint};
+  cordon_engine_fingerprint(raw_->engine, &writer);
   return fingerprint;
 }
 
 Result<Precompiled> Precompile(const EngineOptions& options, std::span<const std::uint8_t> wasm) {
   const cordon_engine_options raw_options = RawOptions(options);
   Precompiled made;
-  std::vector<std::uint8_t> fingerprint;
-  const cordon_writer print = {&fingerprint, WriteBytes}, code = {&made.code, WriteBytes};
+  const cordon_writer print = {&made.fingerprint, WriteFingerprint}, code = {&made.code, WriteBytes};
   cordon_error* error = nullptr;
   const cordon_status status = cordon_precompile(&raw_options, {wasm.data(), wasm.size()}, &print, &code, &error);
   if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));
   if (made.code.empty()) return Fail(Code::kMemory, "the process has no memory left for the code");
-  std::copy_n(fingerprint.begin(), std::min(fingerprint.size(), made.fingerprint.size()), made.fingerprint.begin());
   return made;
 }
 
 Result<std::shared_ptr<const Compiled>> Compiled::LoadSealed(std::shared_ptr<const Engine> engine, int fd) {
-  cordon_code* made = nullptr;
-  cordon_error* error = nullptr;
-  const cordon_status status = cordon_code_load(engine->raw()->engine, fd, IsComponent(fd), &made, &error);
-  if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));
   std::shared_ptr<Compiled> code(new Compiled);
   code->engine_ = std::move(engine);
-  code->raw_ = new Raw{made};
-  code->is_component_ = cordon_code_is_component(made);
+  code->raw_ = new Raw{};
+  cordon_error* error = nullptr;
+  const cordon_status status =
+      cordon_code_load(code->engine_->raw()->engine, fd, IsComponent(fd), &code->raw_->code, &error);
+  if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));
+  code->is_component_ = cordon_code_is_component(code->raw_->code);
   return code;
 }
 
 Result<std::shared_ptr<const Compiled>> Compiled::Compile(std::shared_ptr<const Engine> engine,
                                                           std::span<const std::uint8_t> wasm) {
-  cordon_code* made = nullptr;
-  cordon_error* error = nullptr;
-  const cordon_status status = cordon_code_compile(engine->raw()->engine, {wasm.data(), wasm.size()}, &made, &error);
-  if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));
   std::shared_ptr<Compiled> code(new Compiled);
   code->engine_ = std::move(engine);
-  code->raw_ = new Raw{made};
-  code->is_component_ = cordon_code_is_component(made);
+  code->raw_ = new Raw{};
+  cordon_error* error = nullptr;
+  const cordon_status status =
+      cordon_code_compile(code->engine_->raw()->engine, {wasm.data(), wasm.size()}, &code->raw_->code, &error);
+  if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));
+  code->is_component_ = cordon_code_is_component(code->raw_->code);
   return code;
 }
 
@@ -134,14 +135,13 @@ Result<std::shared_ptr<const Linked>> Linked::Link(std::shared_ptr<const Compile
   for (std::size_t i = 0; i < spec.stubs.size(); ++i) {
     host.push_back({View(spec.stubs[i].interface_name), View(spec.stubs[i].function), View(stub_names[i]), false});
   }
-  cordon_linked* made = nullptr;
-  cordon_error* error = nullptr;
-  const cordon_status status =
-      cordon_linked_new(code->raw()->code, wasi.data(), wasi.size(), host.data(), host.size(), &made, &error);
-  if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));
   std::shared_ptr<Linked> linked(new Linked);
   linked->code_ = std::move(code);
-  linked->raw_ = new Raw{made};
+  linked->raw_ = new Raw{};
+  cordon_error* error = nullptr;
+  const cordon_status status = cordon_linked_new(linked->code_->raw()->code, wasi.data(), wasi.size(), host.data(),
+                                                 host.size(), &linked->raw_->linked, &error);
+  if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));
   return linked;
 }
 
@@ -152,15 +152,17 @@ Linked::~Linked() {
 }
 
 Result<Function> Linked::Find(const FunctionId& id) const {
-  cordon_function* made = nullptr;
+  const auto raw = std::make_shared<Function::Raw>(nullptr);
   cordon_error* error = nullptr;
   const cordon_status status =
-      cordon_function_find(raw_->linked, View(id.interface_name), View(id.name), &made, &error);
+      cordon_function_find(raw_->linked, View(id.interface_name), View(id.name), &raw->function, &error);
   if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));
   Function function;
-  function.raw_ = std::make_shared<const Function::Raw>(made);
+  function.raw_ = raw;
   return function;
 }
+
+void EndWhenShortOfMemory() { cordon_end_when_short_of_memory(); }
 
 bool HandlersReplaced() { return cordon_handlers_replaced(); }
 

@@ -61,6 +61,10 @@ class Engine {
 // Whether somebody put handlers of SIGSEGV, SIGILL or SIGFPE over the engine's: then only kChecks is safe.
 bool HandlersReplaced();
 
+// For a process with a limit on its memory that is to end there: an allocation of the engine that fails ends it, where
+// it is an error otherwise. Call it before anything else of the engine.
+void EndWhenShortOfMemory();
+
 // Code as a cache keeps it.
 struct Precompiled {
   std::array<std::uint8_t, 32> fingerprint{};  // of the engines that it is for

@@ -1,3 +1,5 @@
+#include <cerrno>
+
 #include "engine/raw.h"
 
 namespace cordon::engine {
@@ -74,6 +76,10 @@ Error TakeError(cordon_status status, cordon_error* error) {
   std::size_t length = 0;
   const char* text = cordon_error_message(error, &length);
   Error result(CodeOf(status, cordon_error_number(error)), std::string(text, length));
+  if (status == CORDON_STATUS_MEMORY && cordon_error_number(error) == ENOMEM) {  // the process's, not the guest's
+    result.remedy = "free some, or allow the process more";
+    return result;
+  }
   result.remedy = RemedyOf(result.code);
   text = cordon_error_backtrace(error, &length);
   result.backtrace.assign(text, length);

@@ -155,13 +155,12 @@ Result<Instance> Instance::Create(std::shared_ptr<const Linked> linked, const In
   const OptionsView view(options);
   const cordon_port port = PortOf(channel);
   const cordon_call_limits raw_limits = LimitsOf(limits);
-  cordon_instance* made = nullptr;
+  Instance instance;
+  instance.raw_ = new Raw{};
   cordon_error* error = nullptr;
   const cordon_status status = cordon_instance_new(linked->raw()->linked, view.get(), channel ? &port : nullptr,
-                                                   &raw_limits, call_id, &made, &error);
+                                                   &raw_limits, call_id, &instance.raw_->instance, &error);
   if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));
-  Instance instance;
-  instance.raw_ = new Raw{made};
   instance.linked_ = std::move(linked);
   return instance;
 }

@@ -40,6 +40,7 @@ inline Code CodeOf(cordon_formats_status status) {
     case CORDON_FORMATS_PRECOMPILED: return Code::kPrecompiled;
     case CORDON_FORMATS_COMPILE: return Code::kCompile;
     case CORDON_FORMATS_COMPILE_LIMIT: return Code::kCompileLimit;
+    case CORDON_FORMATS_MEMORY: return Code::kMemory;
     default: return Code::kInternal;
   }
 }

@@ -90,7 +90,7 @@ class Builder : public nlohmann::json_sax<Json> {
     slot_ = &entry->second;
     return true;
   }
-  bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception& error) override {
+  bool parse_error(std::size_t position, const std::string&, const Json::exception& error) override {
     if (error.id == 406) return Stop(Code::kRange, "a number that is too large", "use a smaller number");
     position_ = position == 0 ? 0 : position - 1;
     return Stop(Code::kSyntax, "not valid JSON: " + Reason(error.what()), "correct the JSON at this place");
@@ -207,6 +207,8 @@ Result<Json> Parse(std::string_view text, std::string file, const Limits& limits
     if (Json::sax_parse(text.data(), text.data() + text.size(), &builder) && !builder.error) return builder.Take();
     Error error = builder.error.value_or(Error(Code::kSyntax, "not valid JSON"));
     return Fail(std::move(error).At(PlaceOf(text, std::move(file), FailureOffset(text, limits, builder))));
+  } catch (const std::bad_alloc&) {
+    throw;
   } catch (const std::exception& problem) {
     return Fail(Code::kInternal, std::string("the JSON parser failed: ") + problem.what());
   }

@@ -1,5 +1,7 @@
 #include "formats/schema.h"
 
+#include <new>
+
 #include "formats/bridge_text.h"
 
 namespace cordon {
@@ -38,6 +40,7 @@ std::vector<SchemaViolation> Schema::CheckText(std::string_view json_text) const
   BridgeText out, problem;
   auto status =
       cordon_formats_schema_check(handle_->raw, BytesOf(json_text), json_text.size(), out.out(), problem.out());
+  if (status == CORDON_FORMATS_MEMORY) throw std::bad_alloc();
   // A value that cannot be judged does not fit.
   if (status != CORDON_FORMATS_OK) return {{"", "", std::string(problem.view())}};
   if (out.view().empty()) return {};

@@ -41,6 +41,8 @@ Result<Contract> Describe(std::span<const std::uint8_t> wasm, const DescribeOpti
   CORDON_ASSIGN(Json document, json::Parse(out.view(), "contract", DocumentLimits()));
   try {
     return ContractOf(document);
+  } catch (const std::bad_alloc&) {
+    throw;
   } catch (const std::exception& mismatch) {
     return Fail(Code::kInternal, std::string("the bridge and wit.cc disagree: ") + mismatch.what());
   }

@@ -68,6 +68,8 @@ Result<World> Finish(cordon_formats_status status, const BridgeText& out, const 
     if (status != CORDON_FORMATS_OK) return Fail(ErrorOf(status, problem.view()));
     CORDON_ASSIGN(const Json document, json::Parse(out.view(), "world", DocumentLimits()));
     return WorldOf(document);
+  } catch (const std::bad_alloc&) {
+    throw;
   } catch (const std::exception& mismatch) {
     return Fail(Code::kInternal, std::string("the bridge and wit_world.cc disagree: ") + mismatch.what());
   }

@@ -276,7 +276,7 @@ Result<Document> Parse(std::string_view source, std::string file, const Limits& 
   return document;
 }
 
-nlohmann::json ToJson(const Node& node) {
+Json ToJson(const Node& node) {
   switch (node.kind) {
     case Node::Kind::kBool:
       return node.boolean;
@@ -287,12 +287,12 @@ nlohmann::json ToJson(const Node& node) {
     case Node::Kind::kString:
       return node.text;
     case Node::Kind::kSequence: {
-      auto items = nlohmann::json::array();
+      auto items = Json::array();
       for (const Node& item : node.items) items.push_back(ToJson(item));
       return items;
     }
     case Node::Kind::kMapping: {
-      auto object = nlohmann::json::object();
+      auto object = Json::object();
       for (const Node::Entry& entry : node.entries) object[entry.key] = ToJson(entry.value);
       return object;
     }

@@ -3,12 +3,12 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "cordon/result.h"
+#include "formats/json.h"
 
 namespace cordon::yaml {
 
@@ -58,7 +58,7 @@ struct Document {
 Result<Document> Parse(std::string_view source, std::string file, const Limits& limits = {});
 
 // The plain JSON value of a node (positions lost). Strings stay strings.
-nlohmann::json ToJson(const Node& node);
+Json ToJson(const Node& node);
 // The node at an RFC 6901 JSON pointer, or the nearest existing parent: to give a schema's error its place.
 const Node& AtPointer(const Node& root, std::string_view pointer);
 

@@ -79,6 +79,8 @@ HostReply ServiceRouter::Send(const HostRequest& request) {
     if (service != nullptr) return service->Call(caller, request.function, request.payload);
     const std::string name = std::string(request.interface_name) + "#" + std::string(request.function);
     return Trap(Code::kLink, "nothing answers " + name);
+  } catch (const std::bad_alloc&) {
+    return Trap(Code::kMemory, "no memory left");
   } catch (const std::exception& fault) {
     return Trap(Code::kInternal, "a service failed: " + std::string(fault.what()));
   }

@@ -1,89 +1,23 @@
-// Attack case 99 for load and call: the n-th allocation fails, for every n. Each time the operation gives a clean error
-// or works, loses nothing, and works afterwards. Allocations of C++ on this thread are covered; those of the Rust
-// library end the process when they fail (SECURITY.md).
-#include <cstdlib>
-#include <functional>
-#include <new>
+// Attack case 99 for creating, loading and calling: memory runs out at the n-th allocation. Each time the operation
+// gives a clean error or works, loses nothing, and works afterwards.
+#include "torture.h"
+
+#include <unistd.h>
+
+#include <fstream>
 
 #include "shop.h"
 
 namespace {
 
-thread_local std::int64_t left = -1;  // allocations until one fails; -1: none does
-std::atomic<std::int64_t> live = 0;   // allocations that are not freed
-
-void* Allocate(std::size_t size, std::size_t alignment) {
-  if (left >= 0 && left-- == 0) return nullptr;
-  void* at = alignment > alignof(std::max_align_t)
-                 ? std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment)
-                 : std::malloc(size == 0 ? 1 : size);
-  if (at != nullptr) ++live;
-  return at;
-}
-
-void Free(void* at) {
-  if (at == nullptr) return;
-  --live;
-  std::free(at);
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) {
-  if (void* at = Allocate(size, 0)) return at;
-  throw std::bad_alloc();
-}
-void* operator new(std::size_t size, std::align_val_t alignment) {
-  if (void* at = Allocate(size, static_cast<std::size_t>(alignment))) return at;
-  throw std::bad_alloc();
-}
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return Allocate(size, 0); }
-void operator delete(void* at) noexcept { Free(at); }
-void operator delete(void* at, std::size_t) noexcept { Free(at); }
-void operator delete(void* at, std::align_val_t) noexcept { Free(at); }
-void operator delete(void* at, std::size_t, std::align_val_t) noexcept { Free(at); }
-void operator delete(void* at, const std::nothrow_t&) noexcept { Free(at); }
-
-namespace {
-
 using cordon::Code;
+using torture::Failing;
+using torture::FaultOf;
+using torture::Mode;
+using torture::Torture;
+using Outcome = std::optional<Code>;
 
-// Runs `operation` with its n-th allocation failing, for n = 1, 2, … until one run meets no failure.
-void Torture(const std::function<cordon::Status()>& operation) {
-  ASSERT_TRUE(operation()) << "it works when nothing fails";
-  for (int i = 0; i < 5; ++i) ASSERT_TRUE(operation()) << "what is kept between calls is there";
-  std::int64_t before = 0;
-  int failures = 0;
-  for (std::int64_t n = 0;; ++n) {
-    ASSERT_LT(n, 200'000);
-    before = live;
-    bool met = false;
-    {
-      left = n;
-      const cordon::Status status = operation();
-      met = left < 0;
-      left = -1;
-      if (!status) {
-        ++failures;
-        const Code code = status.error().code;
-        EXPECT_TRUE(code == Code::kMemory || code == Code::kService || code == Code::kAuditUnavailable ||
-                    code == Code::kInternal)
-            << n << ": " << cordon::CodeName(code) << ": " << status.error().message;
-      }
-    }
-    EXPECT_LE(live, before + 8) << "allocation " << n << " leaks";
-    if (testing::Test::HasFailure()) return;
-    if (!met) break;
-  }
-  EXPECT_GT(failures, 0) << "no failure was met: the test tests nothing";
-  EXPECT_TRUE(operation()) << "it works again";
-}
-
-template <typename T>
-cordon::Status StatusOf(const cordon::Result<T>& result) {
-  if (!result) return cordon::Fail(result.error());
-  return {};
-}
+class attack_99 : public testing::TestWithParam<Mode> {};
 
 // With an audit that keeps two records, so that what lives does not grow with every call.
 shop::Loaded Load() {
@@ -92,60 +26,133 @@ shop::Loaded Load() {
   return shop::Load(std::move(options));
 }
 
-TEST(attack_99, Create) {
-  Torture([] { return StatusOf(cordon::Host::Create()); });
+TEST_P(attack_99, Create) {
+  Torture(GetParam(), 300, [](Failing& failing) {
+    cordon::HostOptions options;
+    failing.Begin();
+    return FaultOf(cordon::Host::Create(std::move(options)));
+  });
 }
 
-TEST(attack_99, TypedCalls) {
+// What a load and everything after it take, until the plugin is gone.
+Outcome LoadAndCall(cordon::Host& host, std::string_view wasm, Failing& failing) {
+  cordon::LoadOptions options;
+  options.grants = {"host:prices", "host:catalogue"};
+  const std::filesystem::path source = shop::Guest();
+  failing.Begin();
+  const cordon::ByteView bytes(reinterpret_cast<const std::uint8_t*>(wasm.data()), wasm.size());
+  const auto plugin = wasm.empty() ? host.Load(source, options) : host.LoadBytes("shop", bytes, options);
+  if (!plugin) return plugin.error().code;
+  return FaultOf(plugin->Call("add", R"({"a":1,"b":2})"));
+}
+
+cordon::Host MakeHost(cordon::HostOptions::Compiler compiler, std::filesystem::path cache = {}) {
+  cordon::HostOptions options;
+  options.audit = cordon::AuditMemory::Make(2);
+  options.compiler = compiler;
+  options.code_cache = std::move(cache);
+  auto host = cordon::Host::Create(std::move(options));
+  EXPECT_TRUE(host && host->Register(shop::Prices()));
+  return std::move(*host);
+}
+
+TEST_P(attack_99, LoadWithTheCompilerInProcess) {
+  cordon::Host host = MakeHost(cordon::HostOptions::Compiler::kInProcess);
+  Torture(GetParam(), 25, [&](Failing& failing) { return LoadAndCall(host, {}, failing); });
+}
+
+TEST_P(attack_99, LoadWithTheCompilerApart) {
+  cordon::Host host = MakeHost(cordon::HostOptions::Compiler::kProcess);
+  Torture(GetParam(), 25, [&](Failing& failing) { return LoadAndCall(host, {}, failing); });
+}
+
+TEST_P(attack_99, LoadBytesFromTheCodeCache) {
+  const auto folder = std::filesystem::path(testing::TempDir()) / ("cordon-torture-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  std::filesystem::permissions(folder, std::filesystem::perms::owner_all);
+  cordon::Host host = MakeHost(cordon::HostOptions::Compiler::kProcess, folder);
+  std::string wasm;
+  {
+    std::ifstream file(shop::Guest(), std::ios::binary);
+    wasm.assign(std::istreambuf_iterator<char>(file), {});
+  }
+  Torture(GetParam(), 200, [&](Failing& failing) { return LoadAndCall(host, wasm, failing); });
+  std::filesystem::remove_all(folder);
+}
+
+TEST_P(attack_99, CallsWithJson) {
+  auto loaded = Load();
+  ASSERT_TRUE(loaded.plugin);
+  const std::string articles = R"({"articles":[{"name":"shoes","amount":80,"currency":"usd"},{"name":")" +
+                               std::string(2000, 'x') + R"(","amount":1,"currency":"eur"}]})";
+  Torture(GetParam(), 1000, [&](Failing& failing) {
+    failing.Begin();
+    return FaultOf(loaded.plugin->Call("echo", articles));
+  });
+}
+
+TEST_P(attack_99, TypedCalls) {
   auto loaded = Load();
   ASSERT_TRUE(loaded.plugin);
   const std::vector<shop::Article> articles = {{"shoes", 80, shop::Currency::usd},
                                                {std::string(2000, 'x'), 1, shop::Currency::eur}};
-  Torture([&]() -> cordon::Status {
+  Torture(GetParam(), 1000, [&](Failing& failing) -> Outcome {
+    failing.Begin();
     const auto echo = loaded.plugin->Function<std::vector<shop::Article>(const std::vector<shop::Article>&)>("echo");
-    if (!echo) return cordon::Fail(echo.error());
-    return StatusOf((*echo)(articles));
+    if (!echo) return echo.error().code;
+    return FaultOf((*echo)(articles));
   });
 }
 
-TEST(attack_99, CallsThatAskAService) {
+TEST_P(attack_99, CallsThatAskAService) {
   auto loaded = Load();
   ASSERT_TRUE(loaded.plugin);
   const auto total = loaded.plugin->Function<std::uint64_t(std::span<const std::uint32_t>)>("total");
   ASSERT_TRUE(total);
   const std::vector<std::uint32_t> amounts = {1, 2, 3};
-  Torture([&] { return StatusOf((*total)(amounts)); });
+  Torture(GetParam(), 1000, [&](Failing& failing) {
+    failing.Begin();
+    return FaultOf((*total)(amounts));
+  });
 }
 
-TEST(attack_99, WarmInstances) {
+TEST_P(attack_99, WarmInstances) {
   auto loaded = Load();
   ASSERT_TRUE(loaded.plugin);
   const auto count = loaded.plugin->Function<std::uint32_t()>("count");
   ASSERT_TRUE(count);
-  Torture([&]() -> cordon::Status {
+  Torture(GetParam(), 1000, [&](Failing& failing) -> Outcome {
+    failing.Begin();
     auto instance = loaded.plugin->NewInstance();
-    if (!instance) return cordon::Fail(instance.error());
-    return StatusOf(count->On(*instance));
+    if (!instance) return instance.error().code;
+    return FaultOf(count->On(*instance));
   });
 }
 
-TEST(attack_99, AsynchronousCallsCompleteExactlyOnce) {
+TEST_P(attack_99, AsynchronousCallsCompleteExactlyOnce) {
   auto loaded = Load();
   ASSERT_TRUE(loaded.plugin);
   const auto add = loaded.plugin->Function<std::int32_t(std::int32_t, std::int32_t)>("add");
   ASSERT_TRUE(add);
-  Torture([&]() -> cordon::Status {
+  Torture(GetParam(), 1000, [&](Failing& failing) -> Outcome {
     std::atomic<int> completed = 0;
+    failing.Begin();
     try {
       add->Async(nullptr, {}, 1, 2).Then([&](auto) { ++completed; });
     } catch (const std::bad_alloc&) {  // before it was started
+      failing.End();
       EXPECT_EQ(completed, 0);
-      return cordon::Fail(Code::kMemory, "");
+      return Code::kMemory;
     }
+    failing.End();
     for (int i = 0; i < 3000 && completed == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     EXPECT_EQ(completed, 1);
     return {};
   });
 }
+
+INSTANTIATE_TEST_SUITE_P(Memory, attack_99, testing::Values(Mode::kOne, Mode::kFromHere), [](const auto& mode) {
+  return std::string(mode.param == Mode::kOne ? "OneFails" : "AllFailFromThere");
+});
 
 }  // namespace

@@ -1,6 +1,7 @@
 //! Errors, and the boundary that no panic crosses.
 
 use ::cordon_engine::{Fault, Kind, Outcome};
+use cordon_memory::is_short;
 use std::ffi::c_char;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -73,18 +74,26 @@ pub struct cordon_error {
     fault: Fault,
 }
 
+/// What was made while memory was short lies in the reserve, and goes.
+fn whole<T>(body: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+    body().and_then(|value| if is_short() { Err(Fault::memory()) } else { Ok(value) })
+}
+
 /// Runs the body of an entry point: a failure is written to `error`, a panic becomes one.
 pub(crate) fn boundary<T>(
     error: *mut *mut cordon_error,
     write: impl FnOnce(T),
     body: impl FnOnce() -> Outcome<T>,
 ) -> cordon_status {
-    let fault = match catch_unwind(AssertUnwindSafe(body)) {
+    let (outcome, was_short) = cordon_memory::watch(|| (catch_unwind(AssertUnwindSafe(|| whole(body))), is_short()));
+    let fault = match outcome {
         Ok(Ok(value)) => {
             write(value);
             return cordon_status::OK;
         }
+        Ok(Err(fault)) if was_short && fault.kind == Kind::Internal => Fault::memory(),
         Ok(Err(fault)) => fault,
+        Err(_) if was_short => Fault::memory(),
         Err(panic) => Fault::new(Kind::Panic, format!("the bridge panicked: {}", panic_text(&panic))),
     };
     let status = fault.kind.into();
@@ -102,6 +111,13 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 
 pub(crate) fn null(name: &str) -> Fault {
     Fault::new(Kind::Invalid, format!("{name} is NULL"))
+}
+
+/// An allocation that fails ends the process from now on: for one that has a limit on its memory in order to end there.
+/// Call it before anything else of this library.
+#[unsafe(no_mangle)]
+pub extern "C" fn cordon_end_when_short_of_memory() {
+    cordon_memory::forgo_reserve();
 }
 
 /// For entry points that cannot fail: a panic gives `otherwise`.
@@ -130,7 +146,7 @@ pub unsafe extern "C" fn cordon_error_backtrace(error: *const cordon_error, len:
     unsafe { text_of(error, len, |f| &f.backtrace) }
 }
 
-/// The guest's exit status (EXIT) or the host's own code (HOST), else 0.
+/// The guest's exit status (EXIT), the host's own code (HOST), ENOMEM when the process has no memory (MEMORY), else 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cordon_error_number(error: *const cordon_error) -> i64 {
     // Safety: a pointer from this library, or NULL.

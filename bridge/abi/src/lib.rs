@@ -10,6 +10,10 @@
 //! - Engine, code, linked and function are immutable and may be shared by threads; an instance has one owner at a time.
 #![allow(non_camel_case_types)]
 
+/// Of the whole library, and of no one else: it is a static library with Rust inside.
+#[global_allocator]
+static ALLOCATOR: cordon_memory::Allocator = cordon_memory::Allocator(std::alloc::System);
+
 mod boundary;
 mod call;
 mod code;

@@ -1,7 +1,7 @@
 //! Plain structures that cross the ABI.
 
 use ::cordon_engine::store::{Port, Reply};
-use ::cordon_engine::{Fault, Kind, Outcome, Piece};
+use ::cordon_engine::{Fault, Outcome, Piece};
 use std::ffi::{c_char, c_void};
 
 use crate::boundary::null;
@@ -117,7 +117,7 @@ impl HeldPort {
             _ => port.user,
         };
         if user.is_null() && port.retain.is_some() {
-            return Err(Fault::new(Kind::Memory, "the process has no memory left for this"));
+            return Err(Fault::memory());
         }
         Ok(HeldPort(cordon_port { user, ..*port }))
     }

@@ -118,6 +118,8 @@ pub fn config(options: &Options) -> Config {
     c.memory_may_move(false);
     c.memory_init_cow(!options.copied_data);
     c.signals_based_traps(!options.checked_traps);
+    // Of use to native debuggers alone, and telling the process's unwinder of it ends the process when memory is short.
+    c.native_unwind_info(false);
     // Never from the environment: parsing a hostile guest's DWARF is for authors who ask.
     c.debug_info(false);
     c.wasm_backtrace_details(if options.debug {

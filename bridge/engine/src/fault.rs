@@ -49,6 +49,11 @@ impl Fault {
         Fault { kind, message: message.into(), backtrace: String::new(), number: 0 }
     }
 
+    /// The process's memory, not the guest's.
+    pub fn memory() -> Fault {
+        Fault::new(Kind::Memory, cordon_memory::TEXT).with_number(i64::from(libc::ENOMEM))
+    }
+
     pub fn with_number(mut self, number: i64) -> Fault {
         self.number = number;
         self
@@ -135,7 +140,17 @@ fn sort(error: &Error, stopped: Option<Kind>, memory_denied: bool) -> Fault {
             other => Fault::new(Kind::Handle, format!("bad resource handle: {other}")),
         };
     }
+    if is_memory(error) {
+        return Fault::memory();
+    }
     by_text(error, memory_denied)
+}
+
+fn is_memory(error: &Error) -> bool {
+    let refused = error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::OutOfMemory);
+    refused
+        || error.is::<wasmtime::OutOfMemory>()
+        || error.downcast_ref::<rustix::io::Errno>().is_some_and(|e| *e == rustix::io::Errno::NOMEM)
 }
 
 /// Wasmtime has no type for these; its words are pinned with its version, and tests hold them.

@@ -293,6 +293,8 @@ impl Instance {
         store.data_mut().rest();
         self.count(limits, timing);
         match outcome {
+            // What the store holds by now came out of the reserve, and must not stay there.
+            Ok(_) if cordon_memory::is_short() => Err(self.poison(Fault::memory().into())),
             Ok(bytes) => {
                 self.usage.bytes_out += bytes;
                 Ok(())

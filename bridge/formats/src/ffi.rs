@@ -3,6 +3,7 @@
 use crate::schema::Schema;
 use crate::world::{self, Source};
 use crate::{Failure, Outcome, Status, describe, version};
+use cordon_memory::is_short;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Bytes that the caller owns; freed by `cordon_formats_string_free`.
@@ -20,6 +21,27 @@ impl CordonFormatsString {
         let bytes = text.into_bytes().into_boxed_slice();
         let size = bytes.len();
         CordonFormatsString { data: Box::into_raw(bytes).cast::<u8>(), size }
+    }
+}
+
+/// What an entry point writes, and how to let go of it when it is not wanted.
+trait Output {
+    fn discard(self);
+}
+
+impl Output for CordonFormatsString {
+    fn discard(mut self) {
+        unsafe { cordon_formats_string_free(&mut self) }
+    }
+}
+
+impl Output for i32 {
+    fn discard(self) {}
+}
+
+impl Output for *mut Schema {
+    fn discard(self) {
+        unsafe { cordon_formats_schema_free(self) }
     }
 }
 
@@ -43,12 +65,20 @@ unsafe fn text<'a>(data: *const u8, size: usize) -> Outcome<&'a str> {
 }
 
 /// Runs `body`; writes `out` when it succeeds and `error_out` when it fails, never both.
-fn boundary<T>(out: *mut T, error_out: *mut CordonFormatsString, body: impl FnOnce() -> Outcome<T>) -> u32 {
+fn boundary<T: Output>(out: *mut T, error_out: *mut CordonFormatsString, body: impl FnOnce() -> Outcome<T>) -> u32 {
     if out.is_null() || error_out.is_null() {
         return Status::NullArgument as u32;
     }
-    let outcome = catch_unwind(AssertUnwindSafe(body))
-        .unwrap_or_else(|_| Err(Failure::new(Status::Panic, "a fault inside the formats library")));
+    let (outcome, was_short) = cordon_memory::watch(|| (catch_unwind(AssertUnwindSafe(body)), is_short()));
+    let outcome = match outcome {
+        Ok(Ok(value)) if was_short => {
+            value.discard();
+            Err(Failure::new(Status::Memory, cordon_memory::TEXT))
+        }
+        Ok(outcome) => outcome,
+        Err(_) if was_short => Err(Failure::new(Status::Memory, cordon_memory::TEXT)),
+        Err(_) => Err(Failure::new(Status::Panic, "a fault inside the formats library")),
+    };
     match outcome {
         Ok(value) => {
             unsafe { out.write(value) };

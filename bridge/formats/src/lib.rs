@@ -28,6 +28,7 @@ pub enum Status {
     Precompiled = 9,
     Compile = 10,
     CompileLimit = 11,
+    Memory = 12,
 }
 
 #[derive(Debug)]
@@ -52,7 +53,8 @@ pub(crate) fn on_a_deep_stack<T: Send>(work: impl FnOnce() -> Outcome<T> + Send)
     let gone = |what: &str| Failure::new(Status::Panic, what);
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(PARSER_STACK_BYTES).spawn_scoped(scope, work);
-        let thread = thread.map_err(|_| gone("there is no memory for the stack of the WIT parser"))?;
+        let no_memory = |_| Failure::new(Status::Memory, "there is no memory for the stack of the WIT parser");
+        let thread = thread.map_err(no_memory)?;
         thread.join().unwrap_or_else(|_| Err(gone("a fault inside the WIT parser")))
     })
 }

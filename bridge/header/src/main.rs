@@ -4,7 +4,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let bridge = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace folder");
+    // As cargo says at run time: what is compiled in is the tree of whoever shares the target folder.
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs this");
+    let bridge = Path::new(&own).parent().expect("the workspace folder");
     let config = cbindgen::Config::from_file(bridge.join("header/cbindgen.toml")).expect("cbindgen.toml");
     let mut builder = cbindgen::Builder::new().with_config(config);
     for file in ["lib", "boundary", "types", "code", "network", "call"] {
