@@ -52,9 +52,15 @@ void Check(services::EgressService& egress, services::SocketsService& sockets, c
                       line.host.find_first_of("*@/:%") == std::string::npos;
     Require(plain || wild);
   }
-  out.Count(1);
-  out.String(line.host);
-  const HostReply chosen = egress.Call({}, "addresses", payload);
+  // A granted name that leads to the host as an address.
+  std::vector<std::uint8_t> led;
+  wire::Writer leads(led);
+  for (const std::string_view text : {"GET", "http", "h.test"}) leads.String(text);
+  leads.U16(8080);
+  leads.String("/v1/a");
+  leads.Count(1);
+  leads.String(line.host);
+  const HostReply chosen = egress.Call({}, "addresses", led);
   if (chosen.outcome == HostReply::Outcome::kDone && chosen.payload.at(0) == 1) {
     const auto what = policy::ClassOf(line.host);
     const auto block = policy::AddressBlock::Parse(line.host);

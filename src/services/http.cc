@@ -187,7 +187,8 @@ std::optional<SecretText> EgressService::ValueOf(const InjectedHeader& header) c
 
 std::string EgressService::RuleFor(const Request& request, std::string_view address) const {
   const std::string rule = RuleAgainst(guard_.authority(), options_.private_blocks, address);
-  if (rule.empty() || rule == "net:metadata" || rule == "net:unspecified") return rule;
+  const bool is_never = rule == "net:metadata" || rule == "net:unspecified" || rule == "net:unknown";
+  if (rule.empty() || is_never) return rule;
   // An address that a grant names is the operator's word; the request was covered by it.
   const bool is_v6 = address.find(':') != std::string_view::npos;
   return request.host == (is_v6 ? "[" + std::string(address) + "]" : std::string(address)) ? std::string() : rule;
