@@ -146,8 +146,9 @@ HostReply EgressService::Admit(const Caller& caller, const Request& request) con
   if (!asked) {
     return Refused(guard_.Refuse(caller, request.CapabilityText(), request.Url(), "http:host").code);
   }
-  // What a server may make of an encoded path has to be allowed as well.
-  if (request.path.find('%') != std::string_view::npos || request.path.find("//") != std::string_view::npos) {
+  // What a server may make of the path has to be allowed as well.
+  constexpr std::string_view kMarks[] = {"%", "//", "/.", "\\"};
+  if (std::ranges::any_of(kMarks, [&](auto mark) { return request.path.find(mark) != std::string_view::npos; })) {
     auto decoded = request.Asked(DecodedPath(request.path));
     if (decoded && !guard_.authority().Decide(*decoded).allowed()) asked = std::move(decoded);
   }
