@@ -51,7 +51,7 @@ add_library(cordon_shared SHARED EXCLUDE_FROM_ALL ${objects})
 add_library(cordon::cordon_shared ALIAS cordon_shared)
 add_dependencies(cordon_shared cordon_exports)
 target_link_libraries(cordon_shared PUBLIC cordon_api
-  PRIVATE cordon_bridge OpenSSL::Crypto PkgConfig::YAML PkgConfig::SQLITE)
+  PRIVATE cordon_bridge OpenSSL::Crypto PkgConfig::YAML PkgConfig::SQLITE PkgConfig::RE2)
 # nodelete: the engine has signal handlers and thread-local destructors, which must not be unmapped.
 target_link_options(cordon_shared PRIVATE -Wl,--version-script=${library_dir}/exports.map
   -Wl,--gc-sections -Wl,--no-undefined -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,nodelete)

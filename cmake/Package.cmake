@@ -41,7 +41,7 @@ set(CPACK_DEBIAN_LIBRARY_PACKAGE_DEPENDS "cordon (= ${PROJECT_VERSION})")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libcordon-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS
-  "libcordon${soversion} (= ${PROJECT_VERSION}), libssl-dev, libyaml-dev, libsqlite3-dev")
+  "libcordon${soversion} (= ${PROJECT_VERSION}), libssl-dev, libyaml-dev, libsqlite3-dev, libre2-dev")
 set(CPACK_DEBIAN_COMMAND_PACKAGE_NAME cordon)
 set(CPACK_DEBIAN_COMMAND_PACKAGE_SECTION utils)
 set(CPACK_COMPONENT_LIBRARY_DESCRIPTION "The shared library, for programs that load plugins.")

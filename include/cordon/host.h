@@ -54,14 +54,12 @@ class Storage {
   virtual Result<bool> Apply(const Bucket& bucket, std::span<const Change> changes,
                              const std::optional<Expected>& expected) = 0;
   // At most `keys_max` keys behind `after`, in the order of their bytes.
-  virtual Result<std::vector<std::string>> List(const Bucket& bucket, std::string_view after,
-                                                std::size_t keys_max) = 0;
+  virtual Result<std::vector<std::string>> List(const Bucket& bucket, std::string_view after, std::size_t keys_max) = 0;
 };
 
 // The value of a secret for a plugin that was granted `secret:NAME`; for a secret setting the name is "config:KEY".
 // Nothing: there is none. Thread-safe.
-using SecretLookup =
-    std::function<Result<std::optional<std::string>>(std::string_view plugin, std::string_view name)>;
+using SecretLookup = std::function<Result<std::optional<std::string>>(std::string_view plugin, std::string_view name)>;
 
 // Everything that a Host depends on: it reads no environment variable, no locale and no working directory. The default
 // is a host without an audit, without grants on disk and without a code cache.
@@ -110,6 +108,7 @@ struct HostOptions {
 struct LoadOptions {
   std::vector<std::string> grants{};  // compact: "env:TOKEN", "fs:read:/data=workspace", "host:prices"
   std::map<std::string, std::filesystem::path> roots{};            // name → folder, for grants of files
+  std::map<std::string, std::filesystem::path> programs{};         // name → file, for grants of exec
   std::vector<Mount> mounts{};                                     // folder and grant in one
   std::vector<std::pair<std::string, std::string>> environment{};  // variables: named, granted and set in one
   std::vector<std::string> arguments{};

@@ -79,8 +79,15 @@ constexpr ServiceFunction kConsumer[] = {
 constexpr std::string_view kBucketResource[] = {"bucket"};
 constexpr std::string_view kAtomicsResources[] = {"bucket", "cas"};
 
+constexpr ServiceFunction kRunner[] = {
+    {"run",
+     "(string,list<string>,record{directory:option<string>,stdin:list<u8>,timeout-ms:option<u32>})->"
+     "result<record{ended:variant{exited:u32,signalled:u32,timed-out},stdout:list<u8>,stderr:list<u8>,"
+     "stdout-truncated:bool,stderr-truncated:bool},variant{access-denied:string,other:string}>"},
+};
+
 // One row for each interface, one array of functions above.
-constexpr std::array<ServiceInterface, 10> kServices = {{
+constexpr std::array<ServiceInterface, 11> kServices = {{
     {"wasi:logging/logging", "", Kind::kLog, "log", kLogging},
     {"wasi:keyvalue/store", "0.2.0-draft", Kind::kStorage, "kv:read:BUCKET", kStore, kBucketResource},
     {"wasi:keyvalue/atomics", "0.2.0-draft", Kind::kStorage, "kv:write:BUCKET", kAtomics, kAtomicsResources},
@@ -91,6 +98,7 @@ constexpr std::array<ServiceInterface, 10> kServices = {{
     {"cordon:memory/memory", "1.", Kind::kMemory, "memory:recall:plugin", kMemory},
     {"cordon:messaging/producer", "1.", Kind::kMessaging, "msg:send:CHANNEL", kProducer},
     {"cordon:messaging/consumer", "1.", Kind::kMessaging, "msg:receive:CHANNEL", kConsumer},
+    {"cordon:exec/runner", "1.", Kind::kExec, "exec:PROGRAM", kRunner},
 }};
 
 }  // namespace

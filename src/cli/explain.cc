@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/describe.h"
+#include "cli/grant_records.h"
 #include "cli/load_flags.h"
 #include "cli/report.h"
 
@@ -28,6 +29,7 @@ OrderedJson Document(const runtime::Plugin& plugin) {
                       {"permissions", PermissionsJson(plugin.authority())},
                       {"imports", ImportsJson(plugin.link_plan())},
                       {"unused_grants", OrderedJson::array()}};
+  if (!plugin.programs().empty()) json["programs"] = ProgramsJson(plugin.programs());
   for (const policy::Grant& grant : plugin.authority().unused()) json["unused_grants"].push_back(grant.ToString());
   if (Status why = plugin.Runnable(); !why) json["why_not"] = ErrorJson(why.error());
   return json;
@@ -47,6 +49,7 @@ std::string Text(const runtime::Plugin& plugin, const Terminal& terminal) {
     if (!why.remedy.empty() && why.code != Code::kLink) out += "  fix: " + EscapeShort(why.remedy, 800) + "\n";
   }
   out += heading("permissions") + PermissionsText(plugin.authority(), terminal);
+  for (const auto& [name, pin] : plugin.programs()) out += ProgramText(name, pin);
   for (const policy::Grant& grant : plugin.authority().unused()) {
     out += "  " + terminal.Paint(Style::kWarning, Padded("unused", 14)) + Padded("grant", 10) + grant.ToString() +
            "  (the plugin does not ask for it)\n";

@@ -32,7 +32,7 @@ Status AuditGrants(audit::AuditLog& log, audit::Event event, const policy::Grant
   record.rule = "operator";
   record.actor = Actor();
   if (grants.empty()) {
-    record.note = "roots only";
+    record.note = "roots and programs only";
     CORDON_TRY(log.On(record));
   }
   for (const policy::Grant& grant : grants) {
@@ -40,9 +40,26 @@ Status AuditGrants(audit::AuditLog& log, audit::Event event, const policy::Grant
     const policy::FilesScope* files = grant.capability.files();
     const auto root = files == nullptr ? set.roots.end() : set.roots.find(files->root);
     record.target = root == set.roots.end() ? "" : root->second.string();
+    const policy::ExecScope* exec = grant.capability.exec();
+    const auto program = exec == nullptr ? set.programs.end() : set.programs.find(exec->program);
+    if (program != set.programs.end()) {
+      record.target = program->second.path.string() + " " + program->second.digest.ToString();
+    }
     CORDON_TRY(log.On(record));
   }
   return log.Flush();
+}
+
+std::string ProgramText(const std::string& name, const policy::ProgramPin& pin) {
+  return "  program " + name + " is " + Escape(pin.path.string()) + ", " + pin.digest.ToString() + "\n";
+}
+
+OrderedJson ProgramsJson(const std::map<std::string, policy::ProgramPin>& programs) {
+  OrderedJson json = OrderedJson::object();
+  for (const auto& [name, pin] : programs) {
+    json[name] = {{"path", Escape(pin.path.string())}, {"digest", pin.digest.ToString()}};
+  }
+  return json;
 }
 
 OrderedJson GrantSetJson(const policy::GrantSet& set) {
@@ -51,6 +68,7 @@ OrderedJson GrantSetJson(const policy::GrantSet& set) {
                       {"manifest", set.manifest.ToString()},
                       {"granted", OrderedJson::array()},
                       {"roots", OrderedJson::object()},
+                      {"programs", ProgramsJson(set.programs)},
                       {"deny", OrderedJson::array()},
                       {"by", Escape(set.by)},
                       {"at", Escape(set.at)}};
@@ -67,6 +85,7 @@ std::string GrantSetText(const policy::GrantSet& set, const Terminal& terminal) 
   out += "\n";
   for (const policy::Grant& grant : set.granted) out += "  " + grant.ToString() + "\n";
   for (const auto& [name, path] : set.roots) out += "  root " + name + " is " + Escape(path.string()) + "\n";
+  for (const auto& [name, pin] : set.programs) out += ProgramText(name, pin);
   for (policy::Kind kind : set.denied) out += "  denied: " + std::string(policy::KindName(kind)) + "\n";
   return out;
 }

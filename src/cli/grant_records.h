@@ -20,6 +20,9 @@ bool Holds(const std::vector<policy::Grant>& grants, const policy::Capability& c
 Status AuditGrants(audit::AuditLog& log, audit::Event event, const policy::GrantSet& set,
                    const std::vector<policy::Grant>& grants);
 
+// "  program git is /usr/bin/git, sha256:…\n"
+std::string ProgramText(const std::string& name, const policy::ProgramPin& pin);
+OrderedJson ProgramsJson(const std::map<std::string, policy::ProgramPin>& programs);
 OrderedJson GrantSetJson(const policy::GrantSet& set);
 std::string GrantSetText(const policy::GrantSet& set, const Terminal& terminal);
 

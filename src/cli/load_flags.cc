@@ -114,6 +114,15 @@ Result<std::pair<std::string, fs::path>> ParseRoot(std::string_view text) {
   return std::pair(name, std::move(path));
 }
 
+Result<std::pair<std::string, fs::path>> ParseProgram(std::string_view text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string_view::npos || equals == 0) return Malformed("--program", text, "NAME=PATH");
+  const std::string name(text.substr(0, equals));
+  CORDON_TRY(Named(policy::MakeExec(name, {}), "--program"));
+  CORDON_ASSIGN(fs::path path, Named(HostPath(name, text.substr(equals + 1)), "--program"));
+  return std::pair(name, std::move(path));
+}
+
 Result<runtime::LoadRequest> ReadLoadFlags(const Session& session, std::string_view grants_option) {
   const Arguments& arguments = session.arguments();
   runtime::LoadRequest request;
@@ -123,6 +132,12 @@ Result<runtime::LoadRequest> ReadLoadFlags(const Session& session, std::string_v
     CORDON_ASSIGN(const auto root, ParseRoot(text));
     if (!request.roots.insert(root).second) {
       return Fail(Code::kUsage, "--root names '" + root.first + "' twice", "name each root once");
+    }
+  }
+  for (const std::string& text : arguments.All("--program")) {
+    CORDON_ASSIGN(const auto program, ParseProgram(text));
+    if (!request.programs.insert(program).second) {
+      return Fail(Code::kUsage, "--program names '" + program.first + "' twice", "name each program once");
     }
   }
   for (const std::string& text : arguments.All("--mount")) {

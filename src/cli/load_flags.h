@@ -21,6 +21,8 @@ inline constexpr Option kEnvironmentOption = {"--env", "NAME=VALUE", "set a vari
                                               Option::Times::kMany};
 inline constexpr Option kRootOption = {"--root", "NAME=PATH", "the folder behind a root that the manifest names",
                                        Option::Times::kMany, Offer::kFolder};
+inline constexpr Option kProgramOption = {"--program", "NAME=PATH", "the file behind a program that a grant names",
+                                          Option::Times::kMany, Offer::kFile};
 inline constexpr Option kLevelOption = {
     "--level", "LEVEL", "security level", Option::Times::kOnce, Offer::kWords, "relaxed default strict paranoid"};
 inline constexpr Option kTimeoutOption = {"--timeout", "TIME", "wall time of the call, such as 5s or 500ms"};
@@ -33,6 +35,9 @@ Result<runtime::LoadRequest> ReadLoadFlags(const Session& session, std::string_v
 
 // "NAME=PATH" → an absolute path.
 Result<std::pair<std::string, std::filesystem::path>> ParseRoot(std::string_view text);
+
+// "NAME=PATH" → an absolute path.
+Result<std::pair<std::string, std::filesystem::path>> ParseProgram(std::string_view text);
 
 // Loads to look only; a plugin that changed since it was granted anything is looked at without its grants, with a
 // warning. `parts` keeps what the plugin lives on.

@@ -12,8 +12,10 @@
 #include "cli/grant_records.h"
 #include "cli/load_flags.h"
 #include "policy/ceiling.h"
+#include "policy/exec_match.h"
 #include "policy/roots.h"
 #include "runtime/source.h"
+#include "services/exec/program.h"
 
 namespace cordon::cli {
 namespace {
@@ -27,6 +29,7 @@ constexpr Positional kGrantWords[] = {
 constexpr Option kGrantOptions[] = {
     {"--grant", "CAP", "the same as CAP", Option::Times::kMany},
     kRootOption,
+    kProgramOption,
     {"--yes", "", "grant without asking"},
 };
 std::string Now() {
@@ -52,7 +55,7 @@ fs::path Home() {
 struct Plan {
   policy::GrantSet set;
   std::vector<policy::Grant> added;
-  std::map<std::string, fs::path> mapped;  // roots that are new, or map elsewhere
+  std::map<std::string, fs::path> mapped;  // roots and programs that are new, or lead elsewhere
   bool changed_since = false;              // the earlier grants were for other bytes
 
   bool Empty() const { return added.empty() && mapped.empty() && !changed_since; }
@@ -110,8 +113,30 @@ Result<std::map<std::string, fs::path>> Roots(const Session& session, const mani
   return roots;
 }
 
+// The files of the programs that were named, and of those that are to be granted.
+Result<std::map<std::string, policy::ProgramPin>> Programs(const Session& session,
+                                                           const std::vector<policy::Grant>& asked) {
+  std::map<std::string, policy::ProgramPin> pins;
+  for (const std::string& text : session.arguments().All("--program")) {
+    CORDON_ASSIGN(const auto named, ParseProgram(text));
+    CORDON_ASSIGN(const services::Program program, services::OpenProgram(named.second));
+    pins[named.first] = program.pin;
+  }
+  for (const policy::Grant& grant : asked) {
+    const policy::ExecScope* scope = grant.capability.exec();
+    if (scope == nullptr) continue;
+    if (!pins.contains(scope->program)) {
+      CORDON_ASSIGN(const fs::path path, services::FindProgram(scope->program));
+      CORDON_ASSIGN(const services::Program program, services::OpenProgram(path));
+      pins[scope->program] = program.pin;
+    }
+    CORDON_TRY(policy::CheckLauncher(*scope, pins[scope->program].path.filename().string()));
+  }
+  return pins;
+}
+
 Plan MakePlan(const policy::GrantBook& book, const runtime::Source& source, const std::vector<policy::Grant>& asked,
-              const std::map<std::string, fs::path>& roots) {
+              const std::map<std::string, fs::path>& roots, const std::map<std::string, policy::ProgramPin>& programs) {
   Plan plan;
   const auto old = std::ranges::find(book.sets(), source.name, &policy::GrantSet::plugin);
   if (old != book.sets().end()) {
@@ -138,6 +163,11 @@ Plan MakePlan(const policy::GrantBook& book, const runtime::Source& source, cons
     if (known == plan.set.roots.end() || known->second != path) plan.mapped[name] = path;
     plan.set.roots[name] = path;
   }
+  for (const auto& [name, pin] : programs) {
+    const auto known = plan.set.programs.find(name);
+    if (known == plan.set.programs.end() || known->second != pin) plan.mapped[name] = pin.path;
+    plan.set.programs[name] = pin;
+  }
   return plan;
 }
 
@@ -155,6 +185,7 @@ std::string PlanText(const Plan& plan, const manifest::Manifest& manifest, const
     }
   }
   for (const auto& [name, path] : plan.set.roots) out += "  root " + name + " is " + Escape(path.string()) + "\n";
+  for (const auto& [name, pin] : plan.set.programs) out += ProgramText(name, pin);
   return out;
 }
 
@@ -227,7 +258,8 @@ Result<int> Grant(Session& session) {
   CORDON_ASSIGN(const auto log, session.OpenAudit());
   const GrantStore store(folder);
   CORDON_ASSIGN(const policy::GrantBook before, store.Read());
-  const Plan plan = MakePlan(before, source, asked, roots);
+  CORDON_ASSIGN(const auto programs, Programs(session, asked));
+  const Plan plan = MakePlan(before, source, asked, roots, programs);
   const std::string shown = PlanText(plan, *source.manifest, session.terminal());
   WarnOf(session, plan, *source.manifest);
   if (!plan.Empty()) {

@@ -25,6 +25,7 @@ constexpr Option kOptions[] = {
     kMountOption,
     kEnvironmentOption,
     kRootOption,
+    kProgramOption,
     kLevelOption,
     kTimeoutOption,
     kMemoryOption,

@@ -68,6 +68,7 @@ Result<runtime::LoadRequest> RequestOf(const LoadOptions& options) {
   }
   request.grants = options.grants;
   request.roots = options.roots;
+  request.programs = options.programs;
   for (const Mount& mount : options.mounts) {
     request.mounts.push_back({mount.host_path, mount.guest_path, static_cast<policy::Access>(mount.access)});
   }

@@ -25,7 +25,7 @@ constexpr std::array<KindRow, kKindCount> kKinds = {{
     {Kind::kEnvironment, "environment", "env", true},
     {Kind::kSecrets, "secrets", "secret", true},
     {Kind::kConfig, "config", "config", true},
-    {Kind::kExec, "exec", "exec", false},
+    {Kind::kExec, "exec", "exec", true},
     {Kind::kStorage, "storage", "kv", true},
     {Kind::kMemory, "memory", "memory", false},
     {Kind::kMessaging, "messaging", "msg", false},

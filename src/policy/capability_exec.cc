@@ -1,8 +1,10 @@
 // exec: a program and its arguments, each of a form that no pattern can smuggle an option through.
+#include <algorithm>
 #include <array>
 #include <charconv>
 
 #include "policy/capability_grammar.h"
+#include "policy/exec_match.h"
 
 namespace cordon::policy {
 namespace {
@@ -37,8 +39,6 @@ bool IsChoice(std::string_view text) {
   return !text.empty() && text.front() != '|' && text.back() != '|' && text.find("||") == std::string_view::npos;
 }
 
-bool IsMount(std::string_view text) { return text.front() == '/' && CheckSegments(text.substr(1)) == PathFault::kNone; }
-
 Status CheckArgument(const ExecArgument& argument) {
   const auto wrong = [&](std::string_view why) {
     return Fail(Code::kSyntax, "argument '" + Excerpt(argument.text) + "' " + std::string(why));
@@ -47,13 +47,36 @@ Status CheckArgument(const ExecArgument& argument) {
   if (argument.text.size() > kArgumentBytesMax) return wrong("is too long");
   CORDON_TRY(DecodeWord(EncodeWord(argument.text, "")));
   switch (argument.form) {
-    case ExecArgument::Form::kLiteral:
-    case ExecArgument::Form::kPattern: return {};
+    case ExecArgument::Form::kLiteral: return {};
+    case ExecArgument::Form::kPattern: return CheckPattern(argument.text);
     case ExecArgument::Form::kOneOf: return IsChoice(argument.text) ? Status() : wrong("is not a choice like a|b");
     case ExecArgument::Form::kInteger: return IsRange(argument.text) ? Status() : wrong("is not a range like 1..9");
-    case ExecArgument::Form::kPath: return IsMount(argument.text) ? Status() : wrong("is not a mount like /data");
+    case ExecArgument::Form::kPath: return IsPlainPath(argument.text) ? Status() : wrong("is not a mount like /data");
   }
   return wrong("has no form");
+}
+
+// One spelling of each: choices in their order, each once; numbers without needless zeros.
+void Canonicalise(ExecArgument& argument) {
+  if (argument.form == ExecArgument::Form::kInteger) {
+    const std::size_t dots = argument.text.find("..");
+    std::int64_t first = 0, last = 0;
+    std::from_chars(argument.text.data(), argument.text.data() + dots, first);
+    std::from_chars(argument.text.data() + dots + 2, argument.text.data() + argument.text.size(), last);
+    argument.text = std::to_string(first) + ".." + std::to_string(last);
+  }
+  if (argument.form != ExecArgument::Form::kOneOf) return;
+  std::vector<std::string> choices;
+  std::string_view rest = argument.text;
+  for (std::size_t bar = rest.find('|'); bar != std::string_view::npos; bar = rest.find('|')) {
+    choices.emplace_back(rest.substr(0, bar));
+    rest.remove_prefix(bar + 1);
+  }
+  choices.emplace_back(rest);
+  std::ranges::sort(choices);
+  choices.erase(std::ranges::unique(choices).begin(), choices.end());
+  argument.text.clear();
+  for (const std::string& choice : choices) argument.text += (argument.text.empty() ? "" : "|") + choice;
 }
 
 Result<ExecArgument> ParseArgument(std::string_view word) {
@@ -96,6 +119,7 @@ Result<Capability> MakeExec(std::string_view program, std::span<const ExecArgume
   if (arguments.size() > kArgumentsMax) return Fail(Code::kLimit, "exec with more than 64 arguments");
   for (const ExecArgument& argument : arguments) CORDON_TRY(CheckArgument(argument));
   ExecScope scope{std::string(program), {arguments.begin(), arguments.end()}};
+  for (ExecArgument& argument : scope.arguments) Canonicalise(argument);
   if (ExecText(scope).size() > kCapabilityBytesMax) return Fail(Code::kLimit, "exec with too long arguments");
   return CapabilityMaker::Make(Kind::kExec, std::move(scope));
 }

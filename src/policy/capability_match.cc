@@ -3,6 +3,7 @@
 
 #include "policy/capability.h"
 #include "policy/capability_grammar.h"
+#include "policy/exec_match.h"
 
 namespace cordon::policy {
 namespace {
@@ -66,8 +67,9 @@ std::optional<Scope> Common(const SocketScope& a, const SocketScope& b) {
 }
 
 std::optional<Scope> Common(const ExecScope& a, const ExecScope& b) {
-  if (a != b) return std::nullopt;
-  return a;
+  auto both = CommonExec(a, b);
+  if (!both) return std::nullopt;
+  return std::move(*both);
 }
 
 std::optional<Scope> Common(const ClockScope& a, const ClockScope& b) {

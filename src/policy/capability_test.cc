@@ -51,7 +51,7 @@ const char* const kForms[] = {"fs:read:/data=workspace",
                               "config",
                               "exec:git log --oneline <re:[0-9a-f]{7,40}>",
                               "exec:git log",
-                              "exec:tar <one-of:-x|-t> <int:1..9> <path:/data>",
+                              "exec:tar <one-of:-t|-x> <int:1..9> <path:/data>",
                               "kv:read:cache",
                               "kv:write:cache",
                               "memory:recall:session",
@@ -144,10 +144,10 @@ TEST(Capability, IntersectNarrows) {
 TEST(Capability, WhatThisBuildEnforces) {
   for (Kind kind :
        {Kind::kFiles, Kind::kEnvironment, Kind::kArguments, Kind::kClock, Kind::kRandom, Kind::kStdio, Kind::kLog,
-        Kind::kHttp, Kind::kSockets, Kind::kStorage, Kind::kSecrets, Kind::kConfig, Kind::kContext}) {
+        Kind::kHttp, Kind::kSockets, Kind::kStorage, Kind::kSecrets, Kind::kConfig, Kind::kContext, Kind::kExec}) {
     EXPECT_TRUE(EnforceableNow(kind)) << KindName(kind);
   }
-  for (Kind kind : {Kind::kExec, Kind::kMemory, Kind::kMessaging, Kind::kCall}) {
+  for (Kind kind : {Kind::kMemory, Kind::kMessaging, Kind::kCall}) {
     EXPECT_FALSE(EnforceableNow(kind)) << KindName(kind);
   }
 }

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "policy/capability_grammar.h"
+#include "policy/exec_match.h"
 #include "policy/network.h"
 
 namespace cordon::policy {
@@ -51,6 +52,7 @@ std::string Ceiling::rule() const { return "ceiling:level-" + std::string(LevelN
 
 Status Ceiling::Check(const Capability& capability) const {
   if (capability.http() != nullptr) return CheckHost(capability.http()->host, capability.ToString());
+  if (capability.exec() != nullptr) return CheckLauncher(*capability.exec(), capability.exec()->program);
   if (capability.socket() != nullptr) return CheckHost(capability.socket()->host, capability.ToString());
   return {};
 }

@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "base/units.h"
 #include "policy/capability.h"
+#include "policy/roots.h"
 
 namespace cordon::policy {
 
@@ -35,6 +36,14 @@ struct Grant {
 // The kinds that are on unless they are withdrawn: clock, random, stdio, log.
 bool OnByDefault(Kind kind);
 
+// The file that a grant of `exec` runs, and no other: written down when it was granted.
+struct ProgramPin {
+  std::filesystem::path path;  // canonical
+  FileId id;
+  Digest digest;
+  friend bool operator==(const ProgramPin&, const ProgramPin&) = default;
+};
+
 // Everything granted to one plugin.
 struct GrantSet {
   std::string plugin;                                  // "acme/linkcheck"
@@ -42,6 +51,7 @@ struct GrantSet {
   Digest manifest;                                     // of the canonical manifest; zero for a bare .wasm
   std::string publisher;                               // "" while nothing is signed
   std::map<std::string, std::filesystem::path> roots;  // name → host folder, absolute
+  std::map<std::string, ProgramPin> programs;          // name in `exec:NAME …` → file
   std::vector<Grant> granted;
   std::vector<Kind> denied;  // defaults that are withdrawn: `deny: [clock]`
   std::string by;            // who granted

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "base/text.h"
 #include "formats/yaml.h"
@@ -14,8 +15,8 @@ namespace {
 using yaml::Document;
 using yaml::Node;
 
-constexpr std::array<std::string_view, 9> kKeys = {"plugin",  "artifact", "manifest", "publisher", "roots",
-                                                   "granted", "deny",     "by",       "at"};
+constexpr std::array<std::string_view, 10> kKeys = {"plugin",   "artifact", "manifest", "publisher", "roots",
+                                                    "programs", "granted",  "deny",     "by",        "at"};
 constexpr std::size_t kPluginsMax = 1024;
 
 std::string_view KindText(const Node& node) {
@@ -52,6 +53,7 @@ class SetReader {
     CORDON_ASSIGN(set.by, Optional("by"));
     CORDON_ASSIGN(set.at, Optional("at"));
     CORDON_TRY(ReadRoots(set));
+    CORDON_TRY(ReadPrograms(set));
     CORDON_TRY(ReadGranted(set));
     CORDON_TRY(ReadDenied(set));
     return set;
@@ -134,6 +136,55 @@ class SetReader {
     return {};
   }
 
+  // `git: { path: /usr/bin/git, inode: "2049:131", digest: "sha256:…" }`
+  Status ReadPrograms(GrantSet& set) {
+    const Node* programs = node_.Find("programs");
+    if (programs == nullptr || programs->kind == Node::Kind::kNull) return {};
+    if (programs->kind != Node::Kind::kMapping) return Wrong(*programs, "programs", "a mapping of names to files");
+    for (const Node::Entry& entry : programs->entries) {
+      CORDON_TRY(Placed(entry.value, MakeExec(entry.key, {})));
+      CORDON_ASSIGN(ProgramPin pin, ReadPin(entry));
+      set.programs.emplace(entry.key, std::move(pin));
+    }
+    return {};
+  }
+
+  Result<ProgramPin> ReadPin(const Node::Entry& entry) {
+    constexpr std::array<std::string_view, 3> kPinKeys = {"path", "inode", "digest"};
+    if (entry.value.kind != Node::Kind::kMapping) return Wrong(entry.value, "program " + entry.key, "a mapping");
+    std::array<std::string, 3> texts;
+    for (const Node::Entry& field : entry.value.entries) {
+      const auto key = std::ranges::find(kPinKeys, field.key);
+      if (key == kPinKeys.end()) {
+        Error error(Code::kUnknownKey, "unknown key '" + Excerpt(field.key) + "'", "write path, inode and digest");
+        return Fail(std::move(error).At(document_.PlaceAt(field.line, field.column)));
+      }
+      CORDON_ASSIGN(texts[static_cast<std::size_t>(key - kPinKeys.begin())], Text(field.value, field.key));
+    }
+    const auto wrong = [&](Code code, std::string_view why) {
+      return Fail(
+          document_.ErrorAt(entry.value, code, "program '" + entry.key + "' " + std::string(why),
+                            "let Cordon write it: cordon plugin grant PLUGIN --program " + entry.key + "=PATH"));
+    };
+    for (const std::string& text : texts) {
+      if (text.empty()) return wrong(Code::kMissing, "lacks one of path, inode, digest");
+    }
+    ProgramPin pin{texts[0], {}, {}};
+    if (texts[0].front() != '/') return wrong(Code::kInvalid, "has no absolute path");
+    const std::size_t colon = texts[1].find(':');
+    if (colon == std::string::npos || !ReadNumber(texts[1].substr(0, colon), pin.id.device) ||
+        !ReadNumber(texts[1].substr(colon + 1), pin.id.inode)) {
+      return wrong(Code::kInvalid, "has an inode that is not DEVICE:INODE");
+    }
+    CORDON_ASSIGN(pin.digest, Placed(entry.value, Digest::Parse(texts[2])));
+    return pin;
+  }
+
+  static bool ReadNumber(std::string_view text, std::uint64_t& number) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc() && end == text.data() + text.size();
+  }
+
   Status ReadGranted(GrantSet& set) {
     CORDON_ASSIGN(const auto items, List("granted"));
     for (const Node& item : *items) {
@@ -183,6 +234,12 @@ void AppendSet(std::string& out, const GrantSet& set) {
   if (!set.publisher.empty()) out += "    publisher: " + Quote(set.publisher) + "\n";
   if (!set.roots.empty()) out += "    roots:\n";
   for (const auto& [name, path] : set.roots) out += "      " + Quote(name) + ": " + Quote(path.string()) + "\n";
+  if (!set.programs.empty()) out += "    programs:\n";
+  for (const auto& [name, pin] : set.programs) {
+    out += "      " + Quote(name) + ": { path: " + Quote(pin.path.string()) +
+           ", inode: " + Quote(std::to_string(pin.id.device) + ":" + std::to_string(pin.id.inode)) +
+           ", digest: " + Quote(pin.digest.ToString()) + " }\n";
+  }
   out += set.granted.empty() ? "    granted: []\n" : "    granted:\n";
   for (const Grant& grant : set.granted) out += "      - " + Quote(grant.ToString()) + "\n";
   if (!set.denied.empty()) out += "    deny:\n";

@@ -44,6 +44,7 @@ TEST(GrantsFile, HoldsManyPlugins) {
     set.plugin = name;
     set.artifact = *Digest::Parse(kA);
     set.granted = {*Grant::Parse("env:A"), *Grant::Parse("env:B; session")};
+    set.programs["git"] = {"/usr/bin/git", {2049, 131}, Digest::Of("git")};
     set.roots["workspace"] = "/srv/with \"quotes\" and \\";
     book.Put(set);
     book.Put(set);
@@ -96,6 +97,15 @@ TEST(GrantsFile, ErrorsSayWhere) {
   EXPECT_EQ(ErrorOf("plugin: acme/x\nartifact: sha256:zz").code, Code::kDigest);
   EXPECT_EQ(ErrorOf(OneSet("granted: env:A")).code, Code::kType);
   EXPECT_EQ(ErrorOf(OneSet("deny: [files]")).code, Code::kInvalid);
+  const std::string digest = ", digest: \"" + Digest::Of("x").ToString() + "\"";
+  const auto pin = [](const std::string& fields) { return OneSet("programs: {git: {" + fields + "}}"); };
+  EXPECT_TRUE(GrantBook::Parse(pin("path: /usr/bin/git, inode: \"1:2\"" + digest), "g").has_value());
+  EXPECT_EQ(ErrorOf(pin("path: /usr/bin/git" + digest)).code, Code::kMissing);
+  EXPECT_EQ(ErrorOf(pin("path: git, inode: \"1:2\"" + digest)).code, Code::kInvalid);
+  EXPECT_EQ(ErrorOf(pin("path: /usr/bin/git, inode: \"1\"" + digest)).code, Code::kInvalid);
+  EXPECT_EQ(ErrorOf(pin("path: /usr/bin/git, inode: \"1:2\", digest: x")).code, Code::kDigest);
+  EXPECT_EQ(ErrorOf(pin("path: /usr/bin/git, inode: \"1:2\", hash: x")).code, Code::kUnknownKey);
+  EXPECT_EQ(ErrorOf(OneSet("programs: {/usr/bin/git: {}}")).code, Code::kName);
   EXPECT_EQ(ErrorOf(OneSet("roots: {workspace: ~/x}")).code, Code::kGrantForbidden);
   const std::string item = "  - {plugin: a/b, artifact: '" + kA + "'}\n";
   EXPECT_EQ(ErrorOf("grants:\n" + item + item).code, Code::kDuplicateKey);

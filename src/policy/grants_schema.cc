@@ -45,6 +45,21 @@ std::string_view GrantsSchemaText() {
           "propertyNames": { "pattern": "^[a-z][a-z0-9-]{0,63}$" },
           "additionalProperties": { "type": "string", "pattern": "^/." }
         },
+        "programs": {
+          "description": "Programs of `exec` grants and the very files that they are.",
+          "type": ["object", "null"],
+          "propertyNames": { "pattern": "^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$" },
+          "additionalProperties": {
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["path", "inode", "digest"],
+            "properties": {
+              "path": { "type": "string", "pattern": "^/." },
+              "inode": { "description": "DEVICE:INODE.", "type": "string", "pattern": "^[0-9]+:[0-9]+$" },
+              "digest": { "$ref": "#/$defs/digest" }
+            }
+          }
+        },
         "granted": {
           "description": "Capabilities, such as fs:read:/data=workspace. Absent, null and [] grant nothing.",
           "type": ["array", "null"],

@@ -64,9 +64,10 @@ struct LoadRequest {
   std::filesystem::path source;      // folder with a plugin.yaml, the file itself, or a .wasm file
   std::optional<std::string> bytes;  // a binary without a manifest; `source` is then only its name
   std::vector<HostedInterface> hosted;
-  std::vector<std::string> grants;                     // compact text, as --grant gives them
-  std::optional<policy::GrantSet> grant_set;           // of a --grants file; its digests must match (E_CHANGED)
-  std::map<std::string, std::filesystem::path> roots;  // --root NAME=PATH
+  std::vector<std::string> grants;                          // compact text, as --grant gives them
+  std::optional<policy::GrantSet> grant_set;                // of a --grants file; its digests must match (E_CHANGED)
+  std::map<std::string, std::filesystem::path> roots;       // --root NAME=PATH
+  std::map<std::string, std::filesystem::path> programs{};  // --program NAME=PATH: the file behind `exec:NAME …`
   std::vector<MountFlag> mounts;
   std::vector<std::pair<std::string, std::string>> environment;  // --env NAME=VALUE: names and grants
   std::vector<std::string> arguments;                            // after `--`: grants `args` when not empty

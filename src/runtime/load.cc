@@ -123,6 +123,7 @@ Status Loader::CollectGrantSet(const policy::Subject& subject) {
     if (files == nullptr || !folders_.mounts.contains(files->mount)) grants_.push_back(grant);
   }
   for (const auto& [name, path] : set->roots) folders_.roots.emplace(name, path);
+  programs_.pins.insert(set->programs.begin(), set->programs.end());
   withdrawn_.insert(withdrawn_.end(), set->denied.begin(), set->denied.end());
   return {};
 }
@@ -137,8 +138,13 @@ Status Loader::CollectGrants() {
     CORDON_TRY(policy::CheckRootName(name));
     folders_.roots[name] = path;
   }
+  for (const auto& [name, path] : request_.programs) {
+    CORDON_TRY(policy::MakeExec(name, {}));
+    programs_.named[name] = path;
+  }
   for (const std::string& text : request_.grants) {
     CORDON_ASSIGN(policy::Grant grant, policy::Grant::Parse(text));
+    if (grant.capability.exec() != nullptr) programs_.session.insert(grant.capability.exec()->program);
     grants_.push_back(std::move(grant));
   }
   for (const auto& [name, value] : request_.environment) {
@@ -176,6 +182,11 @@ Status Loader::ComputeAuthority() {
   const auto& manifest = plugin_->source.manifest;
   const policy::LinkMode link = manifest ? manifest->link : policy::LinkMode::kLenient;
   CORDON_ASSIGN(plugin_->authority, policy::Authority::Evaluate(requests_, grants_, ceiling, link, withdrawn_));
+  for (const policy::Ruling& ruling : plugin_->authority.rulings()) {
+    const policy::ExecScope* scope = ruling.effective ? ruling.effective->exec() : nullptr;
+    const auto pin = scope == nullptr ? programs_.pins.end() : programs_.pins.find(scope->program);
+    if (pin != programs_.pins.end()) plugin_->programs.insert(*pin);
+  }
   CORDON_ASSIGN(plugin_->plan, abi::PlanLink(*plugin_->contract, plugin_->authority, link_options));
   return {};
 }
@@ -340,6 +351,7 @@ Status Loader::SetUpServices() {
   }
   CORDON_TRY(SetUpNetwork(*services));
   CORDON_TRY(SetUpStorage(*services));
+  CORDON_TRY(SetUpPrograms(*services));
   CORDON_TRY(SetUpSettings(*services));
   if (plugin_->authority.Allows(policy::Kind::kContext)) {
     services->router->Add(std::make_unique<services::PrincipalService>(*services->guard));
@@ -395,6 +407,13 @@ Status Loader::SetUpStorage(PluginServices& services) {
 }
 
 // Settings are of one moment, so that a call sees them all from the same; secrets are read when they are asked for.
+Status Loader::SetUpPrograms(PluginServices& services) {
+  if (!plugin_->authority.Allows(policy::Kind::kExec)) return {};
+  CORDON_ASSIGN(services::ExecOptions options, OpenPrograms(plugin_->authority, programs_, plugin_->folders));
+  services.router->Add(std::make_unique<services::ExecService>(*services.guard, std::move(options)));
+  return {};
+}
+
 Status Loader::SetUpSettings(PluginServices& services) {
   const std::string& name = plugin_->source.name;
   const auto& secrets = host_.options.secrets;

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/programs.h"
 #include "runtime/state.h"
 
 namespace cordon::runtime {
@@ -38,6 +39,7 @@ class Loader {
   Status SetUpServices();
   Status SetUpNetwork(PluginServices& services);
   Status SetUpStorage(PluginServices& services);
+  Status SetUpPrograms(PluginServices& services);
   Status SetUpSettings(PluginServices& services);
   Status BindActions();
   Result<BoundAction> Bind(const std::string& name, const manifest::Action& action) const;
@@ -49,6 +51,7 @@ class Loader {
   std::vector<policy::Grant> grants_;
   std::vector<policy::Kind> withdrawn_;
   FolderMap folders_;
+  ProgramMap programs_;
   bool refusal_audited_ = false;
   Status cache_audit_;  // what could not be written of the cache's refusals
 };

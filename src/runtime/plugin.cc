@@ -133,6 +133,7 @@ const policy::Authority& Plugin::authority() const { return state_->authority; }
 const abi::LinkPlan& Plugin::link_plan() const { return state_->plan; }
 const manifest::Limits& Plugin::limits() const { return state_->limits; }
 std::span<const Mount> Plugin::mounts() const { return state_->mounts; }
+const std::map<std::string, policy::ProgramPin>& Plugin::programs() const { return state_->programs; }
 policy::RiskLevel Plugin::risk() const { return state_->authority.risk(); }
 
 Status Plugin::Runnable() const {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -22,6 +23,7 @@
 #include "manifest/limits.h"
 #include "manifest/manifest.h"
 #include "policy/authority.h"
+#include "policy/grant.h"
 #include "services/log.h"
 
 namespace cordon::runtime {
@@ -93,6 +95,8 @@ class Plugin {
   const abi::LinkPlan& link_plan() const;
   const manifest::Limits& limits() const;
   std::span<const Mount> mounts() const;
+  // The files that its grants of programs on disk were written down for.
+  const std::map<std::string, policy::ProgramPin>& programs() const;
   std::vector<ActionView> Actions() const;
   policy::RiskLevel risk() const;
 

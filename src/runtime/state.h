@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "formats/schema.h"
 #include "base/spread.h"
+#include "formats/schema.h"
 #include "runtime/folders.h"
 #include "runtime/host.h"
 #include "runtime/source.h"
@@ -35,7 +35,7 @@ struct Host::State {
   Result<std::shared_ptr<services::KvBackend>> Storage();
   // The engine of a class of tunables, made when it is first needed.
   Result<std::shared_ptr<const engine::Engine>> EngineFor(const LoadRequest& request, const manifest::Limits& limits,
-                                                         std::uint64_t data_bytes);
+                                                          std::uint64_t data_bytes);
 };
 
 // An action that is ready to be called.
@@ -88,6 +88,7 @@ struct Plugin::State {
   manifest::Limits limits;
   std::optional<Error> not_runnable;
   std::vector<Mount> mounts;
+  std::map<std::string, policy::ProgramPin> programs;
 
   // Only when it was loaded to run.
   std::vector<OpenFolder> folders;

@@ -19,8 +19,8 @@ INCLUDE = HERE.parent.parent / "include"
 WRITTEN = HERE / "libcordon.txt"
 LAYOUT = HERE / "layout.txt"
 LIBRARY = pathlib.Path(os.environ.get("CORDON_BUILD", "build")) / "library"
-# What libcordon.so may ask of a machine. Nothing of Rust, and nothing that Debian's base does not have but these three.
-NEEDED = {"libcrypto.so.3", "libyaml-0.so.2", "libsqlite3.so.0",
+# What libcordon.so may ask of a machine. Nothing of Rust, and nothing that Debian's base does not have but these four.
+NEEDED = {"libcrypto.so.3", "libyaml-0.so.2", "libsqlite3.so.0", "libre2.so.9",
           "libstdc++.so.6", "libm.so.6", "libgcc_s.so.1", "libc.so.6", "ld-linux-x86-64.so.2"}
 
 

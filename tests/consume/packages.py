@@ -85,7 +85,7 @@ def debian() -> None:
         if not (documents / "copyright").exists():
             sys.exit(f"{package.name} has no copyright file")
     print(depends)
-    for library in ("libc6", "libssl3", "libyaml-0-2", "libsqlite3-0", "libstdc++6"):
+    for library in ("libc6", "libssl3", "libyaml-0-2", "libsqlite3-0", "libre2-9", "libstdc++6"):
         if not re.search(rf"\b{re.escape(library)}(?![\w+-])", depends[LIBRARY]):
             sys.exit(f"{LIBRARY} does not depend on {library}")
     if f"{LIBRARY} (=" not in depends["libcordon-dev"]:
