@@ -36,6 +36,7 @@ std::vector<NamedRow> IdleRows();    // instances that wait
 std::vector<NamedRow> KernelRows();  // loops: what being interruptible costs, and what WebAssembly does
 std::vector<NamedRow> ThreadRows();  // many threads
 std::vector<NamedRow> HttpRows();    // requests to a server on loopback
+std::vector<NamedRow> ToolRows();    // a plugin that calls a plugin
 std::vector<NamedRow> PeerRows();    // other engines
 
 // The child's part of `idle-rss`: makes `count` instances and writes KiB for each to stdout. `side`: "cordon" or "raw".

@@ -146,7 +146,8 @@ class Builder:
         self.cargo_build(TESTS, "--release", "--target", WASI, *packages)
         for name in names:
             shutil.copyfile(self.target_dir / WASI / "release" / f"{name}.wasm", self.into / f"{name}.wasm")
-        bare = ("agent", "bench", "exec", "logging", "provider", "settings", "shop", "storage")
+        bare = ("agent", "bench", "exec", "logging", "provider", "settings", "shop", "storage",
+                "tools")
         packages = [argument for name in bare for argument in ("-p", name)]
         self.cargo_build(TESTS, "--release", "--target", BARE, *packages)
         for name in bare:

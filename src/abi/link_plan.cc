@@ -16,16 +16,16 @@ namespace {
 using policy::Kind;
 using wit::Item;
 
-constexpr std::string_view kWasiResources[] = {
-    "error", "pollable", "input-stream", "output-stream", "terminal-input", "terminal-output", "descriptor",
-    "directory-entry-stream",
-    // wasi:http, with the other names that its interfaces give to some.
-    "fields", "headers", "trailers", "io-error", "incoming-request", "outgoing-request", "request-options",
-    "response-outparam", "incoming-response", "incoming-body", "future-trailers", "outgoing-response", "outgoing-body",
-    "future-incoming-response",
-    // wasi:sockets
-    "network", "tcp-socket", "udp-socket", "incoming-datagram-stream", "outgoing-datagram-stream",
-    "resolve-address-stream"};
+constexpr std::string_view kWasiResources[] = {"error", "pollable", "input-stream", "output-stream", "terminal-input",
+                                               "terminal-output", "descriptor", "directory-entry-stream",
+                                               // wasi:http, with the other names that its interfaces give to some.
+                                               "fields", "headers", "trailers", "io-error", "incoming-request",
+                                               "outgoing-request", "request-options", "response-outparam",
+                                               "incoming-response", "incoming-body", "future-trailers",
+                                               "outgoing-response", "outgoing-body", "future-incoming-response",
+                                               // wasi:sockets
+                                               "network", "tcp-socket", "udp-socket", "incoming-datagram-stream",
+                                               "outgoing-datagram-stream", "resolve-address-stream"};
 
 // Interfaces whose resources do nothing by themselves.
 bool IsHolder(std::string_view name) {
@@ -347,15 +347,18 @@ void Planner::DecideOwn(const ServiceInterface& service) {
     return Refuse(misfit.substr(0, colon), misfit.substr(colon + 2),
                   "build the plugin against " + std::string(service.name));
   }
-  if (!authority_.Allows(service.kind)) return Gate(service.kind, {service.name, service.kind, service.grant}, {});
-  decision_.capability = policy::KindName(service.kind);
+  if (service.kind && !authority_.Allows(*service.kind)) {
+    return Gate(*service.kind, {service.name, service.kind, service.grant}, {});
+  }
+  if (service.kind) decision_.capability = policy::KindName(*service.kind);
   for (const wit::Function& function : item_->functions) {
     const auto it = std::ranges::find(service.functions, function.name, &ServiceFunction::name);
     plan_.spec.host.push_back({item_->name, function.name, it->kind});
   }
-  const policy::Ruling* ruling = authority_.RulingFor(service.kind);
+  if (!service.kind) return Set(LinkState::kLinked, "harmless", "holds no authority by itself");
+  const policy::Ruling* ruling = authority_.RulingFor(*service.kind);
   Set(LinkState::kLinked, ruling != nullptr ? ruling->rule : "default-on",
-      std::string(policy::KindName(service.kind)) + " is effective");
+      std::string(policy::KindName(*service.kind)) + " is effective");
 }
 
 // An interface whose kind has no service in this build: never linked, stubbed when the manifest made it optional.

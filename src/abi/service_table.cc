@@ -57,9 +57,8 @@ constexpr ServiceFunction kCall[] = {
 #define MEMORY_SCOPE "enum{plugin,session,agent}"
 constexpr ServiceFunction kMemory[] = {
     {"store", "(" MEMORY_SCOPE ",string,list<string>)->result<string," MEMORY_ERROR ">"},
-    {"recall",
-     "(" MEMORY_SCOPE ",string,u32)->"
-     "result<list<record{id:string,text:string,labels:list<string>,stored-ms:u64}>," MEMORY_ERROR ">"},
+    {"recall", "(" MEMORY_SCOPE ",string,u32)->"
+               "result<list<record{id:string,text:string,labels:list<string>,stored-ms:u64}>," MEMORY_ERROR ">"},
     {"forget", "(" MEMORY_SCOPE ",string)->result<bool," MEMORY_ERROR ">"},
     {"forget-all", "(" MEMORY_SCOPE ")->result<u64," MEMORY_ERROR ">"},
 };
@@ -86,8 +85,15 @@ constexpr ServiceFunction kRunner[] = {
      "stdout-truncated:bool,stderr-truncated:bool},variant{access-denied:string,other:string}>"},
 };
 
+constexpr ServiceFunction kToolCaller[] = {
+    {"call",
+     "(string,string)->result<string,variant{access-denied:string,answered:string,"
+     "failed:record{code:string,message:string}}>"},
+};
+constexpr ServiceFunction kToolCallee[] = {{"callers", "()->list<string>", HostImport::Kind::kQuick}};
+
 // One row for each interface, one array of functions above.
-constexpr std::array<ServiceInterface, 11> kServices = {{
+constexpr std::array<ServiceInterface, 13> kServices = {{
     {"wasi:logging/logging", "", Kind::kLog, "log", kLogging},
     {"wasi:keyvalue/store", "0.2.0-draft", Kind::kStorage, "kv:read:BUCKET", kStore, kBucketResource},
     {"wasi:keyvalue/atomics", "0.2.0-draft", Kind::kStorage, "kv:write:BUCKET", kAtomics, kAtomicsResources},
@@ -99,6 +105,8 @@ constexpr std::array<ServiceInterface, 11> kServices = {{
     {"cordon:messaging/producer", "1.", Kind::kMessaging, "msg:send:CHANNEL", kProducer},
     {"cordon:messaging/consumer", "1.", Kind::kMessaging, "msg:receive:CHANNEL", kConsumer},
     {"cordon:exec/runner", "1.", Kind::kExec, "exec:PROGRAM", kRunner},
+    {"cordon:tools/caller", "1.", Kind::kCall, "call:NAMESPACE/NAME#ACTION", kToolCaller},
+    {"cordon:tools/callee", "1.", {}, "", kToolCallee},
 }};
 
 }  // namespace

@@ -2,6 +2,7 @@
 // Immutable; thread-safe.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -20,8 +21,9 @@ struct ServiceFunction {
 struct ServiceInterface {
   std::string_view name;      // without version
   std::string_view versions;  // what a guest's version begins with: "1.", "0.2.0-draft"; "" for any
-  policy::Kind kind;          // any effective capability of it links the interface; the service asks for each target
-  std::string_view grant;     // what one looks like: "kv:read:BUCKET"
+  // Any effective capability of it links the interface; the service asks for each target. None: it holds no authority.
+  std::optional<policy::Kind> kind;
+  std::string_view grant;  // what one looks like: "kv:read:BUCKET"
   std::span<const ServiceFunction> functions;
   std::span<const std::string_view> resources = {};  // its own and those that it uses of another interface
 };

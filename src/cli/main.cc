@@ -17,6 +17,7 @@
 #include "cli/settings_store.h"
 #include "runtime/kill_switch.h"
 #include "services/kv/sqlite_backend.h"
+#include "services/tools.h"
 
 namespace {
 
@@ -116,7 +117,8 @@ Result<Parts> ConnectParts(Session& session, const manifest::Config& config, Use
   options.log_sink = std::make_shared<StderrSink>(session);
   options.grants = parts.grants;
   options.forbidden_roots = session.OwnFolders(config);
-  options.max_instances = 1;
+  // One, and one for each plugin that another one waits for.
+  options.max_instances = session.arguments().Has("--with") ? 1 + services::kToolChainMax : 1;
   if (use == Use::kRun) {
     CORDON_ASSIGN(const std::filesystem::path folder, session.StateFolder());
     options.kill_switch = runtime::KillSwitch::Make(folder / runtime::kSwitchFile);

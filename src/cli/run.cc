@@ -32,6 +32,7 @@ constexpr Option kOptions[] = {
     kFuelOption,
     {"--context", "NAME=VALUE", "in whose name: user, session or agent, for plugins granted to know",
      Option::Times::kMany},
+    {"--with", "PLUGIN", "a plugin that it may call, with its own grants", Option::Times::kMany, Offer::kFile},
     {"--no-cache", "", "compile anew, and keep nothing of it"},
     {"--debug", "", "file and line in backtraces, for authors"},
 };
@@ -198,6 +199,16 @@ Result<int> Run(Session& session) {
   CORDON_ASSIGN(const std::string input, ReadInput(session.arguments().One("--input"), config));
   CORDON_ASSIGN(const auto plugin, Load(session, *parts.host, request));
   WarnOf(session, *plugin);
+  std::vector<std::shared_ptr<const runtime::Plugin>> others;
+  for (const std::string& source : session.arguments().All("--with")) {
+    runtime::LoadRequest other;
+    other.source = source;
+    CORDON_ASSIGN(others.emplace_back(), Load(session, *parts.host, other));
+    WarnOf(session, *others.back());
+    if (others.back()->manifest() != nullptr) continue;
+    return Fail(Code::kUsage, "a bare .wasm has no name by which a plugin could call it",
+                "write a plugin.yaml beside it, and name the folder: --with PLUGIN");
+  }
   CORDON_ASSIGN(const std::string action, ChooseAction(session, *plugin));
   runtime::CallReport report;
   const Status done = Call(session, *plugin, action, input, options, report);

@@ -108,6 +108,8 @@ int Session::Finish(const Result<int>& outcome) {
   {
     const std::lock_guard lock(mutex_);
     reported_ = true;
+    // A call that a deadline left behind may hold the log for a moment longer than this process lives.
+    if (audit_ != nullptr) (void)audit_->Flush();
   }
   if (!outcome) ReportError(outcome.error());
   switch (WriteAll(STDOUT_FILENO, out_)) {

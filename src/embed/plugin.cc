@@ -170,7 +170,10 @@ const std::string& Plugin::digest() const { return state_->digest; }
 std::vector<Action> Plugin::Actions() const { return embed::ActionsOf(*state_->plugin); }
 Authority Plugin::authority() const { return embed::AuthorityOf(*state_->plugin); }
 Limits Plugin::limits() const { return embed::LimitsOf(state_->plugin->limits()); }
-void Plugin::Unload() const { state_->unloaded.store(true); }
+void Plugin::Unload() const {
+  state_->unloaded.store(true);
+  state_->plugin->Retire();
+}
 
 Status Plugin::Call(std::string_view action, std::string_view input_json, const CallOptions& options,
                     Answer& answer) const {

@@ -39,6 +39,7 @@ void ApplyGrants(Ruling& ruling, std::span<const Grant> grants, const Ceiling& c
     std::optional<Capability> both = Intersect(ruling.request.capability, grant.capability);
     if (!both) continue;
     if (grant.quota) ruling.quota = std::min(*grant.quota, ruling.quota.value_or(*grant.quota));
+    if (grant.pass) ruling.passed = ruling.passed & *grant.pass;
     if (!ceiling.Check(*both)) {
       if (!ruling.effective) Deny(ruling, ceiling.rule());
       continue;
@@ -268,6 +269,14 @@ Decision Authority::Decide(const Capability& asked) const {
     if (ruling.effective && ruling.effective->Covers(asked)) return {Verdict::kAllow, ruling.rule, "", Code::kDenied};
   }
   return DenialFor(rulings_, asked);
+}
+
+KindSet Authority::PassedOn(const Capability& asked) const {
+  KindSet passed = KindSet::All();
+  for (const Ruling& ruling : rulings_) {
+    if (ruling.effective && ruling.effective->Covers(asked)) passed = passed & ruling.passed;
+  }
+  return passed;
 }
 
 RiskLevel Authority::risk() const {

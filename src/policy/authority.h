@@ -20,7 +20,7 @@ enum class Need : std::uint8_t { kRequired, kOptional };
 struct Request {
   Capability capability;
   Need need = Need::kRequired;
-  std::string reason;  // the author's words: escape before display
+  std::string reason;            // the author's words: escape before display
   std::optional<Bytes> quota{};  // of a bucket
 };
 
@@ -56,6 +56,7 @@ struct Ruling {
   std::optional<Capability> effective;  // when effective; may be narrower than the request
   std::string smallest_grant;           // when denied: the text for `--grant` that would allow it
   std::optional<Bytes> quota{};         // of a bucket: the tightest that the request or a grant of it writes
+  KindSet passed = KindSet::All();      // of a call: what every grant of it passes on
 
   bool narrowed() const { return effective && !(*effective == request.capability); }
 };
@@ -93,6 +94,8 @@ class Authority {
   std::optional<ClockPrecision> Clock() const;  // nothing when withdrawn
 
   Decision Decide(const Capability& asked) const;
+  // Of an allowed call: what the plugin that is called may use of its own rights meanwhile.
+  KindSet PassedOn(const Capability& asked) const;
   // Of the effective set.
   RiskLevel risk() const;
 

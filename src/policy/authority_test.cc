@@ -129,5 +129,24 @@ TEST(Authority, EnvironmentNamesAreSortedAndUnique) {
   EXPECT_EQ(authority.risk(), RiskLevel::kMedium);
 }
 
+TEST(Authority, attack_163_ACallPassesOnWhatEveryGrantOfItPassesOn) {
+  const auto passed = [](std::initializer_list<const char*> grants) {
+    return Compute({Optional("call:acme/b#x")}, Grants(grants))->PassedOn(Cap("call:acme/b#x"));
+  };
+  EXPECT_EQ(passed({"call:acme/b#x"}), KindSet::All());
+  EXPECT_EQ(passed({"call:acme/b#*; pass=nothing"}), KindSet());
+  const KindSet some =
+      passed({"call:acme/b#x", "call:acme/b#*; pass=http,storage", "call:acme/b#x; pass=storage,exec"});
+  EXPECT_TRUE(some.Has(Kind::kStorage));
+  EXPECT_FALSE(some.Has(Kind::kHttp) || some.Has(Kind::kExec) || some.Has(Kind::kCall));
+  for (const char* text : {"call:acme/b#x; pass=http,storage", "call:acme/b#*; pass=nothing"}) {
+    EXPECT_EQ(Grant::Parse(text)->ToString(), text);
+  }
+  for (const char* text : {"kv:read:a; pass=http", "call:acme/b#x; pass", "call:acme/b#x; pass=",
+                           "call:acme/b#x; pass=a", "call:acme/b#x; pass=http,", "call:acme/b#x; pass=log"}) {
+    EXPECT_FALSE(Grant::Parse(text)) << text;
+  }
+}
+
 }  // namespace
 }  // namespace cordon::policy

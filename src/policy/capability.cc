@@ -29,7 +29,7 @@ constexpr std::array<KindRow, kKindCount> kKinds = {{
     {Kind::kStorage, "storage", "kv", true},
     {Kind::kMemory, "memory", "memory", false},
     {Kind::kMessaging, "messaging", "msg", false},
-    {Kind::kCall, "call", "call", false},
+    {Kind::kCall, "call", "call", true},
     {Kind::kContext, "context", "ctx", true},
     {Kind::kClock, "clock", "clock", true},
     {Kind::kRandom, "random", "random", true},

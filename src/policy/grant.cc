@@ -1,5 +1,7 @@
 #include "policy/grant.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "policy/capability_grammar.h"
 #include "policy/ceiling.h"
@@ -7,12 +9,45 @@
 namespace cordon::policy {
 namespace {
 
-constexpr std::string_view kOptions[] = {"session", "quota", "once", "until", "uses", "rate", "bytes"};
+constexpr std::string_view kOptions[] = {"session", "quota", "pass", "once", "until", "uses", "rate", "bytes"};
 
 std::string_view Trim(std::string_view text) {
   while (text.starts_with(' ')) text.remove_prefix(1);
   while (text.ends_with(' ')) text.remove_suffix(1);
   return text;
+}
+
+// `pass=http,storage`, `pass=nothing`
+Status ReadPass(std::string_view option, Grant& grant) {
+  if (grant.capability.kind() != Kind::kCall) {
+    return Fail(Code::kInvalid,
+                "'" + Excerpt(option) + "' is for calls of plugins, and this is a grant of " +
+                    std::string(KindName(grant.capability.kind())),
+                "leave it out");
+  }
+  std::string_view words = option.substr(std::min(option.size(), std::string_view("pass=").size()));
+  grant.pass.emplace();
+  if (words == "nothing") return {};
+  while (true) {
+    const std::size_t comma = words.find(',');
+    const auto kind = KindNamed(words.substr(0, comma));
+    if (!kind || OnByDefault(*kind)) {
+      return Fail(Code::kSyntax, "'" + Excerpt(words.substr(0, comma)) + "' is no kind that a call could pass on",
+                  "write pass=nothing, or kinds such as pass=http,storage");
+    }
+    grant.pass->Add(*kind);
+    if (comma == std::string_view::npos) return {};
+    words.remove_prefix(comma + 1);
+  }
+}
+
+std::string PassText(KindSet pass) {
+  std::string words;
+  for (std::size_t i = 0; i < kKindCount; ++i) {
+    const auto kind = static_cast<Kind>(i);
+    if (pass.Has(kind)) words += (words.empty() ? "" : ",") + std::string(KindName(kind));
+  }
+  return words.empty() ? "nothing" : words;
 }
 
 // Every option but `session` and `quota` restricts something that this build does not count.
@@ -25,13 +60,15 @@ Status ReadOption(std::string_view option, Grant& grant) {
   if (key == "quota") {
     if (key.size() == option.size()) return Fail(Code::kSyntax, "'quota' has no size", "write quota=10MiB");
     if (grant.capability.kind() != Kind::kStorage) {
-      return Fail(Code::kInvalid, "'" + Excerpt(option) + "' is the quota of a bucket, and this is a grant of " +
-                                      std::string(KindName(grant.capability.kind())),
+      return Fail(Code::kInvalid,
+                  "'" + Excerpt(option) + "' is the quota of a bucket, and this is a grant of " +
+                      std::string(KindName(grant.capability.kind())),
                   "leave it out");
     }
     CORDON_ASSIGN(grant.quota, ParseBytes(option.substr(key.size() + 1)));
     return {};
   }
+  if (key == "pass") return ReadPass(option, grant);
   for (std::string_view known : kOptions) {
     if (key != known) continue;
     return Fail(Code::kUnenforceable,
@@ -62,7 +99,7 @@ Result<Grant> Grant::Parse(std::string_view text) {
 
 std::string Grant::ToString() const {
   return capability.ToString() + (quota ? "; quota=" + FormatBytes(*quota) : "") +
-         (lifetime == Lifetime::kSession ? "; session" : "");
+         (pass ? "; pass=" + PassText(*pass) : "") + (lifetime == Lifetime::kSession ? "; session" : "");
 }
 
 bool OnByDefault(Kind kind) {

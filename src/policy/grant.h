@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "base/units.h"
 #include "policy/capability.h"
+#include "policy/kind_set.h"
 #include "policy/roots.h"
 
 namespace cordon::policy {
@@ -25,6 +26,8 @@ struct Grant {
   Capability capability;
   Lifetime lifetime = Lifetime::kPermanent;
   std::optional<Bytes> quota{};  // of a bucket: `kv:write:cache; quota=10MiB`
+  // Of `call:…; pass=http,storage`: what the plugin that is called may use of its own rights meanwhile.
+  std::optional<KindSet> pass{};
 
   // Errors of Capability::Parse; E_GRANT_TOO_WIDE (level default); E_UNENFORCEABLE for other options; E_INVALID
   // for a quota of what is not storage.

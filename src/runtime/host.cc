@@ -1,5 +1,8 @@
 #include "runtime/host.h"
 
+#include <chrono>
+#include <thread>
+
 #include "runtime/load.h"
 #include "runtime/state.h"
 #include "services/kv/sqlite_backend.h"
@@ -17,7 +20,15 @@ Result<std::unique_ptr<Host>> Host::Create(HostOptions options) {
 }
 
 Host::Host(std::shared_ptr<State> state) : state_(std::move(state)) {}
-Host::~Host() = default;
+
+// Calls of plugins by plugins end when their callers do, but for a moment; their records belong to this host.
+Host::~Host() {
+  constexpr auto kGrace = std::chrono::seconds(2);
+  const MonotonicTime until = std::chrono::steady_clock::now() + kGrace;
+  while (state_->tool_calls.load() > 0 && std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
 
 Result<std::shared_ptr<const engine::Engine>> Host::State::EngineFor(const LoadRequest& request,
                                                                      const manifest::Limits& limits,
@@ -40,19 +51,18 @@ Result<std::shared_ptr<const engine::Engine>> Host::State::EngineFor(const LoadR
   auto& engine = engines[{fuel, debug, checks, copy}];
   if (engine == nullptr) {
     const manifest::CeilingLimits& ceiling = options.config.limits;
-    CORDON_ASSIGN(engine,
-                  engine::Engine::Create({
-                      .fuel = fuel,
-                      .debug = debug,
-                      .max_memory_bytes = ceiling.memory.count,
-                      .max_instances = options.max_instances,
-                      .max_table_elements = ceiling.tables,
-                      .stack_bytes = static_cast<std::uint32_t>(ceiling.stack.count),
-                      .address_space = options.address_space,
-                      .traps = checks ? engine::EngineOptions::Traps::kChecks : engine::EngineOptions::Traps::kSignals,
-                      .data = copy ? engine::EngineOptions::Segments::kCopied
-                                   : engine::EngineOptions::Segments::kMapped,
-                  }));
+    CORDON_ASSIGN(
+        engine, engine::Engine::Create({
+                    .fuel = fuel,
+                    .debug = debug,
+                    .max_memory_bytes = ceiling.memory.count,
+                    .max_instances = options.max_instances,
+                    .max_table_elements = ceiling.tables,
+                    .stack_bytes = static_cast<std::uint32_t>(ceiling.stack.count),
+                    .address_space = options.address_space,
+                    .traps = checks ? engine::EngineOptions::Traps::kChecks : engine::EngineOptions::Traps::kSignals,
+                    .data = copy ? engine::EngineOptions::Segments::kCopied : engine::EngineOptions::Segments::kMapped,
+                }));
   }
   return engine;
 }
@@ -72,7 +82,10 @@ Result<std::shared_ptr<services::KvBackend>> Host::State::Storage() {
 Result<std::shared_ptr<const Plugin>> Host::Load(const LoadRequest& request) {
   Loader loader(state_, request);
   CORDON_ASSIGN(std::unique_ptr<Plugin::State> state, loader.Run());
-  return std::shared_ptr<const Plugin>(new Plugin(std::move(state)));
+  const bool callable = request.purpose == LoadRequest::Purpose::kRun && state->source.manifest.has_value();
+  std::shared_ptr<const Plugin> plugin(new Plugin(std::move(state)));
+  if (callable) state_->AddCallable(plugin);
+  return plugin;
 }
 
 }  // namespace cordon::runtime

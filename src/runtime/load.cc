@@ -6,6 +6,7 @@
 #include "runtime/kill_switch.h"
 #include "runtime/network.h"
 #include "runtime/settings.h"
+#include "runtime/tool_calls.h"
 #include "services/files.h"
 #include "services/http.h"
 #include "services/kv/service.h"
@@ -344,6 +345,11 @@ Status Loader::SetUpServices() {
   services->router = std::make_unique<services::ServiceRouter>(*services->guard, services->chains.get());
   services->router->Add(std::make_unique<services::FilesService>(*services->guard));
   services->router->Add(std::make_unique<services::LogService>(name, *services->log_sink));
+  services->router->Add(std::make_unique<services::ToolCalleeService>());
+  if (plugin_->authority.Allows(policy::Kind::kCall)) {
+    auto calls = std::make_shared<HostToolCalls>(plugin_->host);
+    services->router->Add(std::make_unique<services::ToolCallerService>(*services->guard, std::move(calls)));
+  }
   for (const HostedInterface& hosted : request_.hosted) services->router->Add(hosted.serve(*services->guard));
   for (const abi::Stub& stub : plugin_->plan.stubs) {
     if (stub.reply == abi::Stub::Reply::kTrap) continue;

@@ -134,6 +134,8 @@ const abi::LinkPlan& Plugin::link_plan() const { return state_->plan; }
 const manifest::Limits& Plugin::limits() const { return state_->limits; }
 std::span<const Mount> Plugin::mounts() const { return state_->mounts; }
 const std::map<std::string, policy::ProgramPin>& Plugin::programs() const { return state_->programs; }
+void Plugin::Retire() const { state_->retired.store(true); }
+bool Plugin::retired() const { return state_->retired.load(); }
 policy::RiskLevel Plugin::risk() const { return state_->authority.risk(); }
 
 Status Plugin::Runnable() const {
@@ -275,7 +277,7 @@ class OriginScope {
   OriginScope(services::CallChains& chains, std::uint64_t call_id, const CallOptions& options)
       : chains_(options.callers.empty() && options.principal.empty() ? nullptr : &chains), call_id_(call_id) {
     if (chains_ == nullptr) return;
-    services::CallChains::Origin origin{options.callers, {}};
+    services::CallChains::Origin origin{options.callers, {}, options.passed};
     if (!options.principal.empty()) origin.principal = std::make_shared<const Principal>(options.principal);
     chains_->Put(call_id, std::move(origin));
   }
@@ -359,16 +361,19 @@ Status Plugin::CallIn(std::string_view action_name, std::string_view input_json,
 Status Plugin::Call(std::string_view action_name, std::string_view input_json, const CallOptions& options,
                     CallReport& report) const {
   if (IsOpen(*state_, options)) [[unlikely]] {
-    return UnderSwitch(*state_, action_name, options, [&](const CallOptions& entered) {
-      return Call(action_name, input_json, entered, report);
-    });
+    return UnderSwitch(*state_, action_name, options,
+                       [&](const CallOptions& entered) { return Call(action_name, input_json, entered, report); });
   }
-  engine::InstanceOptions with_stdin;
+  engine::InstanceOptions own;
   const engine::InstanceOptions* instance_options = &state_->instance;
-  if (!options.stdin_bytes.empty()) {
-    with_stdin = state_->instance;
-    with_stdin.stdin_bytes = options.stdin_bytes;
-    instance_options = &with_stdin;
+  if (!options.stdin_bytes.empty() || options.passed != policy::KindSet::All()) {
+    own = state_->instance;
+    own.stdin_bytes = options.stdin_bytes;
+    // What an instance is given without asking the guard.
+    if (!options.passed.Has(policy::Kind::kFiles)) own.preopens.clear();
+    if (!options.passed.Has(policy::Kind::kEnvironment)) own.environment.clear();
+    if (!options.passed.Has(policy::Kind::kArguments)) own.arguments.clear();
+    instance_options = &own;
   }
   const auto watch = [&](engine::Interrupter interrupter) { options.handle->Watch(std::move(interrupter)); };
   const auto run = [&](const BoundAction& action, std::span<const std::uint8_t> input,
@@ -447,9 +452,8 @@ Status Plugin::CountCalls(std::uint64_t count, Duration total) const {
 Status Plugin::CallTarget(const Target& target, engine::Pieces input, engine::ResultSink& sink,
                           const CallOptions& options) const {
   if (IsOpen(*state_, options)) [[unlikely]] {
-    return UnderSwitch(*state_, target.export_name, options, [&](const CallOptions& entered) {
-      return CallTarget(target, input, sink, entered);
-    });
+    return UnderSwitch(*state_, target.export_name, options,
+                       [&](const CallOptions& entered) { return CallTarget(target, input, sink, entered); });
   }
   if (state_->linked == nullptr) return Fail(NotToRun());
   CORDON_TRY(CheckInput(input));

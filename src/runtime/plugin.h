@@ -39,10 +39,11 @@ struct Mount {
 
 // What one call may be given beyond its input.
 struct CallOptions {
-  std::optional<Duration> timeout;   // never beyond the plugin's own limit
-  std::uint64_t call_id = 0;         // 0: the host numbers it
-  std::vector<std::string> callers;  // the chain, outermost first
-  Principal principal;               // in whose name; E_INVALID, E_LIMIT
+  std::optional<Duration> timeout;                  // never beyond the plugin's own limit
+  std::uint64_t call_id = 0;                        // 0: the host numbers it
+  std::vector<std::string> callers;                 // the chain, outermost first
+  policy::KindSet passed = policy::KindSet::All();  // what these let it use
+  Principal principal;                              // in whose name; E_INVALID, E_LIMIT
   std::string stdin_bytes;
   // Stops the call from another thread; watching it costs a little, so leave it out of hot loops.
   std::shared_ptr<class CallHandle> handle;  // may be null
@@ -99,6 +100,10 @@ class Plugin {
   const std::map<std::string, policy::ProgramPin>& programs() const;
   std::vector<ActionView> Actions() const;
   policy::RiskLevel risk() const;
+
+  // From now on no other plugin calls it; running calls go on.
+  void Retire() const;
+  bool retired() const;
 
   // Whether it could be linked; else E_LINK or E_DENIED with every cause. `explain` and `inspect` look at plugins that
   // cannot.

@@ -30,6 +30,14 @@ struct Host::State {
   Spread<std::atomic<std::uint64_t>> next_call;
   std::shared_ptr<services::CallChains> chains = std::make_shared<services::CallChains>();
 
+  // The plugins that others may call, by name: of two of one name, the one that was loaded last. Guarded by mutex.
+  std::map<std::string, std::weak_ptr<const Plugin>, std::less<>> callable;
+  std::atomic<int> tool_calls{0};  // that wait now
+
+  void AddCallable(const std::shared_ptr<const Plugin>& plugin);
+  // Null when there is none, or it is gone.
+  std::shared_ptr<const Plugin> FindCallable(std::string_view name);
+
   std::shared_ptr<services::KvBackend> storage;  // guarded by mutex; opened when it is first needed
 
   Result<std::shared_ptr<services::KvBackend>> Storage();
@@ -98,6 +106,7 @@ struct Plugin::State {
   engine::InstanceOptions instance;                         // what every instance is given
   std::map<std::string, BoundAction, std::less<>> actions;  // the manifest's
   mutable CallCounter calls;
+  std::atomic<bool> retired{false};
 
   audit::Observer& observer() const { return *host->options.observer; }
   audit::Record NewRecord(audit::Event event) const;

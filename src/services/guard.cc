@@ -15,6 +15,11 @@ Guard::Guard(const policy::Authority& authority, audit::Observer& observer, std:
 }
 
 Decision Guard::Check(const Caller& caller, const policy::Capability& asked, std::string_view normalised_target) const {
+  const policy::Kind kind = asked.kind();
+  if (!caller.passed.Has(kind) && !policy::OnByDefault(kind)) [[unlikely]] {
+    return Audit(caller, asked.ToString(), normalised_target,
+                 {Verdict::kDeny, "call:not-passed", "let the grant of the call pass it on", Code::kDenied});
+  }
   const std::span<const policy::Ruling> rulings = authority_.rulings();
   for (std::size_t i = 0; i < rulings.size(); ++i) {
     if (!rulings[i].effective || !rulings[i].effective->Covers(asked)) continue;

@@ -16,9 +16,10 @@ namespace cordon::services {
 // In whose name a guest asks.
 struct Caller {
   std::uint64_t call_id = 0;
-  std::vector<std::string> chain;  // outermost first; empty for the operator's own call
-  std::int64_t deadline_ns = 0;    // of the call, CLOCK_MONOTONIC; 0: none
-  std::shared_ptr<const Principal> principal{};  // that the host named; null: nobody
+  std::vector<std::string> chain;                   // outermost first; empty for the operator's own call
+  std::int64_t deadline_ns = 0;                     // of the call, CLOCK_MONOTONIC; 0: none
+  std::shared_ptr<const Principal> principal{};     // that the host named; null: nobody
+  policy::KindSet passed = policy::KindSet::All();  // what the plugins that wait for this one let it use
 };
 
 // Holds the authority of one plugin. Thread-safe; the authority and the observer must outlive it.

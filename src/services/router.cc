@@ -71,7 +71,8 @@ HostService* ServiceRouter::Find(std::string_view interface_name) const {
 HostReply ServiceRouter::Send(const HostRequest& request) {
   try {
     CallChains::Origin origin = chains_ == nullptr ? CallChains::Origin() : chains_->Find(request.call_id);
-    const Caller caller{request.call_id, std::move(origin.chain), request.deadline_ns, std::move(origin.principal)};
+    const Caller caller{request.call_id, std::move(origin.chain), request.deadline_ns, std::move(origin.principal),
+                        origin.passed};
     if (request.function.starts_with(kStubPrefix)) {
       return stubs_.Call(guard_, caller, request.interface_name, request.function.substr(kStubPrefix.size()));
     }

@@ -55,6 +55,7 @@ class CallChains {
   struct Origin {
     std::vector<std::string> chain{};  // outermost first
     std::shared_ptr<const Principal> principal{};
+    policy::KindSet passed = policy::KindSet::All();
   };
   void Put(std::uint64_t call_id, Origin origin);
   void Remove(std::uint64_t call_id);

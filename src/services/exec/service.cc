@@ -164,8 +164,14 @@ bool ExecService::HasOption(const Request& request) const {
 }
 
 // Whatever else has to hold for a request that the authority allows.
-ExecService::Answer<ExecService::Command> ExecService::Prepare(const Capability& asked, const Request& request) const {
+ExecService::Answer<ExecService::Command> ExecService::Prepare(const Caller& caller, const Capability& asked,
+                                                               const Request& request) const {
   Command command;
+  const bool has_path = std::ranges::any_of(
+      asked.exec()->arguments, [](const ExecArgument& one) { return one.form == ExecArgument::Form::kPath; });
+  if ((has_path || request.directory) && !caller.passed.Has(policy::Kind::kFiles)) {
+    return std::unexpected(Refusal::Denied("call:not-passed"));
+  }
   const auto found = options_.programs.find(request.program);
   if (found == options_.programs.end()) return std::unexpected(Refusal::Denied("exec:program"));
   if (!found->second) {
@@ -210,7 +216,7 @@ ExecService::Answer<ExecService::Command> ExecService::Decide(const Caller& call
     if (HasOption(request)) return refuse(target, "exec:option");
     return std::unexpected(Refusal::Of(guard_.Check(caller, asked, target)));
   }
-  auto command = Prepare(asked, request);
+  auto command = Prepare(caller, asked, request);
   if (!command) return refuse(command.error().target.empty() ? target : command.error().target, command.error().text);
   target = command->program->pin.path.string() + " " + command->program->pin.digest.ToString();
   const Decision decision = guard_.Check(caller, asked, target);
@@ -263,7 +269,9 @@ HostReply ExecService::Run(const Caller& caller, const Request& request) {
   for (const auto& [name, program] : options_.programs) {
     if (program && program->Unchanged()) programs.push_back(&*program);
   }
-  const auto rules = MakeRules(programs, options_.folders);
+  std::span<const ExecFolder> folders;
+  if (caller.passed.Has(policy::Kind::kFiles)) folders = options_.folders;
+  const auto rules = MakeRules(programs, folders);
   if (!rules) return failed(rules.error());
   RunRequest run;
   run.program = command->program;

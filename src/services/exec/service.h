@@ -44,7 +44,7 @@ class ExecService final : public HostService {
   Answer<Command> Decide(const Caller& caller, const Request& request) const;
   policy::Capability AskedFor(const Request& request, const policy::Capability& literal) const;
   bool HasOption(const Request& request) const;
-  Answer<Command> Prepare(const policy::Capability& asked, const Request& request) const;
+  Answer<Command> Prepare(const Caller& caller, const policy::Capability& asked, const Request& request) const;
   Answer<std::string> HostPath(std::string_view path) const;
   Answer<UniqueFd> Directory(std::string_view path) const;
   const ExecFolder* FolderOf(std::string_view path) const;

@@ -1,0 +1,103 @@
+// Plugins that call each other in one host.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <thread>
+
+#include "shop.h"
+
+namespace {
+
+using cordon::Code;
+namespace fs = std::filesystem;
+
+constexpr char kActions[] =
+    R"(actions: { ask: {export: "cordon:tools-guest/relay@0.1.0#ask"},
+  who: {export: "cordon:tools-guest/relay@0.1.0#who"},
+  spin: {export: "cordon:tools-guest/relay@0.1.0#spin"}, echo: {export: "cordon:tools-guest/relay@0.1.0#echo"} })";
+
+class Tools : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() / ("cordon-tools-" + std::to_string(::getpid()));
+    fs::create_directories(folder_);
+    auto host = cordon::Host::Create();
+    ASSERT_TRUE(host.has_value());
+    host_.emplace(std::move(*host));
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  cordon::Plugin Load(const std::string& name, std::vector<std::string> grants = {}) {
+    const fs::path folder = folder_ / name;
+    fs::create_directories(folder);
+    fs::copy_file(shop::Guest("tools"), folder / "guest.wasm", fs::copy_options::overwrite_existing);
+    std::ofstream(folder / "plugin.yaml")
+        << "manifest: 1\nname: acme/" << name << "\nversion: 1.0.0\nruntime: {abi: component, artifact: guest.wasm}\n"
+        << kActions << "\npermissions: {optional: [{storage: {bucket: kept, access: "
+        << "write}}, {call: [\"acme/a#*\", \"acme/b#*\"]}]}\n";
+    auto plugin = host_->Load(folder, {.grants = std::move(grants)});
+    EXPECT_TRUE(plugin.has_value()) << plugin.error().message;
+    return *plugin;
+  }
+
+  static std::string Ask(const cordon::Plugin& plugin, const std::string& action) {
+    auto answer = plugin.Call("ask", R"({"action": ")" + action + R"(", "input": "{}"})");
+    return answer ? answer->json : std::string(cordon::CodeName(answer.error().code));
+  }
+
+  fs::path folder_;
+  std::optional<cordon::Host> host_;
+};
+
+TEST_F(Tools, APluginCallsWhatTheHostHasLoaded) {
+  const auto a = Load("a", {"call:acme/b#*"});
+  EXPECT_EQ(Ask(a, "acme/b#who"), R"({"err":"E_NOT_FOUND the plugin acme/b is not loaded"})");
+  {
+    const auto b = Load("b");
+    EXPECT_EQ(Ask(a, "acme/b#who"), R"({"ok":"[\"acme/a\"]"})");
+  }
+  // Nobody holds it any more.
+  EXPECT_EQ(Ask(a, "acme/b#who"), R"({"err":"E_NOT_FOUND the plugin acme/b is not loaded"})");
+}
+
+TEST_F(Tools, attack_168_WhatIsUnloadedOrLoadedAnewIsNotRunTwice) {
+  const auto a = Load("a", {"call:acme/b#*", "kv:write:kept"});
+  auto b = Load("b", {"kv:write:kept"});
+  std::string answer;
+  std::thread asking([&] {
+    cordon::CallOptions options;
+    options.timeout = std::chrono::milliseconds(1500);
+    auto asked = a.Call("ask", R"({"action": "acme/b#spin", "input": "{}"})", options);
+    answer = asked ? asked->json : std::string(cordon::CodeName(asked.error().code));
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  b.Unload();
+  EXPECT_EQ(Ask(a, "acme/b#who"), R"({"err":"E_NOT_FOUND the plugin acme/b is not loaded"})");
+  const auto again = Load("b", {"kv:write:kept"});
+  EXPECT_EQ(Ask(a, "acme/b#who"), R"({"ok":"[\"acme/a\"]"})");
+  asking.join();
+  EXPECT_EQ(answer, "E_TIMEOUT");
+}
+
+TEST_F(Tools, attack_164_ManyThatWaitLeaveRoomForThoseThatAnswer) {
+  const auto a = Load("a", {"call:acme/b#*"});
+  const auto b = Load("b");
+  std::atomic<int> answered{0}, busy{0}, others{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 24; ++i) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < 5; ++round) {
+        const std::string answer = Ask(a, "acme/b#who");
+        ++(answer.find("acme/a") != std::string::npos   ? answered
+           : answer.find("E_BUSY") != std::string::npos ? busy
+                                                        : others);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(others, 0);
+  EXPECT_GT(answered, 8);
+  EXPECT_EQ(answered + busy, 120);
+}
+
+}  // namespace
