@@ -20,6 +20,8 @@
 
 #include "cordon/audit.h"
 #include "cordon/authority.h"
+#include "cordon/memory.h"
+#include "cordon/messaging.h"
 #include "cordon/plugin.h"
 #include "cordon/result.h"
 #include "cordon/service.h"
@@ -85,11 +87,13 @@ struct HostOptions {
 #else
   std::filesystem::path compiler_path{};  // of cordon-compile; empty: found beside the library or the program
 #endif
-  // Where the values of plugins are kept (kv.db) and secrets are found, as the command keeps them. Empty: values live
-  // as long as the host, and there are no secrets. While `cordon plugins disable` holds there (plugins.off), nothing is
-  // loaded or called, and what runs ends within a second with E_UNAVAILABLE.
+  // Where the values of plugins, memories and messages are kept (kv.db, memory.db, messages.db) and secrets are found,
+  // as the command keeps them. Empty: they live as long as the host, and there are no secrets. While
+  // `cordon plugins disable` holds there (plugins.off), nothing is loaded or called, and what runs ends within a second
+  // with E_UNAVAILABLE.
   std::filesystem::path state_folder{};
   std::shared_ptr<Storage> storage{};  // in place of kv.db
+  std::shared_ptr<Memory> memory{};    // of agents, in place of memory.db; MemoryOf makes one of a plugin
   SecretLookup secrets{};              // in place of the folder's
   // Never mapped as a root or mount, nor anything that holds one: the program's own state.
   std::vector<std::filesystem::path> forbidden_roots{};
@@ -144,6 +148,19 @@ class Host {
   // As far as the plan: what Load would decide, without compiling, and for plugins that would be refused too. Calls of
   // it are E_USAGE.
   Result<Plugin> Inspect(const std::filesystem::path& source, const LoadOptions& options = {});
+
+  // A message to whoever receives by the channel, from the host itself. The id. E_LIMIT when it is full; E_NAME.
+  Result<std::string> Send(std::string_view channel, ByteView body);
+  // The oldest messages, at most `count_max` and 100. They are the host's for `hold`; what is not acknowledged by then
+  // is delivered again.
+  Result<std::vector<Message>> Receive(std::string_view channel, std::size_t count_max,
+                                       std::chrono::nanoseconds hold = std::chrono::seconds(30));
+  // It was worked on, and is gone. False: it is not the host's any more.
+  Result<bool> Acknowledge(std::string_view channel, std::string_view id);
+  // Hands what waits in a channel to a plugin that is that channel (`provides: { channels: [NAME] }`, and it exports
+  // cordon:messaging/channel), and puts what the plugin heard into the channel NAME.in, as sent by the plugin. Once
+  // through; call it again from a timer. E_INVALID, E_TYPE, E_NOT_FOUND.
+  Result<Relayed> Relay(std::string_view channel, const Plugin& plugin);
 
   // Waiting asynchronous calls end with E_UNAVAILABLE and running ones are stopped; all threads are joined. Later calls
   // are E_UNAVAILABLE. May be called again; not from inside a host service or a completion (E_USAGE).

@@ -17,6 +17,7 @@
 #include "cli/settings_store.h"
 #include "runtime/kill_switch.h"
 #include "services/kv/sqlite_backend.h"
+#include "services/memory/sqlite_memory.h"
 #include "services/tools.h"
 
 namespace {
@@ -137,6 +138,10 @@ Result<Parts> ConnectParts(Session& session, const manifest::Config& config, Use
     options.settings = [store = SettingsStore(*folder)](const std::string& plugin) { return store.Of(plugin); };
     options.open_storage = [file = *folder / "kv.db"]() -> Result<std::shared_ptr<services::KvBackend>> {
       return services::SqliteBackend::Open(file);
+    };
+    options.open_memory = [file = *folder / "memory.db"] { return services::SqliteMemory::Open(file); };
+    options.open_messages = [file = *folder / "messages.db", limits = runtime::Host::LimitsOf(config.messaging)] {
+      return services::MessageQueue::Open(file, limits);
     };
   }
   CORDON_ASSIGN(parts.host, runtime::Host::Create(std::move(options)));

@@ -2,6 +2,7 @@
 #include "base/secret_text.h"
 #include "embed/state.h"
 #include "services/kv/sqlite_backend.h"
+#include "services/memory/sqlite_memory.h"
 #include "services/vault/vault.h"
 
 namespace cordon::embed {
@@ -54,6 +55,27 @@ class StorageBackend final : public services::KvBackend {
   std::shared_ptr<Storage> inner_;
 };
 
+// What the program throws becomes an error.
+class GuardedMemory final : public Memory {
+ public:
+  explicit GuardedMemory(std::shared_ptr<Memory> inner) : inner_(std::move(inner)) {}
+  Result<std::string> Store(const Place& place, std::string_view text, std::span<const std::string> labels) override {
+    return Guarded([&] { return inner_->Store(place, text, labels); });
+  }
+  Result<std::vector<Entry>> Recall(const Place& place, std::string_view query, std::size_t entries_max) override {
+    return Guarded([&] { return inner_->Recall(place, query, entries_max); });
+  }
+  Result<bool> Forget(const Place& place, std::string_view id) override {
+    return Guarded([&] { return inner_->Forget(place, id); });
+  }
+  Result<std::uint64_t> ForgetAll(const Place& place) override {
+    return Guarded([&] { return inner_->ForgetAll(place); });
+  }
+
+ private:
+  std::shared_ptr<Memory> inner_;
+};
+
 class LookupSecrets final : public services::SecretSource {
  public:
   explicit LookupSecrets(SecretLookup lookup) : lookup_(std::move(lookup)) {}
@@ -80,10 +102,20 @@ void SetUpState(const HostOptions& options, runtime::HostOptions& out) {
     out.open_storage = [file = options.state_folder / "kv.db"]() -> Result<std::shared_ptr<services::KvBackend>> {
       return services::SqliteBackend::Open(file);
     };
+    out.open_memory = [file = options.state_folder / "memory.db"] { return services::SqliteMemory::Open(file); };
+    out.open_messages = [file = options.state_folder / "messages.db",
+                         limits = runtime::Host::LimitsOf(out.config.messaging)] {
+      return services::MessageQueue::Open(file, limits);
+    };
   }
   if (options.storage != nullptr) {
     const auto backend = std::make_shared<StorageBackend>(options.storage);
     out.open_storage = [backend]() -> Result<std::shared_ptr<services::KvBackend>> { return backend; };
+  }
+  if (options.memory != nullptr) {
+    out.open_memory = [memory = std::make_shared<GuardedMemory>(options.memory)]() -> Result<std::shared_ptr<Memory>> {
+      return memory;
+    };
   }
   if (options.secrets) out.secrets = std::make_shared<LookupSecrets>(options.secrets);
 }

@@ -215,7 +215,25 @@ class Parser {
       }
     }
     ReadNetwork(findings_, environment_, fields.Get("network"), out_.network);
+    ReadMessaging(fields.Get("messaging"));
     Entries(fields.Get("entries"));
+  }
+
+  void ReadMessaging(const Node* section) {
+    const Fields fields(findings_, section, "plugins.messaging", KeysAt(ConfigKeys(), "plugins.messaging"));
+    const auto count = [&](std::string_view key, std::uint64_t max, std::uint32_t& to) {
+      const Node* node = fields.Get(key);
+      if (node == nullptr) return;
+      if (const auto value = ReadCount(findings_, *node, fields.NameOf(key), {1, max})) {
+        to = static_cast<std::uint32_t>(*value);
+      }
+    };
+    count("messages", 100'000'000, out_.messaging.messages);
+    count("rate", 1'000'000, out_.messaging.rate);
+    count("attempts", 1000, out_.messaging.attempts);
+    if (const Node* node = fields.Get("bytes")) {
+      if (const auto value = ReadBytes(findings_, *node, fields.NameOf("bytes"))) out_.messaging.bytes = *value;
+    }
   }
 
   void ReadSettings(const Fields& fields) {

@@ -59,6 +59,14 @@ struct NetworkConfig {
   Bytes response = MiB(8);
 };
 
+// `plugins.messaging`: channels.
+struct MessagingConfig {
+  std::uint32_t messages = 10'000;  // of one channel, those that were set aside too
+  Bytes bytes = MiB(64);            // of one channel: bodies
+  std::uint32_t rate = 100;         // that one plugin may send in a second
+  std::uint32_t attempts = 5;       // to work on a message before it is set aside
+};
+
 // A header that the host puts on a plugin's requests; the plugin never sees it.
 struct EgressHeader {
   policy::Capability where;  // of the kind http
@@ -82,6 +90,7 @@ struct Config {
   CacheConfig cache;
   CeilingLimits limits;
   NetworkConfig network;
+  MessagingConfig messaging;
   std::map<std::string, ConfigEntry> entries;  // by full plugin name
 
   std::optional<std::filesystem::path> file;  // that was read; none: defaults

@@ -16,21 +16,6 @@ using yaml::Node;
 constexpr Bytes kHeaderBytesMax = MiB(1);
 constexpr std::string_view kMethods[] = {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"};
 
-// The items of a list; nothing after a finding.
-std::span<const Node> ItemsOf(Findings& findings, const Node* node, std::string_view name, std::size_t max) {
-  if (node == nullptr || IsNothing(*node)) return {};
-  if (node->kind != Node::Kind::kSequence) {
-    findings.At(*node, Code::kType,
-                "'" + std::string(name) + "' must be a list, not " + std::string(KindName(*node)), "write [ … ]");
-    return {};
-  }
-  if (node->items.size() > max) {
-    findings.At(*node, Code::kLimit, "'" + std::string(name) + "' has more than " + std::to_string(max) + " items");
-    return {};
-  }
-  return node->items;
-}
-
 // "192.0.2.1", "192.0.2.1:53", "2001:db8::1", "[2001:db8::1]:53" with its port.
 std::optional<std::string> ParseServer(std::string_view text) {
   std::string_view address = text, port = "53";

@@ -140,6 +140,17 @@ TEST(Config, TheNetworkOfAPlugin) {
   EXPECT_EQ(config->entries.at("acme/linkcheck").egress[1].secret, "api-key");
 }
 
+TEST(Config, MessagesOfChannels) {
+  const Result<Config> config =
+      Parse("plugins: { messaging: { messages: 3, bytes: 4KiB, rate: 5, attempts: 6 } }");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->messaging.messages, 3u);
+  EXPECT_EQ(config->messaging.bytes, KiB(4));
+  EXPECT_EQ(config->messaging.rate, 5u);
+  EXPECT_EQ(config->messaging.attempts, 6u);
+  EXPECT_EQ(CodeOf(Parse("plugins: { messaging: { rate: 0 } }")), Code::kRange);
+}
+
 TEST(Config, WhatDoesNotExistYetIsRefused) {
   for (const char* text :
        {"plugins: { policy: policy.yaml }", "plugins: { native: allow }", "plugins: { native: warn }",

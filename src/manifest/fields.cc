@@ -167,6 +167,21 @@ std::optional<std::size_t> ReadWord(Findings& findings, const yaml::Node& node, 
   return std::nullopt;
 }
 
+std::span<const yaml::Node> ItemsOf(Findings& findings, const yaml::Node* node, std::string_view name,
+                                    std::size_t max) {
+  if (node == nullptr || IsNothing(*node)) return {};
+  if (node->kind != yaml::Node::Kind::kSequence) {
+    findings.At(*node, Code::kType,
+                "'" + std::string(name) + "' must be a list, not " + std::string(KindName(*node)), "write [ … ]");
+    return {};
+  }
+  if (node->items.size() > max) {
+    findings.At(*node, Code::kLimit, "'" + std::string(name) + "' has more than " + std::to_string(max) + " items");
+    return {};
+  }
+  return node->items;
+}
+
 Fields::Fields(Findings& findings, const yaml::Node* node, std::string path, std::span<const std::string_view> known)
     : findings_(findings), path_(std::move(path)) {
   if (node == nullptr || IsNothing(*node)) return;

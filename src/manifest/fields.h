@@ -57,6 +57,10 @@ std::string_view KindName(const yaml::Node& node);
 // Null, an empty list or an empty mapping.
 bool IsNothing(const yaml::Node& node);
 
+// The items of a list; one that is nothing has none. E_TYPE, E_LIMIT.
+std::span<const yaml::Node> ItemsOf(Findings& findings, const yaml::Node* node, std::string_view name,
+                                    std::size_t max);
+
 // One mapping. Unknown keys are reported when it is made; absent, null and empty ones have no fields.
 class Fields {
  public:

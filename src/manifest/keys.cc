@@ -51,12 +51,13 @@ constexpr Keys kManifest[] = {
 
 constexpr Names kConfigRoot[] = {"plugins", "compat", "registries", "trust", "server"};
 constexpr Names kPlugins[] = {"enabled", "directories", "cache",  "level",  "policy",
-                              "native",  "isolation",   "limits", "entries", "network"};
+                              "native",  "isolation",   "limits", "entries", "network", "messaging"};
 constexpr Names kCeiling[] = {"memory",  "timeout", "stack", "tables", "instances",
                               "handles", "stdout",  "input", "output", "functions", "storage", "keys"};
 constexpr Names kCache[] = {"directory", "size"};
 constexpr Names kNetwork[] = {"dns",  "roots", "private", "connections",  "keep_alive", "connect", "first_byte",
                               "idle", "total", "headers", "header_bytes", "request",    "response"};
+constexpr Names kMessagingLimits[] = {"messages", "bytes", "rate", "attempts"};
 constexpr Names kEgress[] = {"to", "methods", "header", "prefix", "variable", "file", "secret"};
 constexpr Names kEntry[] = {"enabled", "level", "config", "egress"};
 constexpr Names kCompat[] = {"nexus_empty_allowlist"};
@@ -67,6 +68,7 @@ constexpr Keys kConfig[] = {
     {"plugins.cache", kCache},
     {"plugins.limits", kCeiling},
     {"plugins.network", kNetwork},
+    {"plugins.messaging", kMessagingLimits},
     {"plugins.entries.*", kEntry},
     {"plugins.entries.*.egress[]", kEgress},
     {"compat", kCompat},

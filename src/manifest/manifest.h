@@ -31,6 +31,7 @@ inline constexpr std::size_t kSchemaFilesMax = 64;
 inline constexpr std::size_t kSchemaNestingMax = 8;
 inline constexpr std::size_t kActionsMax = 256;
 inline constexpr std::size_t kPermissionsMax = 256;
+inline constexpr std::size_t kChannelsMax = 64;
 inline constexpr std::size_t kErrorsMax = 20;
 
 // The ABIs that this build can run. The others of the format are E_UNENFORCEABLE.
@@ -62,6 +63,12 @@ struct LimitRequests {
   std::optional<std::uint64_t> fuel;
 };
 
+// What the plugin offers to the host. Offering gives no authority.
+struct Provides {
+  enum class Memory : std::uint8_t { kNo, kYes } memory = Memory::kNo;  // it exports cordon:memory/provider
+  std::vector<std::string> channels;  // that it is: it exports cordon:messaging/channel
+};
+
 // A value type; immutable in use, so safe to share between threads.
 struct Manifest {
   std::string name;  // always `namespace/name`
@@ -75,6 +82,7 @@ struct Manifest {
   std::vector<policy::Request> permissions;
   std::vector<policy::Kind> withdrawn;  // defaults that the plugin does without (`clocks: none`)
   LimitRequests limits;
+  Provides provides;
   std::optional<Json> config;  // JSON Schema of the plugin's own settings, every `$ref` to a file inlined
   policy::LinkMode link = policy::LinkMode::kLenient;  // `link: strict`: no stubs for optional permissions
 

@@ -313,7 +313,22 @@ class Parser {
     const std::span<const std::string_view> names = KeysAt(ManifestKeys(), "provides");
     const Fields fields(findings_, root.Get("provides"), "provides", names);
     for (std::string_view name : names) {
-      fields.RefuseLater(name, Fields::Empty::kMeansNothing, "remove it: nothing can be registered with the host yet");
+      if (name == "memory" || name == "channels") continue;
+      fields.RefuseLater(name, Fields::Empty::kMeansNothing, "remove it: no such thing can be registered yet");
+    }
+    if (const Node* memory = fields.Get("memory"); memory != nullptr && !IsNothing(*memory)) {
+      if (ReadBool(findings_, *memory, "provides.memory").value_or(false)) {
+        out_.provides.memory = manifest::Provides::Memory::kYes;
+      }
+    }
+    for (const Node& item : ItemsOf(findings_, fields.Get("channels"), "provides.channels", kChannelsMax)) {
+      const auto name = ReadText(findings_, item, "provides.channels");
+      if (!name) continue;
+      if (const auto channel = policy::MakeMessaging("send", *name); !channel) {
+        findings_.AddAt(item, channel.error());
+        continue;
+      }
+      out_.provides.channels.push_back(*name);
     }
   }
 

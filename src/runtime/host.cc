@@ -6,6 +6,7 @@
 #include "runtime/load.h"
 #include "runtime/state.h"
 #include "services/kv/sqlite_backend.h"
+#include "services/memory/sqlite_memory.h"
 
 namespace cordon::runtime {
 
@@ -78,6 +79,30 @@ Result<std::shared_ptr<services::KvBackend>> Host::State::Storage() {
   }
   return storage;
 }
+
+Result<std::shared_ptr<Memory>> Host::State::Memories() {
+  const std::lock_guard lock(mutex);
+  if (memory == nullptr) {
+    CORDON_ASSIGN(memory, options.open_memory ? options.open_memory() : services::SqliteMemory::InMemory());
+  }
+  return memory;
+}
+
+services::QueueLimits Host::LimitsOf(const manifest::MessagingConfig& config) {
+  return {config.messages, config.bytes.count, config.attempts};
+}
+
+Result<std::shared_ptr<services::MessageQueue>> Host::State::Messages() {
+  const std::lock_guard lock(mutex);
+  if (messages == nullptr) {
+    CORDON_ASSIGN(messages, options.open_messages
+                                ? options.open_messages()
+                                : services::MessageQueue::InMemory(Host::LimitsOf(options.config.messaging)));
+  }
+  return messages;
+}
+
+Result<std::shared_ptr<services::MessageQueue>> Host::Messages() const { return state_->Messages(); }
 
 Result<std::shared_ptr<const Plugin>> Host::Load(const LoadRequest& request) {
   Loader loader(state_, request);

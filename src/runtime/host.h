@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "audit/observer.h"
+#include "cordon/memory.h"
 #include "engine/code_cache.h"
 #include "engine/compile_process.h"
 #include "manifest/config.h"
@@ -16,6 +17,7 @@
 #include "runtime/plugin.h"
 #include "services/kv/backend.h"
 #include "services/log.h"
+#include "services/messaging/queue.h"
 #include "services/secret_source.h"
 
 namespace cordon::runtime {
@@ -41,6 +43,9 @@ struct HostOptions {
   // Opens what keeps the values of plugins; asked when the first one is loaded that may store any, and until it
   // succeeds. Empty: they are kept in memory, for as long as this host lives.
   std::function<Result<std::shared_ptr<services::KvBackend>>()> open_storage{};
+  // The same for memories and messages.
+  std::function<Result<std::shared_ptr<Memory>>()> open_memory{};
+  std::function<Result<std::shared_ptr<services::MessageQueue>>()> open_messages{};
   std::shared_ptr<services::SecretSource> secrets{};  // null: there are none
   // An object of what was set for a plugin beside config.yaml. Empty: nothing.
   std::function<Result<Json>(const std::string& plugin)> settings{};
@@ -93,6 +98,11 @@ class Host {
   // E_NOT_WASM, E_PRECOMPILED, E_COMPILE, E_COMPILE_LIMIT, E_DIGEST, E_UNENFORCEABLE, E_GRANT_FORBIDDEN, E_OVERLAP, and
   // the manifest's own errors. One audit record for the load, one for each denied permission.
   Result<std::shared_ptr<const Plugin>> Load(const LoadRequest& request);
+
+  // What the host itself sends and receives by. E_IO, E_UNAVAILABLE.
+  Result<std::shared_ptr<services::MessageQueue>> Messages() const;
+  // The bounds of channels that the operator's configuration sets.
+  static services::QueueLimits LimitsOf(const manifest::MessagingConfig& config);
 
   struct State;
 

@@ -11,6 +11,8 @@
 #include "services/http.h"
 #include "services/kv/service.h"
 #include "services/log.h"
+#include "services/memory/service.h"
+#include "services/messaging/service.h"
 #include "services/principal.h"
 #include "services/secrets.h"
 #include "services/settings.h"
@@ -358,6 +360,8 @@ Status Loader::SetUpServices() {
   CORDON_TRY(SetUpNetwork(*services));
   CORDON_TRY(SetUpStorage(*services));
   CORDON_TRY(SetUpPrograms(*services));
+  CORDON_TRY(SetUpMemory(*services));
+  CORDON_TRY(SetUpMessaging(*services));
   CORDON_TRY(SetUpSettings(*services));
   if (plugin_->authority.Allows(policy::Kind::kContext)) {
     services->router->Add(std::make_unique<services::PrincipalService>(*services->guard));
@@ -412,7 +416,24 @@ Status Loader::SetUpStorage(PluginServices& services) {
   return {};
 }
 
-// Settings are of one moment, so that a call sees them all from the same; secrets are read when they are asked for.
+Status Loader::SetUpMemory(PluginServices& services) {
+  if (!plugin_->authority.Allows(policy::Kind::kMemory)) return {};
+  const manifest::CeilingLimits& ceiling = host_.options.config.limits;
+  CORDON_ASSIGN(std::shared_ptr<Memory> memory, host_.Memories());
+  const services::MemoryQuota quota = {ceiling.keys, ceiling.storage.count};
+  services.router->Add(std::make_unique<services::MemoryService>(*services.guard, std::move(memory), quota));
+  return {};
+}
+
+Status Loader::SetUpMessaging(PluginServices& services) {
+  if (!plugin_->authority.Allows(policy::Kind::kMessaging)) return {};
+  CORDON_ASSIGN(const std::shared_ptr<services::MessageQueue> queue, host_.Messages());
+  const std::uint32_t rate = host_.options.config.messaging.rate;
+  services.router->Add(std::make_unique<services::ProducerService>(*services.guard, queue, rate));
+  services.router->Add(std::make_unique<services::ConsumerService>(*services.guard, queue));
+  return {};
+}
+
 Status Loader::SetUpPrograms(PluginServices& services) {
   if (!plugin_->authority.Allows(policy::Kind::kExec)) return {};
   CORDON_ASSIGN(services::ExecOptions options, OpenPrograms(plugin_->authority, programs_, plugin_->folders));
@@ -420,6 +441,7 @@ Status Loader::SetUpPrograms(PluginServices& services) {
   return {};
 }
 
+// Settings are of one moment, so that a call sees them all from the same; secrets are read when they are asked for.
 Status Loader::SetUpSettings(PluginServices& services) {
   const std::string& name = plugin_->source.name;
   const auto& secrets = host_.options.secrets;

@@ -40,6 +40,8 @@ class Loader {
   Status SetUpNetwork(PluginServices& services);
   Status SetUpStorage(PluginServices& services);
   Status SetUpPrograms(PluginServices& services);
+  Status SetUpMemory(PluginServices& services);
+  Status SetUpMessaging(PluginServices& services);
   Status SetUpSettings(PluginServices& services);
   Status BindActions();
   Result<BoundAction> Bind(const std::string& name, const manifest::Action& action) const;

@@ -38,9 +38,14 @@ struct Host::State {
   // Null when there is none, or it is gone.
   std::shared_ptr<const Plugin> FindCallable(std::string_view name);
 
-  std::shared_ptr<services::KvBackend> storage;  // guarded by mutex; opened when it is first needed
+  // Guarded by mutex; opened when they are first needed.
+  std::shared_ptr<services::KvBackend> storage;
+  std::shared_ptr<cordon::Memory> memory;
+  std::shared_ptr<services::MessageQueue> messages;
 
   Result<std::shared_ptr<services::KvBackend>> Storage();
+  Result<std::shared_ptr<cordon::Memory>> Memories();
+  Result<std::shared_ptr<services::MessageQueue>> Messages();
   // The engine of a class of tunables, made when it is first needed.
   Result<std::shared_ptr<const engine::Engine>> EngineFor(const LoadRequest& request, const manifest::Limits& limits,
                                                           std::uint64_t data_bytes);
