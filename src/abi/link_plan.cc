@@ -361,27 +361,29 @@ void Planner::DecideOwn(const ServiceInterface& service) {
       std::string(policy::KindName(*service.kind)) + " is effective");
 }
 
-// An interface whose kind has no service in this build: never linked, stubbed when the manifest made it optional.
+// The network, ungranted; or an interface that nothing answers, whatever is granted: of a standard that Cordon has
+// another package for, or of another version. Never linked, stubbed when the manifest made it optional.
 void Planner::DecideService(const Need& need) {
-  const Kind kind = *need.kind;
+  const policy::Ruling* ruling = authority_.RulingFor(*need.kind);
   OfferGrant(need);
-  if (Stubbed(kind)) return;
-  const policy::Ruling* ruling = authority_.RulingFor(kind);
-  std::string message = "nothing grants " + std::string(policy::KindName(kind));
-  std::string command = decision_.command;
-  if (!policy::EnforceableNow(kind)) {
-    message += ", and this build has no service that could hold a plugin to such a grant";
-    command = "name it under `permissions.optional` in plugin.yaml, without `link: strict`, to link a stub that denies";
+  if (Stubbed(*need.kind)) return;
+  const std::string obstacle = WantsStub(ruling) ? StubObstacle() : std::string();
+  const std::string but = obstacle.empty() ? obstacle : "; " + obstacle;
+  if (!WasiFunctions(SplitInterface(item_->name).name).empty()) {
+    return Refuse(ruling != nullptr ? ruling->rule : "no-grant",
+                  "nothing grants " + std::string(policy::KindName(*need.kind)) + but,
+                  obstacle.empty() ? decision_.command
+                                   : "leave `link: strict` out of plugin.yaml to link a stub that denies");
   }
-  if (WantsStub(ruling)) {
-    const std::string obstacle = StubObstacle();
-    message += "; " + obstacle;
-    command = authority_.link() == policy::LinkMode::kStrict
-                  ? "leave `link: strict` out of plugin.yaml to link a stub that denies"
-                  : "build the plugin without this import, or use a build of Cordon that has " +
-                        std::string(policy::KindName(kind));
-  }
-  Refuse(ruling != nullptr ? ruling->rule : "no-grant", std::move(message), std::move(command));
+  decision_.grant.clear();
+  decision_.command.clear();
+  const auto served = std::ranges::find(ServiceInterfaces(), *need.kind, &ServiceInterface::kind);
+  const std::string package = served == ServiceInterfaces().end()
+                                  ? std::string("what this build offers")
+                                  : std::string(served->name.substr(0, served->name.find('/'))) + "@" +
+                                        std::string(served->versions) + "*";
+  Refuse("unknown-interface", "nothing answers this interface, whatever is granted" + but,
+         "build the plugin against " + package);
 }
 
 bool Planner::MayUse(const OfferedFunction& function) const {

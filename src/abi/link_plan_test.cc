@@ -183,15 +183,17 @@ TEST(LinkPlan, AStubStandsInForAnInterfaceOfResourcesAlone) {
   EXPECT_EQ(plan.spec.stubs[0].function, "");
 }
 
-// What a grant would give is not what this build can hold a plugin to: it is never linked, whoever granted it.
-TEST(LinkPlan, AGrantOfWhatCannotBeEnforcedLinksNothing) {
+// No service answers this package: a grant of its kind links nothing, and none is suggested.
+TEST(LinkPlan, AGrantLinksNothingThatNoServiceAnswers) {
   Guest g;
   g.Imports({Types::Interface("wasi:messaging/producer@0.2.0", {Types::Function("send", {{"to", g.str}})})});
   const LinkPlan plan = Planned(g.contract, Given({Ask("msg:send:alerts", Need::kRequired)}, {"msg:send:alerts"}));
   EXPECT_FALSE(plan.complete());
   EXPECT_TRUE(plan.spec.wasi.empty());
-  EXPECT_EQ(plan.decisions[0].rule, "unenforceable");
-  EXPECT_EQ(plan.decisions[0].grant, "msg:send:alerts");
+  EXPECT_TRUE(plan.spec.host.empty());
+  EXPECT_EQ(plan.decisions[0].rule, "unknown-interface");
+  EXPECT_EQ(plan.decisions[0].grant, "");
+  EXPECT_NE(UnlinkedError(plan).causes[0].remedy.find("cordon:messaging@1."), std::string::npos);
 }
 
 TEST(LinkPlan, VersionsOfWasi) {
@@ -259,7 +261,7 @@ TEST(attack_1, EveryUnlinkedImportIsNamedAtOnce) {
       {"wasi:sockets/ip-name-lookup@0.2.0", "net:tcp:HOST:PORT", "no-grant"},
       {"wasi:http/outgoing-handler@0.2.0", "http:GET:https://HOST/*", "no-grant"},
       {"cordon:host/files", "", "unknown-interface"},
-      {"wasi:messaging/producer@0.2.0-draft", "msg:send:CHANNEL", "no-grant"},
+      {"wasi:messaging/producer@0.2.0-draft", "", "unknown-interface"},
       {"wasi:random/random@0.2.0", "", "wrong-type"},
       {"wasi:cli/environment@0.2.0", "", "unknown-function"},
       {"log", "", "unknown-interface"},
