@@ -204,9 +204,7 @@ std::string HelpText(const Syntax& syntax) {
   if (syntax.settings == Syntax::Settings::kTaken) {
     AddRow(out, "--plugins-…", "any key of config.yaml (man cordon): --plugins-limits-memory 64MiB");
   }
-  for (const Option& option : kCommon) {
-    if (option.name != "--help") AddRow(out, Label(option), option.help);  // whoever reads this knows it
-  }
+  for (const Option& option : kCommon) AddRow(out, Label(option), option.help);
   return out;
 }
 

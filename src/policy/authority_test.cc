@@ -48,7 +48,7 @@ TEST(Authority, ARequestWithoutAGrantIsDeniedWithTheGrantThatWouldDo) {
 
 TEST(Authority, OneErrorListsEveryRequiredPermissionThatIsMissing) {
   const auto computed = Compute({Required("fs:read:/data=workspace"), Required("env:TOKEN"), Optional("env:OTHER"),
-                                 Required("call:acme/geocode#lookup"), Required("random")},
+                                 Required("host:prices"), Required("random")},
                                 Grants({"env:OTHER"}));
   ASSERT_FALSE(computed);
   EXPECT_EQ(computed.error().code, Code::kDenied);
@@ -60,12 +60,12 @@ TEST(Authority, OneErrorListsEveryRequiredPermissionThatIsMissing) {
 }
 
 TEST(Authority, WhatCannotBeEnforcedIsNeverEffectiveEvenWhenGranted) {
-  const auto grants = Grants({"call:acme/geocode#lookup"});
-  EXPECT_EQ(Compute({Required("call:acme/geocode#lookup")}, grants).error().code, Code::kUnenforceable);
-  const Authority authority = *Compute({Optional("call:acme/geocode#lookup")}, grants);
-  EXPECT_FALSE(authority.Allows(Kind::kCall));
+  const auto grants = Grants({"host:prices"});
+  EXPECT_EQ(Compute({Required("host:prices")}, grants).error().code, Code::kUnenforceable);
+  const Authority authority = *Compute({Optional("host:prices")}, grants);
+  EXPECT_FALSE(authority.Allows(Kind::kHost));
   EXPECT_EQ(authority.rulings()[0].state, Ruling::State::kUnenforceable);
-  EXPECT_EQ(authority.Decide(Cap("call:acme/geocode#lookup")).code, Code::kUnenforceable);
+  EXPECT_EQ(authority.Decide(Cap("host:prices")).code, Code::kUnenforceable);
 }
 
 TEST(Authority, GrantsNarrowRequests) {

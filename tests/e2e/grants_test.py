@@ -145,8 +145,7 @@ class Tests(CordonTest):
         before = (self.state / "grants.yaml").read_bytes()
         for text, code, name in (("nonsense:x", 4, "E_SYNTAX"), ("fs:read:/data=/etc", 3, "E_GRANT_FORBIDDEN"),
                                  ("http:GET:https://*/", 3, "E_GRANT_TOO_WIDE"), ("env:X; session", 2, "E_USAGE"),
-                                 ("env:X; uses=3", 4, "E_UNENFORCEABLE"),
-                                 ("call:acme/geocode#lookup", 4, "E_UNENFORCEABLE")):
+                                 ("env:X; uses=3", 4, "E_UNENFORCEABLE")):
             done = self.grant(text, "--yes")
             self.assertIn(f"error[{name}]", done.err, text)
             self.assertEqual((code, ""), (done.code, done.out), done.err)
