@@ -205,6 +205,7 @@ typedef struct cordon_host_options {
   uint32_t max_instances;
   uint32_t threads;
   uint32_t queue_max;
+  cordon_text state_folder;  // values, memories, messages and secrets of plugins; empty: as long as the host lives
 } cordon_host_options;
 
 typedef struct cordon_host cordon_host;
@@ -246,6 +247,7 @@ typedef struct cordon_load_options {
   const cordon_cancel* cancel;
   cordon_progress_callback progress;  // on this thread, until the load returns
   void* progress_user;
+  cordon_text settings;  // a JSON object over what config_file has for the plugin
 } cordon_load_options;
 
 typedef struct cordon_plugin cordon_plugin;

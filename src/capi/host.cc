@@ -59,6 +59,7 @@ Result<HostOptions> ReadHostOptions(const cordon_host_options* options) {
   out.config_file = ViewOf(in.config_file);
   out.grants_file = ViewOf(in.grants_file);
   out.code_cache = ViewOf(in.code_cache);
+  out.state_folder = ViewOf(in.state_folder);
   if (in.compiler_path.len > 0) out.compiler_path = ViewOf(in.compiler_path);
   CORDON_TRY(CheckList(in.forbidden_roots, in.forbidden_roots_count, "forbidden_roots"));
   for (std::size_t i = 0; i < in.forbidden_roots_count; ++i) {
@@ -103,6 +104,7 @@ Result<LoadOptions> ReadLoadOptions(const cordon_load_options* options) {
   }
   CORDON_TRY(CheckList(in.arguments, in.arguments_count, "arguments"));
   for (std::size_t i = 0; i < in.arguments_count; ++i) out.arguments.push_back(StringOf(in.arguments[i]));
+  out.settings = StringOf(in.settings);
   if (in.timeout_ns != 0) out.timeout = std::chrono::nanoseconds(in.timeout_ns);
   if (in.memory_bytes != 0) out.memory_bytes = in.memory_bytes;
   if (in.fuel != 0) out.fuel = in.fuel;

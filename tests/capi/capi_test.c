@@ -471,12 +471,76 @@ static void services_refused(void) {
   cordon_service_free(service);
 }
 
+/* What a plugin keeps in a folder, in whose name it is called, and what it is told. */
+static void state_and_names(const char* agent, const char* settings) {
+  static const char* const names[] = {"ctx:user", "ctx:session", "memory:store:session", "memory:recall:session",
+                                      "msg:send:alerts"};
+  const char* who = "cordon:agent-guest/agent@0.1.0#who";
+  char folder[] = "/tmp/cordon-capi-XXXXXX";
+  char command[64];
+  cordon_text grants[5], told[2];
+  cordon_host_options options = {sizeof options};
+  cordon_load_options load = {sizeof load};
+  cordon_call_options given = {sizeof given};
+  size_t i;
+  int round;
+  CHECK(mkdtemp(folder) != NULL);
+  options.compiler = CORDON_COMPILER_IN_PROCESS;
+  options.state_folder = cordon_text_of(folder);
+  told[0] = cordon_text_of("config");
+  told[1] = cordon_text_of("secret:none");
+  for (i = 0; i < 5; ++i) grants[i] = cordon_text_of(names[i]);
+  given.user = cordon_text_of("alice");
+  given.session = cordon_text_of("s1");
+  for (round = 0; round < 2; ++round) {
+    cordon_host* host = NULL;
+    cordon_plugin* plugin = NULL;
+    cordon_answer* answer = NULL;
+    load.grants = grants;
+    load.grants_count = 5;
+    EXPECT(cordon_host_new(&options, &host, &f), CORDON_OK);
+    EXPECT(cordon_plugin_load(host, cordon_text_of(agent), &load, &plugin, &f), CORDON_OK);
+    if (plugin == NULL) return;
+    EXPECT(cordon_plugin_call(plugin, cordon_text_of(who), cordon_text_of("{}"), &given, &answer, &f), CORDON_OK);
+    CHECK(is(cordon_answer_json(answer),
+             "{\"user\":{\"ok\":\"alice\"},\"session\":{\"ok\":\"s1\"},\"agent\":{\"err\":\"access-denied\"}}"));
+    cordon_answer_free(answer);
+    if (round == 0) {
+      EXPECT(cordon_plugin_call(plugin, cordon_text_of("cordon:agent-guest/agent@0.1.0#store"),
+                                cordon_text_of("{\"scope\":\"session\",\"text\":\"green tea\",\"labels\":[]}"), &given,
+                                &answer, &f),
+             CORDON_OK);
+    } else {
+      EXPECT(cordon_plugin_call(plugin, cordon_text_of("cordon:agent-guest/agent@0.1.0#recall"),
+                                cordon_text_of("{\"scope\":\"session\",\"query\":\"tea\",\"max\":1}"), &given, &answer,
+                                &f),
+             CORDON_OK);
+      CHECK(has(cordon_answer_json(answer), "green tea"));
+    }
+    cordon_answer_free(answer);
+    cordon_plugin_free(plugin);
+    plugin = NULL;
+    load.grants = told;
+    load.grants_count = 2;
+    load.settings = cordon_text_of(round == 0 ? "{\"depth\":3}" : "[]");
+    EXPECT(cordon_plugin_load(host, cordon_text_of(settings), &load, &plugin, &f),
+           round == 0 ? CORDON_OK : CORDON_E_TYPE);
+    if (plugin != NULL) call(plugin, "cordon:storage-guest/settings@0.1.0#all", "{}", "{\"ok\":[[\"depth\",\"3\"]]}");
+    cordon_plugin_free(plugin);
+    load.settings = cordon_text_of("");
+    cordon_host_free(host);
+  }
+  snprintf(command, sizeof command, "rm -r %s", folder);
+  CHECK(system(command) == 0);
+}
+
 int main(int argc, char** argv) {
-  if (argc != 2) return 2;
+  if (argc != 4) return 2;
   versions_and_null();
   sizes_of_options();
   services_refused();
   a_plugin(argv[1]);
+  state_and_names(argv[2], argv[3]);
   printf("%s\n", faults == 0 ? "the C API is as it says" : "failed");
   return faults == 0 ? 0 : 1;
 }

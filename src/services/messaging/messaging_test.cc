@@ -279,6 +279,22 @@ TEST_F(MessagingServiceTest, attack_176_TheHostStampsTheSender) {
   ASSERT_EQ(Send("alerts", "{\"sender\": \"acme/other\"}"), "ok");
   const auto messages = *queue_->Receive("alerts", {"x"}, 10, 0);
   EXPECT_EQ(messages[0].sender, "acme/a");
+  // Nothing stands for the host, so a plugin without a name gets one.
+  for (const auto& [name, sender] : {std::pair("", "(no name)"), std::pair("a\x1b[31m", "a\\u001b[31m")}) {
+    const Guard guard(authority_, observer_, name, "sha256:0");
+    ProducerService producer(guard, queue_, 10);
+    EXPECT_EQ(producer.Call({}, "send", SendPayload("alerts", "x")).payload.at(0), 0);
+    EXPECT_EQ((*queue_->Receive("alerts", {"y"}, 10, 0)).at(0).sender, sender);
+  }
+}
+
+TEST_F(MessagingServiceTest, attack_172_NoCallReceivesMoreThanItsShare) {
+  auto queue = *MessageQueue::InMemory({.messages = 1000});
+  for (int i = 0; i < 150; ++i) ASSERT_TRUE(queue->Send("jobs", "", Bytes("x"), 0));
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(queue->Send("large", "", Bytes(std::string(200 << 10, 'x')), 0));
+  EXPECT_EQ(queue->Receive("jobs", {"x"}, 1'000'000, 0)->size(), kReceiveMessagesMax);
+  EXPECT_EQ(queue->Receive("large", {"x"}, 100, 0)->size(), 5u);
+  EXPECT_EQ(queue->Receive("jobs", {"x"}, 0, 0)->size(), 0u);
 }
 
 TEST_F(MessagingServiceTest, MalformedPayloadsEndTheCall) {

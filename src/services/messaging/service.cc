@@ -44,6 +44,9 @@ std::chrono::milliseconds TimeLeft(std::int64_t deadline_ns) {
   return std::chrono::milliseconds((deadline_ns - (at.tv_sec * 1'000'000'000 + at.tv_nsec)) / 1'000'000);
 }
 
+// What the host knows the plugin as. Nothing is the host itself, so no plugin is nothing.
+std::string SenderOf(const Guard& guard) { return guard.plugin().empty() ? "(no name)" : Escape(guard.plugin()); }
+
 // What holds a message: this call of this process.
 std::string HolderOf(const MessageQueue& queue, const Caller& caller) {
   return queue.process() + ":" + std::to_string(caller.call_id);
@@ -75,7 +78,7 @@ HostReply ProducerService::Call(const Caller& caller, std::string_view function,
   if (decision.code == Code::kAuditUnavailable) return Trap(decision.code, "the audit cannot be written");
   if (!decision.allowed()) return Refused(SendError::kAccessDenied);
   if (!rate_.Admits(std::chrono::steady_clock::now())) return Refused(SendError::kRateLimited);
-  const auto id = queue_->Send(channel, Escape(guard_.plugin()), body, caller.deadline_ns);
+  const auto id = queue_->Send(channel, SenderOf(guard_), body, caller.deadline_ns);
   if (!id) {
     const bool is_body = std::ranges::any_of(id.error().details, [](const auto& d) { return d.second == "body"; });
     if (id.error().code == Code::kLimit && !is_body) return Refused(SendError::kQueueFull);
