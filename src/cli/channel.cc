@@ -113,8 +113,13 @@ Result<int> Receive(Session& session) {
 }
 
 Result<int> List(Session& session) {
-  CORDON_ASSIGN(const auto queue, OpenQueue(session));
-  CORDON_ASSIGN(const auto channels, queue->Channels());
+  CORDON_ASSIGN(const std::filesystem::path folder, session.StateFolder());
+  std::vector<services::ChannelUse> channels;
+  std::error_code ignored;
+  if (std::filesystem::exists(folder / "messages.db", ignored)) {
+    CORDON_ASSIGN(const auto queue, OpenQueue(session));
+    CORDON_ASSIGN(channels, queue->Channels());
+  }
   OrderedJson list = OrderedJson::array();
   std::string text;
   for (const services::ChannelUse& use : channels) {

@@ -62,6 +62,8 @@ std::span<const Command> Commands() {
       SecretSetCommand(),
       SecretListCommand(),
       SecretRemoveCommand(),
+      MemoryListCommand(),
+      MemoryForgetCommand(),
       ChannelListCommand(),
       ChannelSendCommand(),
       ChannelReceiveCommand(),

@@ -26,6 +26,8 @@ Command ConfigRemoveCommand();
 Command SecretSetCommand();
 Command SecretListCommand();
 Command SecretRemoveCommand();
+Command MemoryListCommand();
+Command MemoryForgetCommand();
 Command ChannelListCommand();
 Command ChannelSendCommand();
 Command ChannelReceiveCommand();

@@ -13,6 +13,7 @@
 #include "formats/yaml.h"
 #include "manifest/limits.h"
 #include "manifest/manifest.h"
+#include "runtime/provided.h"
 #include "runtime/source.h"
 
 namespace cordon::cli {
@@ -123,6 +124,9 @@ class Check {
       } else if (Status crossable = abi::CheckCrossable(contract, *target->function); !crossable) {
         AddAt(pointer, std::move(crossable).error());
       }
+    }
+    for (auto& [key, error] : runtime::CheckProvides(manifest_.provides, contract)) {
+      AddAt("/provides/" + key, std::move(error));
     }
   }
 

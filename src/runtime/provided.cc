@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <ctime>
 
+#include "abi/export_ref.h"
+#include "abi/type_shape.h"
 #include "base/wire.h"
 
 namespace cordon::runtime {
@@ -22,6 +24,30 @@ constexpr std::string_view kSendShape =
     "(record{id:string,sender:string,sent-ms:u64,attempt:u32,body:list<u8>})->result<_,string>";
 constexpr std::string_view kListenShape = "(u32)->result<list<list<u8>>,string>";
 
+struct Exported {
+  std::string_view interface_name, function, shape;
+};
+constexpr Exported kMemoryExports[] = {{kProvider, "store", kStoreShape},
+                                       {kProvider, "recall", kRecallShape},
+                                       {kProvider, "forget", kForgetShape},
+                                       {kProvider, "forget-all", kForgetAllShape}};
+constexpr Exported kChannelExports[] = {{kChannel, "send", kSendShape}, {kChannel, "listen", kListenShape}};
+
+Error OtherShape(const std::string& name, const std::string& found, std::string_view wanted) {
+  return Error(Code::kType, name + " is exported as " + found + ", not as " + std::string(wanted),
+               "build the plugin against the published WIT");
+}
+
+Status CheckExports(const wit::Contract& contract, std::span<const Exported> exports) {
+  for (const Exported& one : exports) {
+    const std::string name = std::string(one.interface_name) + std::string(one.function);
+    CORDON_ASSIGN(const abi::ExportRef found, abi::ResolveExport(contract, name));
+    const std::string shape = abi::FunctionShape(contract, *found.function);
+    if (shape != one.shape) return Fail(OtherShape(name, shape, one.shape));
+  }
+  return {};
+}
+
 class Collected final : public engine::ResultSink {
  public:
   void Take(engine::Pieces pieces) noexcept override {
@@ -40,9 +66,7 @@ Result<Plugin::Target> Find(const Plugin& plugin, std::string_view interface_nam
   const std::string name = std::string(interface_name) + std::string(function);
   CORDON_ASSIGN(Plugin::Target target, plugin.FindTarget(name));
   if (target.shape == shape) return target;
-  return Fail(Code::kType,
-              plugin.name() + " exports " + name + " as " + target.shape + ", not as " + std::string(shape),
-              "build it against the published WIT");
+  return Fail(OtherShape(name, target.shape, shape));
 }
 
 // The bytes behind the case `ok` of the function's result. What it answers with `err` is a text.
@@ -187,6 +211,18 @@ Status Listen(services::MessageQueue& queue, std::string_view channel, const Plu
 }
 
 }  // namespace
+
+std::vector<std::pair<std::string, Error>> CheckProvides(const manifest::Provides& provides,
+                                                         const wit::Contract& contract) {
+  std::vector<std::pair<std::string, Error>> wrong;
+  if (provides.memory == manifest::Provides::Memory::kYes) {
+    if (Status fits = CheckExports(contract, kMemoryExports); !fits) wrong.emplace_back("memory", fits.error());
+  }
+  if (!provides.channels.empty()) {
+    if (Status fits = CheckExports(contract, kChannelExports); !fits) wrong.emplace_back("channels", fits.error());
+  }
+  return wrong;
+}
 
 Result<std::shared_ptr<Memory>> ProvidedMemory(std::shared_ptr<const Plugin> plugin) {
   if (plugin->manifest() == nullptr || plugin->manifest()->provides.memory != manifest::Provides::Memory::kYes) {

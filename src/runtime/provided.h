@@ -3,7 +3,10 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "cordon/memory.h"
 #include "cordon/messaging.h"
@@ -11,6 +14,10 @@
 #include "services/messaging/queue.h"
 
 namespace cordon::runtime {
+
+// Whether a binary exports what its manifest says that it provides; the first error of each, with the manifest's key.
+std::vector<std::pair<std::string, Error>> CheckProvides(const manifest::Provides& provides,
+                                                         const wit::Contract& contract);
 
 // E_INVALID when plugin.yaml does not say `provides: { memory: true }`; E_NOT_FOUND or E_TYPE when it does not export
 // cordon:memory/provider.

@@ -57,6 +57,8 @@ class Channels(MessagingCase):
         self.assertEqual(self.send(grants=("ctx:user",)), {"err": "access-denied"})  # a stub
 
     def test_the_operator_sends_receives_and_looks(self):
+        self.assertEqual(self.channel("list")["channels"], [])
+        self.assertFalse(self.state.exists())
         sent = self.channel("send", "alerts", stdin="from outside\n")
         self.assertEqual(self.receive()["ok"], [{"id": sent["id"], "sender": "host", "attempt": 1,
                                                  "body": "from outside\n"}])
@@ -204,6 +206,18 @@ provides: {json.dumps(provides)}
         calls = [line for line in self.audit() if line["event"] == "call" and line["plugin"] == "acme/telegraph"]
         self.assertTrue(calls)
         self.assertEqual(calls[0]["callers"], ["acme/a"])
+
+    def test_validate_looks_whether_it_exports_what_it_provides(self):
+        for folder, ends in ((self.provider({"channels": ["alerts"], "memory": True}), 0),
+                             (self.agent(name="acme/c", tail="provides: { channels: [alerts] }"), 7),
+                             (self.agent(name="acme/d", tail="provides: { memory: true }"), 7)):
+            done = self.cordon("plugin", "validate", folder, "--json")
+            document = json.loads(done.stdout)
+            self.assertEqual(document["ok"], ends == 0, document)
+            if ends:
+                self.assertEqual(document["error"]["code"], "E_NOT_FOUND")
+                self.assertIn("provides", (folder / "plugin.yaml").read_text().splitlines()
+                              [document["error"]["place"]["line"] - 1])
 
     def test_only_what_it_says_and_exports(self):
         for provides in ({}, {"channels": ["other"]}, {"memory": True}):

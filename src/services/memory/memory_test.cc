@@ -1,11 +1,14 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "audit/observer.h"
 #include "base/wire.h"
@@ -150,6 +153,52 @@ TEST_F(SqliteMemoryTest, attack_175_WhatWasAcknowledgedIsThereAfterAKill) {
   EXPECT_GT(told, 0u);
   EXPECT_GE(kept, std::min<std::size_t>(told, 2000));  // as many of one word as are looked at
   EXPECT_LE(kept, told + 1);
+}
+
+TEST_F(SqliteMemoryTest, attack_24_AFullDiskLosesNothing) {
+  { Store(*Open(), Place("acme/a"), "before"); }
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    auto memory = SqliteMemory::Open(file());
+    if (!memory) ::_exit(2);
+    const rlimit none{32 << 10, 32 << 10};
+    ::setrlimit(RLIMIT_FSIZE, &none);
+    const auto written = (*memory)->Store(Place("acme/a"), std::string(60'000, 'x'), {});
+    if (written) ::_exit(3);
+    ::_exit(written.error().code == Code::kIo ? 0 : 4);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  auto memory = Open();
+  EXPECT_EQ(Recall(*memory, Place("acme/a"), ""), Texts{"before"});
+  EXPECT_EQ(Store(*memory, Place("acme/a"), std::string(60'000, 'x')).size(), 32u);
+}
+
+// Whoever may write to the state folder can spoil the file, and not more than that.
+TEST_F(SqliteMemoryTest, ADamagedFileIsAnErrorAndNoCrash) {
+  {
+    auto memory = Open();
+    for (int i = 0; i < 50; ++i)
+      Store(*memory, Place("acme/a"), "entry number " + std::to_string(i) + " of many words");
+  }
+  std::ifstream in(file(), std::ios::binary);
+  const std::string whole((std::istreambuf_iterator<char>(in)), {});
+  ASSERT_GT(whole.size(), 8192u);
+  for (std::size_t round = 0; round < 40; ++round) {
+    std::string damaged = whole;
+    for (std::size_t i = 0; i < 64; ++i) {
+      damaged[100 + (round * 7919 + i * 104'729) % (damaged.size() - 100)] ^= static_cast<char>(1 + (round + i) % 255);
+    }
+    for (const char* end : {"-wal", "-shm"}) fs::remove(file().string() + end);
+    std::ofstream(file(), std::ios::binary | std::ios::trunc) << damaged;
+    auto memory = SqliteMemory::Open(file());
+    if (!memory) continue;
+    (void)(*memory)->Recall(Place("acme/a"), "entry words", 100);
+    (void)(*memory)->Store(Place("acme/a"), "another", {});
+    (void)(*memory)->ForgetAll(Place("acme/a"));
+  }
 }
 
 // A plugin with some grants, and what keeps its memories.

@@ -127,24 +127,25 @@ Status Remove(SqliteConnection& connection, const std::string& name, const Row& 
   return entry.Bind(1, row.number).Run();
 }
 
-// Those of a place, or the one of them that has an id.
-Result<std::uint64_t> RemoveSome(SqliteConnection& connection, const Memory::Place& place, std::string_view id) {
-  const std::string name = NameOf(place);
-  CORDON_ASSIGN(SqliteStatement find, connection.Prepare("SELECT number, bytes, text, labels FROM memory "
-                                                         "WHERE place=?1 AND (?2='' OR id=?2)"));
-  find.BindText(1, name).BindText(2, id);
-  CORDON_ASSIGN(OwnerUse use, UseOf(connection, place.owner));
+// What a condition of ours finds, with ?1 and ?2.
+Result<std::uint64_t> RemoveSome(SqliteConnection& connection, const std::string& owner, std::string_view where,
+                                 std::string_view first, std::string_view second) {
+  CORDON_ASSIGN(
+      SqliteStatement find,
+      connection.Prepare("SELECT number, bytes, text, labels, place FROM memory WHERE " + std::string(where)));
+  find.BindText(1, first).BindText(2, second);
+  CORDON_ASSIGN(OwnerUse use, UseOf(connection, owner));
   std::uint64_t count = 0;
   while (true) {
     CORDON_ASSIGN(const bool found, find.Step());
     if (!found) break;
     const Row row = {find.Integer(0), find.Integer(1), std::string(TextOf(find.Blob(2))),
                      std::string(TextOf(find.Blob(3)))};
-    CORDON_TRY(Remove(connection, name, row));
+    CORDON_TRY(Remove(connection, std::string(TextOf(find.Blob(4))), row));
     use = {use.entries - 1, use.bytes - row.bytes};
     ++count;
   }
-  if (count > 0) CORDON_TRY(SetUse(connection, place.owner, use));
+  if (count > 0) CORDON_TRY(SetUse(connection, owner, use));
   return count;
 }
 
@@ -187,10 +188,12 @@ Result<std::vector<std::int64_t>> Newest(SqliteConnection& connection, const std
 
 }  // namespace
 
-Result<std::shared_ptr<Memory>> SqliteMemory::Open(const std::filesystem::path& file) {
+Result<std::shared_ptr<SqliteMemory>> SqliteMemory::OpenAll(const std::filesystem::path& file) {
   CORDON_ASSIGN(auto store, SqliteStore::Open(file, kFormat));
-  return std::shared_ptr<Memory>(new SqliteMemory(std::move(store)));
+  return std::shared_ptr<SqliteMemory>(new SqliteMemory(std::move(store)));
 }
+
+Result<std::shared_ptr<Memory>> SqliteMemory::Open(const std::filesystem::path& file) { return OpenAll(file); }
 
 Result<std::shared_ptr<Memory>> SqliteMemory::InMemory() {
   CORDON_ASSIGN(auto store, SqliteStore::InMemory(kFormat));
@@ -251,16 +254,36 @@ Result<std::vector<Memory::Entry>> SqliteMemory::Recall(const Place& place, std:
 }
 
 Result<bool> SqliteMemory::Forget(const Place& place, std::string_view id) {
-  if (id.empty()) return false;
   return store_->Write(place.deadline_ns, [&](SqliteConnection& connection) -> Result<bool> {
-    CORDON_ASSIGN(const std::uint64_t count, RemoveSome(connection, place, id));
+    CORDON_ASSIGN(const std::uint64_t count,
+                  RemoveSome(connection, place.owner, "place=?1 AND id=?2", NameOf(place), id));
     return count > 0;
   });
 }
 
 Result<std::uint64_t> SqliteMemory::ForgetAll(const Place& place) {
-  return store_->Write(place.deadline_ns,
-                       [&](SqliteConnection& connection) { return RemoveSome(connection, place, ""); });
+  return store_->Write(place.deadline_ns, [&](SqliteConnection& connection) {
+    return RemoveSome(connection, place.owner, "place=?1 AND ?2=''", NameOf(place), "");
+  });
+}
+
+Result<std::uint64_t> SqliteMemory::ForgetOwner(const std::string& owner) {
+  return store_->Write(
+      0, [&](SqliteConnection& connection) { return RemoveSome(connection, owner, "owner=?1 AND ?2=''", owner, ""); });
+}
+
+Result<std::vector<MemoryUse>> SqliteMemory::Owners() {
+  return store_->Read([&](SqliteConnection& connection) -> Result<std::vector<MemoryUse>> {
+    CORDON_ASSIGN(SqliteStatement read, connection.Prepare("SELECT plugin, entries, bytes FROM owner WHERE entries>0 "
+                                                           "ORDER BY plugin"));
+    std::vector<MemoryUse> owners;
+    while (true) {
+      CORDON_ASSIGN(const bool found, read.Step());
+      if (!found) return owners;
+      owners.push_back({std::string(TextOf(read.Blob(0))), static_cast<std::uint64_t>(read.Integer(1)),
+                        static_cast<std::uint64_t>(read.Integer(2))});
+    }
+  });
 }
 
 }  // namespace cordon::services
