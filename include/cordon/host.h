@@ -125,6 +125,12 @@ struct LoadOptions {
   std::function<void(std::string_view stage)> progress{};  // "reading", "compiling", "linking"
 };
 
+// What one plugin answered to a hook.
+struct HookAnswer {
+  std::string plugin;
+  Result<Answer> answer;
+};
+
 // Owns what plugins share: engines, cache, threads. Thread-safe. Many may live in one process. Plugins stay usable as
 // values after it is gone; their calls are then E_UNAVAILABLE.
 class Host {
@@ -161,6 +167,14 @@ class Host {
   // cordon:messaging/channel), and puts what the plugin heard into the channel NAME.in, as sent by the plugin. Once
   // through; call it again from a timer. E_INVALID, E_TYPE, E_NOT_FOUND.
   Result<Relayed> Relay(std::string_view channel, const Plugin& plugin);
+  // Calls the action `hook` of every loaded plugin whose manifest provides it (`provides: { hooks: [saved] }`), one
+  // after the other in the order in which they were loaded; of two of one name, the later one. One that fails is an
+  // answer too. E_USAGE from inside a host service without CallOptions::parent; E_UNAVAILABLE after Shutdown.
+  Result<std::vector<HookAnswer>> Dispatch(std::string_view hook, std::string_view input_json,
+                                           const CallOptions& options = {});
+  // Calls the action `service` of the plugin whose manifest provides it. E_NOT_FOUND when none does, E_INVALID when
+  // several do; then as Plugin::Call.
+  Result<Answer> CallService(std::string_view service, std::string_view input_json, const CallOptions& options = {});
 
   // Waiting asynchronous calls end with E_UNAVAILABLE and running ones are stopped; all threads are joined. Later calls
   // are E_UNAVAILABLE. May be called again; not from inside a host service or a completion (E_USAGE).

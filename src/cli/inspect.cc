@@ -31,6 +31,13 @@ OrderedJson ItemsJson(const wit::Contract& contract, const std::vector<wit::Item
   return list;
 }
 
+OrderedJson ProvidesJson(const manifest::Provides& registered) {
+  return {{"tools", registered.tools},
+          {"actions", registered.actions},
+          {"services", registered.services},
+          {"hooks", registered.hooks}};
+}
+
 OrderedJson ActionsJson(const std::vector<runtime::ActionView>& actions) {
   OrderedJson list = OrderedJson::array();
   for (const runtime::ActionView& action : actions) {
@@ -67,6 +74,7 @@ OrderedJson Document(const runtime::Plugin& plugin, std::uint64_t size_bytes) {
   json["imports"] = ItemsJson(plugin.contract(), plugin.contract().imports);
   json["exports"] = ItemsJson(plugin.contract(), plugin.contract().exports);
   json["actions"] = ActionsJson(plugin.Actions());
+  if (plugin.manifest() != nullptr) json["provides"] = ProvidesJson(plugin.manifest()->provides);
   json["permissions"] = PermissionsJson(plugin.authority());
   json["needs"] = ImportsJson(plugin.link_plan());
   json["limits"] = LimitsJson(plugin.limits());
@@ -74,6 +82,20 @@ OrderedJson Document(const runtime::Plugin& plugin, std::uint64_t size_bytes) {
   for (const std::string& sentence : plugin.limits().narrowed) json["narrowed"].push_back(Escape(sentence));
   if (Status why = plugin.Runnable(); !why) json["why_not"] = ErrorJson(why.error());
   return json;
+}
+
+std::string ProvidesText(const manifest::Provides& registered) {
+  std::string out;
+  const auto line = [&](std::string_view what, const std::vector<std::string>& names) {
+    std::string list;
+    for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+    if (!list.empty()) out += "  " + Padded(what, 14) + Escape(list) + "\n";
+  };
+  line("tools", registered.tools);
+  line("actions", registered.actions);
+  line("services", registered.services);
+  line("hooks", registered.hooks);
+  return out;
 }
 
 // A schema on one line; long ones are whole with --json.
@@ -122,6 +144,11 @@ std::string Text(const runtime::Plugin& plugin, std::uint64_t size_bytes, const 
   out += Escape(wit::ContractText(plugin.contract()), Lines::kKeep);
   if (!out.ends_with('\n')) out += '\n';
   out += heading("actions") + ActionsText(plugin, terminal);
+  if (manifest != nullptr) {
+    if (const std::string provides = ProvidesText(manifest->provides); !provides.empty()) {
+      out += heading("provides") + provides;
+    }
+  }
   out += heading("authority that it asks for") + PermissionsText(plugin.authority(), terminal);
   if (const std::string needs = NeedsText(plugin, terminal); !needs.empty()) {
     out += heading("imports that need authority") + needs;

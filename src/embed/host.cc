@@ -197,6 +197,10 @@ Result<std::shared_ptr<const Plugin::State>> Finish(const std::shared_ptr<Host::
   state->host = host;
   state->digest = loaded->digest().ToString();
   state->plugin = std::move(loaded);
+  if (request.purpose == runtime::LoadRequest::Purpose::kRun && state->plugin->manifest() != nullptr) {
+    const std::lock_guard lock(host->mutex);
+    host->loaded.push_back(state);
+  }
   return std::shared_ptr<const Plugin::State>(std::move(state));
 }
 

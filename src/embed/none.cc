@@ -36,18 +36,12 @@ std::string EscapeForDisplay(std::string_view text) { return Escape(text); }
 
 std::string_view LogLevelName(LogLevel level) {
   switch (level) {
-    case LogLevel::kTrace:
-      return "trace";
-    case LogLevel::kDebug:
-      return "debug";
-    case LogLevel::kInfo:
-      return "info";
-    case LogLevel::kWarn:
-      return "warn";
-    case LogLevel::kError:
-      return "error";
-    case LogLevel::kCritical:
-      return "critical";
+    case LogLevel::kTrace: return "trace";
+    case LogLevel::kDebug: return "debug";
+    case LogLevel::kInfo: return "info";
+    case LogLevel::kWarn: return "warn";
+    case LogLevel::kError: return "error";
+    case LogLevel::kCritical: return "critical";
   }
   return "info";
 }
@@ -76,6 +70,10 @@ Status Host::Register(Service) { return Fail(NoEngine()); }
 Result<Plugin> Host::Load(const std::filesystem::path&, const LoadOptions&) { return Fail(NoEngine()); }
 Result<Plugin> Host::LoadBytes(std::string_view, ByteView, const LoadOptions&) { return Fail(NoEngine()); }
 Result<Plugin> Host::Inspect(const std::filesystem::path&, const LoadOptions&) { return Fail(NoEngine()); }
+Result<std::vector<HookAnswer>> Host::Dispatch(std::string_view, std::string_view, const CallOptions&) {
+  return Fail(NoEngine());
+}
+Result<Answer> Host::CallService(std::string_view, std::string_view, const CallOptions&) { return Fail(NoEngine()); }
 Status Host::Shutdown() { return {}; }
 
 // ---- Plugin

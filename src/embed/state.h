@@ -26,8 +26,9 @@ struct Host::State {
   std::unique_ptr<runtime::Host> host;
   std::atomic<bool> down{false};
   ForkMark mark;
-  std::mutex mutex;  // guards hosted
+  std::mutex mutex;  // guards hosted, loaded
   std::vector<runtime::HostedInterface> hosted;
+  std::vector<std::weak_ptr<const Plugin::State>> loaded;  // with a manifest, to run; in the order of their loads
   std::shared_ptr<embed::CallQueue> queue;
 };
 

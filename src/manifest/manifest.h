@@ -63,10 +63,15 @@ struct LimitRequests {
   std::optional<std::uint64_t> fuel;
 };
 
-// What the plugin offers to the host. Offering gives no authority.
+// What others reach by name from outside the plugin. Registering gives no authority.
 struct Provides {
   enum class Memory : std::uint8_t { kNo, kYes } memory = Memory::kNo;  // it exports cordon:memory/provider
   std::vector<std::string> channels;  // that it is: it exports cordon:messaging/channel
+  // Names of its own actions.
+  std::vector<std::string> tools;     // for models, and for other plugins
+  std::vector<std::string> actions;   // for other plugins
+  std::vector<std::string> services;  // that the host calls where it needs one
+  std::vector<std::string> hooks;     // that the host calls wherever there is one
 };
 
 // A value type; immutable in use, so safe to share between threads.

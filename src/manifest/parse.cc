@@ -310,12 +310,12 @@ class Parser {
   }
 
   void Provides(const Fields& root) {
-    const std::span<const std::string_view> names = KeysAt(ManifestKeys(), "provides");
-    const Fields fields(findings_, root.Get("provides"), "provides", names);
-    for (std::string_view name : names) {
-      if (name == "memory" || name == "channels") continue;
-      fields.RefuseLater(name, Fields::Empty::kMeansNothing, "remove it: no such thing can be registered yet");
-    }
+    const Fields fields(findings_, root.Get("provides"), "provides", KeysAt(ManifestKeys(), "provides"));
+    fields.RefuseLater("commands", Fields::Empty::kMeansNothing, "remove it: no such thing can be registered yet");
+    Registered(fields, "tools", out_.provides.tools);
+    Registered(fields, "actions", out_.provides.actions);
+    Registered(fields, "services", out_.provides.services);
+    Registered(fields, "hooks", out_.provides.hooks);
     if (const Node* memory = fields.Get("memory"); memory != nullptr && !IsNothing(*memory)) {
       if (ReadBool(findings_, *memory, "provides.memory").value_or(false)) {
         out_.provides.memory = manifest::Provides::Memory::kYes;
@@ -329,6 +329,26 @@ class Parser {
         continue;
       }
       out_.provides.channels.push_back(*name);
+    }
+  }
+
+  // Names of the plugin's own actions, each once.
+  void Registered(const Fields& fields, std::string_view key, std::vector<std::string>& out) {
+    const std::string path = fields.NameOf(key);
+    for (const Node& item : ItemsOf(findings_, fields.Get(key), path, kActionsMax)) {
+      const auto name = ReadText(findings_, item, path);
+      if (!name) continue;
+      if (!out_.actions.contains(*name)) {
+        std::vector<std::string_view> actions;
+        for (const auto& [action, _] : out_.actions) actions.push_back(action);
+        const std::string_view near = Nearest(*name, actions);
+        findings_.At(item, Code::kInvalid, "'" + path + "' names '" + EscapeShort(*name, 80) + "', which is no action",
+                     near.empty() ? "declare it under actions" : "did you mean '" + std::string(near) + "'?");
+      } else if (std::ranges::find(out, *name) != out.end()) {
+        findings_.At(item, Code::kInvalid, "'" + path + "' names '" + *name + "' twice", "name each once");
+      } else {
+        out.push_back(*name);
+      }
     }
   }
 

@@ -1,5 +1,6 @@
 #include "runtime/tool_calls.h"
 
+#include <algorithm>
 #include <ctime>
 
 namespace cordon::runtime {
@@ -42,6 +43,19 @@ std::shared_ptr<const Plugin> Host::State::FindCallable(std::string_view name) {
     return nullptr;
   }
   return plugin;
+}
+
+// A manifest that lists what it provides keeps the rest to itself.
+bool HostToolCalls::Provides(std::string_view name, std::string_view action) {
+  const std::shared_ptr<Host::State> host = host_.lock();
+  const std::shared_ptr<const Plugin> plugin = host == nullptr ? nullptr : host->FindCallable(name);
+  if (plugin == nullptr) return true;
+  const manifest::Provides& listed = plugin->manifest()->provides;
+  if (listed.tools.empty() && listed.actions.empty()) return true;
+  const auto has = [&](const std::vector<std::string>& names) {
+    return std::ranges::find(names, action) != names.end();
+  };
+  return has(listed.tools) || has(listed.actions);
 }
 
 Result<services::ToolAnswer> HostToolCalls::Call(const services::ToolCall& call) {

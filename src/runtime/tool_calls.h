@@ -16,6 +16,7 @@ inline constexpr int kToolCallsMax = 8;
 class HostToolCalls final : public services::ToolCalls {
  public:
   explicit HostToolCalls(std::weak_ptr<Host::State> host) : host_(std::move(host)) {}
+  bool Provides(std::string_view plugin, std::string_view action) override;
   // E_NOT_FOUND: nothing of this name is loaded; E_BUSY; E_TIMEOUT before anything ran; and what Plugin::Call may give.
   Result<services::ToolAnswer> Call(const services::ToolCall& call) override;
 

@@ -79,6 +79,9 @@ HostReply ToolCallerService::Call(const Caller& caller, std::string_view functio
     if (call.chain.size() >= kToolChainMax) {
       return Denied(guard_.Refuse(caller, asked->ToString(), target, "call:depth"));
     }
+    if (!calls_->Provides(call.plugin, call.action)) {
+      return Denied(guard_.Refuse(caller, asked->ToString(), target, "call:not-provided"));
+    }
   }
   const Decision decision = guard_.Check(caller, *asked, target);
   if (!decision.allowed()) return Denied(decision);

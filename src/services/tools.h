@@ -1,7 +1,8 @@
 // cordon:tools for one plugin: actions of other plugins.
 //
 // The guard decides and audits; then the caller is written into the chain, by us and from what the router knows, never
-// from what the guest says. Rules of its own: "call:cycle", "call:depth", "call:target" for what names no action.
+// from what the guest says. Rules of its own: "call:cycle", "call:depth", "call:target" for what names no action,
+// "call:not-provided" for an action that the callee keeps from others.
 #pragma once
 
 #include <memory>
@@ -36,6 +37,8 @@ struct ToolAnswer {
 class ToolCalls {
  public:
   virtual ~ToolCalls() = default;
+  // Whether the plugin lets others call this action. True as well when nothing of this name is loaded.
+  virtual bool Provides(std::string_view plugin, std::string_view action) = 0;
   virtual Result<ToolAnswer> Call(const ToolCall& call) = 0;
 };
 

@@ -27,14 +27,14 @@ class Tools : public testing::Test {
   }
   void TearDown() override { fs::remove_all(folder_); }
 
-  cordon::Plugin Load(const std::string& name, std::vector<std::string> grants = {}) {
+  cordon::Plugin Load(const std::string& name, std::vector<std::string> grants = {}, std::string_view provides = "{}") {
     const fs::path folder = folder_ / name;
     fs::create_directories(folder);
     fs::copy_file(shop::Guest("tools"), folder / "guest.wasm", fs::copy_options::overwrite_existing);
     std::ofstream(folder / "plugin.yaml")
         << "manifest: 1\nname: acme/" << name << "\nversion: 1.0.0\nruntime: {abi: component, artifact: guest.wasm}\n"
         << kActions << "\npermissions: {optional: [{storage: {bucket: kept, access: "
-        << "write}}, {call: [\"acme/a#*\", \"acme/b#*\"]}]}\n";
+        << "write}}, {call: [\"acme/a#*\", \"acme/b#*\"]}]}\nprovides: " << provides << "\n";
     auto plugin = host_->Load(folder, {.grants = std::move(grants)});
     EXPECT_TRUE(plugin.has_value()) << plugin.error().message;
     return *plugin;
@@ -98,6 +98,41 @@ TEST_F(Tools, attack_164_ManyThatWaitLeaveRoomForThoseThatAnswer) {
   EXPECT_EQ(others, 0);
   EXPECT_GT(answered, 8);
   EXPECT_EQ(answered + busy, 120);
+}
+
+TEST_F(Tools, AHookIsCalledInEachPluginThatProvidesIt) {
+  const auto a = Load("a", {}, "{hooks: [who, spin]}");
+  const auto b = Load("b", {}, "{hooks: [who]}");
+  const auto c = Load("c");
+  auto answers = host_->Dispatch("who", "{}");
+  ASSERT_TRUE(answers.has_value()) << answers.error().message;
+  ASSERT_EQ(answers->size(), 2u);
+  EXPECT_EQ((*answers)[0].plugin, "acme/a");
+  EXPECT_EQ((*answers)[0].answer->json, "[]");
+  EXPECT_EQ((*answers)[1].plugin, "acme/b");
+  // One that fails is an answer too; an action that nobody registered is no hook.
+  cordon::CallOptions brief;
+  brief.timeout = std::chrono::milliseconds(100);
+  answers = host_->Dispatch("spin", "{}", brief);
+  ASSERT_EQ(answers->size(), 1u);
+  EXPECT_EQ((*answers)[0].answer.error().code, Code::kTimeout);
+  EXPECT_TRUE(host_->Dispatch("echo", R"({"text": "x"})")->empty());
+  b.Unload();
+  EXPECT_EQ(host_->Dispatch("who", "{}")->size(), 1u);
+  const auto again = Load("a");  // anew, and without the hook
+  EXPECT_TRUE(host_->Dispatch("who", "{}")->empty());
+  ASSERT_TRUE(host_->Shutdown().has_value());
+  EXPECT_EQ(host_->Dispatch("who", "{}").error().code, Code::kUnavailable);
+}
+
+TEST_F(Tools, AServiceIsOnePlugins) {
+  const auto a = Load("a", {}, "{services: [echo]}");
+  EXPECT_EQ(host_->CallService("echo", R"({"text": "x"})")->json, R"("x")");
+  EXPECT_EQ(host_->CallService("who", "{}").error().code, Code::kNotFound);
+  const auto b = Load("b", {}, "{services: [echo]}");
+  EXPECT_EQ(host_->CallService("echo", R"({"text": "x"})").error().code, Code::kInvalid);
+  a.Unload();
+  EXPECT_EQ(host_->CallService("echo", R"({"text": "x"})")->json, R"("x")");
 }
 
 }  // namespace

@@ -119,6 +119,26 @@ class attack_163(Case):
         self.assertEqual([line["plugin"] for line in self.added if line.get("rule") == "call:not-passed"], ["acme/c"])
 
 
+class Provided(Case):
+    def test_what_a_plugin_lists_is_what_others_may_call(self):
+        a, b = self.load("a", "call:acme/b#*"), self.load("b")
+        text = (b / "plugin.yaml").read_text()
+        (b / "plugin.yaml").write_text(text + "provides: { tools: [echo], actions: [who] }\n")
+        self.assertEqual(self.ask(a, "acme/b#echo", {"text": "x"}), {"ok": '"x"'})
+        self.assertEqual(self.ask(a, "acme/b#who"), {"ok": '["acme/a"]'})
+        self.assertEqual(self.ask(a, "acme/b#look", {"key": "k"}), {"err": "access-denied call:not-provided"})
+        self.assertEqual([row[1:3] for row in self.asked()], [("deny", "call:not-provided")])
+        self.assertEqual(self.go(b, "look", {"key": "k"}), {"err": "access-denied"})  # the operator's own call
+        shown = json.loads(self.cordon("inspect", b, "--json").stdout)["provides"]
+        self.assertEqual(shown, {"tools": ["echo"], "actions": ["who"], "services": [], "hooks": []})
+        self.assertIn("tools         echo", self.cordon("inspect", b).stdout.decode())
+
+    def test_nothing_is_registered_that_is_no_action(self):
+        a = self.load("a")
+        (a / "plugin.yaml").write_text((a / "plugin.yaml").read_text() + "provides: { hooks: [saved] }\n")
+        self.assertEqual(self.start(a, "who", {})["error"]["code"], "E_INVALID")
+
+
 class attack_12(Case):
     def test_what_ends_in_a_nested_call_ends_that_plugin_only(self):
         a, _, _ = (self.load("a", "call:acme/b#*"), self.load("b", "call:acme/c#*"), self.load("c"))
