@@ -437,6 +437,8 @@ Status Loader::SetUpMessaging(PluginServices& services) {
 Status Loader::SetUpPrograms(PluginServices& services) {
   if (!plugin_->authority.Allows(policy::Kind::kExec)) return {};
   CORDON_ASSIGN(services::ExecOptions options, OpenPrograms(plugin_->authority, programs_, plugin_->folders));
+  options.calls = services.chains.get();
+  plugin_->runs_programs = true;
   services.router->Add(std::make_unique<services::ExecService>(*services.guard, std::move(options)));
   return {};
 }

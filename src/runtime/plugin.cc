@@ -274,9 +274,9 @@ Status CheckSchema(const std::optional<Schema>& schema, std::string_view json, C
 // Registers who called, for the audit of what the guest asks for, and in whose name, while the call lasts.
 class OriginScope {
  public:
-  OriginScope(services::CallChains& chains, std::uint64_t call_id, const CallOptions& options)
-      : chains_(options.callers.empty() && options.principal.empty() ? nullptr : &chains), call_id_(call_id) {
-    if (chains_ == nullptr) return;
+  OriginScope(const Plugin::State& state, std::uint64_t call_id, const CallOptions& options) : call_id_(call_id) {
+    if (options.callers.empty() && options.principal.empty() && !state.runs_programs) return;
+    chains_ = state.host->chains.get();
     services::CallChains::Origin origin{options.callers, {}, options.passed};
     if (!options.principal.empty()) origin.principal = std::make_shared<const Principal>(options.principal);
     chains_->Put(call_id, std::move(origin));
@@ -288,7 +288,7 @@ class OriginScope {
   OriginScope& operator=(const OriginScope&) = delete;
 
  private:
-  services::CallChains* chains_;
+  services::CallChains* chains_ = nullptr;
   std::uint64_t call_id_;
 };
 
@@ -340,7 +340,7 @@ Status Plugin::CallIn(std::string_view action_name, std::string_view input_json,
   std::vector<std::uint8_t> input, output;
   CORDON_TRY(state_->abi->Lower(action->binding, input_json, input));
   CORDON_TRY(services::CheckPrincipal(options.principal));
-  const OriginScope origin(*state_->host->chains, report.call_id, options);
+  const OriginScope origin(*state_, report.call_id, options);
   const Status outcome = run(*action, input, output, LimitsFor(action->limits, options));
   if (!outcome || state_->calls.Admits()) {
     CORDON_TRY(AuditCall(*state_, action_name, report, options, outcome));
@@ -459,7 +459,7 @@ Status Plugin::CallTarget(const Target& target, engine::Pieces input, engine::Re
   CORDON_TRY(CheckInput(input));
   const std::uint64_t id = options.call_id != 0 ? options.call_id : NextCallId();
   CORDON_TRY(services::CheckPrincipal(options.principal));
-  const OriginScope origin(*state_->host->chains, id, options);
+  const OriginScope origin(*state_, id, options);
   engine::Usage usage;
   const engine::CallLimits limits = LimitsFor(target.limits, options);
   if (!options.handle) {
@@ -487,7 +487,7 @@ Status Plugin::CallTargetIn(engine::Instance& instance, const Target& target, en
   }
   CORDON_TRY(CheckInput(input));
   CORDON_TRY(services::CheckPrincipal(options.principal));
-  const OriginScope origin(*state_->host->chains, call_id, options);
+  const OriginScope origin(*state_, call_id, options);
   if (options.handle) options.handle->Watch(instance.interrupter());
   const Status outcome = instance.Call(target.function, input, sink, LimitsFor(target.limits, options), call_id);
   if (outcome) [[likely]]

@@ -102,6 +102,7 @@ struct Plugin::State {
   std::optional<Error> not_runnable;
   std::vector<Mount> mounts;
   std::map<std::string, policy::ProgramPin> programs;
+  bool runs_programs = false;  // which end with the call: each call is known while it lasts
 
   // Only when it was loaded to run.
   std::vector<OpenFolder> folders;

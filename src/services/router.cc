@@ -51,6 +51,11 @@ CallChains::Origin CallChains::Find(std::uint64_t call_id) const {
   return found == origins_.end() ? Origin() : found->second;
 }
 
+bool CallChains::Has(std::uint64_t call_id) const {
+  const std::lock_guard lock(mutex_);
+  return origins_.contains(call_id);
+}
+
 ServiceRouter::ServiceRouter(const Guard& guard, const CallChains* chains) : guard_(guard), chains_(chains) {}
 
 void ServiceRouter::Add(std::unique_ptr<HostService> service) {

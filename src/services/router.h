@@ -60,6 +60,7 @@ class CallChains {
   void Put(std::uint64_t call_id, Origin origin);
   void Remove(std::uint64_t call_id);
   Origin Find(std::uint64_t call_id) const;
+  bool Has(std::uint64_t call_id) const;
 
  private:
   std::atomic<std::size_t> count_{0};

@@ -1,5 +1,10 @@
 // Programs that a plugin runs for an embedding program.
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <iterator>
+#include <thread>
 
 #include "shop.h"
 
@@ -37,6 +42,40 @@ TEST(Exec, WhatIsNotThereOrInterpretsIsRefused) {
   plugin = host->Load(shop::Guest("exec"), {.grants = {"exec:say"}, .programs = {{"../say", "/usr/bin/echo"}}});
   ASSERT_FALSE(plugin.has_value());
   EXPECT_EQ(plugin.error().code, Code::kName);
+}
+
+// Whether a process has this among its arguments.
+bool Lives(const std::string& mark) {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::ifstream file(entry.path() / "cmdline");
+    const std::string text((std::istreambuf_iterator<char>(file)), {});
+    if (text.starts_with("sleep") && text.find(mark) != std::string::npos) return true;
+  }
+  return false;
+}
+
+TEST(Exec, attack_114_AProgramEndsWithTheCallThatWasCancelled) {
+  auto host = cordon::Host::Create();
+  ASSERT_TRUE(host.has_value());
+  const std::string seconds = "29" + std::to_string(::getpid());
+  auto plugin = host->Load(shop::Guest("exec"), {.grants = {"exec:sleep " + seconds}});
+  ASSERT_TRUE(plugin.has_value()) << plugin.error().message;
+  cordon::CallOptions options;
+  options.cancel = cordon::CancelToken::Make();
+  std::thread calling([&] {
+    auto answer = plugin->Call(kRun, Input("sleep", "[\"" + seconds + "\"]"), options);
+    EXPECT_EQ(answer.error().code, Code::kInterrupted);
+  });
+  const auto settles = [&](bool lives) {
+    for (int tries = 0; tries < 200 && Lives(seconds) != lives; ++tries) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return Lives(seconds) == lives;
+  };
+  EXPECT_TRUE(settles(true));
+  options.cancel.Cancel();
+  calling.join();
+  EXPECT_TRUE(settles(false));
 }
 
 }  // namespace

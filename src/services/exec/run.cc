@@ -26,6 +26,7 @@ using Place = ChildPlan::Place;
 
 constexpr std::int64_t kMillisecondNs = 1'000'000;
 constexpr std::int64_t kEndGraceNs = 5'000 * kMillisecondNs;  // for the kernel to end what was killed
+constexpr int kStoppedPollMs = 50;
 constexpr std::uint64_t kCpuSecondsMax = 24 * 3600;
 
 std::int64_t NowNs() {
@@ -253,9 +254,10 @@ void Run::Watch() {
   Output out(std::move(out_.read), request_.output_bytes_max, outcome_.out, outcome_.out_truncated);
   Output err(std::move(err_.read), request_.output_bytes_max, outcome_.err, outcome_.err_truncated);
   while (true) {
-    const int timeout = PollTimeout(request_.deadline_ns);
-    timed_out_ = timeout == 0;
+    int timeout = PollTimeout(request_.deadline_ns);
+    timed_out_ = timeout == 0 || (request_.stopped && request_.stopped());
     if (timed_out_) break;
+    if (request_.stopped) timeout = std::min(timeout, kStoppedPollMs);
     // A descriptor below 0 is passed over.
     std::array<pollfd, 4> waits = {
         {{out.fd(), POLLIN, 0}, {err.fd(), POLLIN, 0}, {report_.read.get(), POLLIN, 0}, {process_.get(), POLLIN, 0}}};

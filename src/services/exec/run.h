@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,6 +26,8 @@ struct RunRequest {
   std::span<const std::uint8_t> input;
   std::int64_t deadline_ns = 0;  // CLOCK_MONOTONIC; REQUIRED
   std::size_t output_bytes_max = 0;
+  // Asked many times a second; true ends the program before its time. May be empty.
+  std::function<bool()> stopped{};
   enum class Tree : std::uint8_t { kBest, kSubreaper } tree = Tree::kBest;
 };
 

@@ -285,6 +285,9 @@ HostReply ExecService::Run(const Caller& caller, const Request& request) {
   if (request.timeout_ms) {
     run.deadline_ns = std::min(run.deadline_ns, now + std::int64_t{*request.timeout_ms} * 1'000'000);
   }
+  if (options_.calls != nullptr && options_.calls->Has(caller.call_id)) {
+    run.stopped = [this, id = caller.call_id] { return !options_.calls->Has(id); };
+  }
   const auto outcome = RunProgram(run);
   return outcome ? Answered(*outcome) : failed(outcome.error());
 }

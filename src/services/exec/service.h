@@ -25,6 +25,9 @@ inline constexpr int kExecRunningMax = 8;                    // at once, of one 
 struct ExecOptions {
   std::map<std::string, Result<Program>, std::less<>> programs;  // by the name in `exec:NAME …`
   std::vector<ExecFolder> folders;
+  // The calls that run now. A program ends with the call that it was run for, also when that is stopped from outside.
+  // May be null; must outlive the service.
+  const CallChains* calls = nullptr;
 };
 
 class ExecService final : public HostService {
