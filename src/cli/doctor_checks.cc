@@ -169,7 +169,7 @@ Finding CheckMemory(std::uint64_t memory, std::uint64_t addresses, std::uint64_t
 Finding CheckLandlock(int abi) {
   if (abi >= 1) return Pass("host", "landlock", "ABI " + std::to_string(abi));
   return {Grade::kWarn, "host", "landlock", "is not in this kernel",
-          "use a kernel with Landlock: without, the compiler's process is held by seccomp alone"};
+          "use a kernel with Landlock: without, no plugin may run a program, and seccomp alone holds the compiler"};
 }
 
 Access AccessOf(const fs::path& path) {

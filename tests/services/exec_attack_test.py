@@ -222,6 +222,16 @@ print(ctypes.CDLL(None).prctl(39, 0, 0, 0, 0))
 """)
         self.assertEqual(self.ran("python3", ["-I", str(path)], grant)["stdout"], "1\n")
 
+    def test_it_has_no_capability_of_the_kernel_whoever_runs_it(self):
+        path, grant = self.script("""
+import ctypes
+header, sets = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+assert ctypes.CDLL(None, use_errno=True).capget(header, sets) == 0
+print(list(sets))
+""")
+        effective = json.loads(self.ran("python3", ["-I", str(path)], grant)["stdout"])
+        self.assertEqual([effective[i] for i in (0, 1, 3, 4)], [0, 0, 0, 0])  # effective and permitted, both words
+
     def test_a_request_for_a_variable_is_denied_and_recorded(self):
         record = self.denied("not-requested", "env", ["LD_PRELOAD=/x", "git"], "exec:git log")
         self.assertEqual(record["capability"], "exec:env LD_PRELOAD=/x git")
