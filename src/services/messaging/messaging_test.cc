@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -119,6 +120,29 @@ TEST_F(MessageQueueTest, attack_173_AReceiverThatIsKilledLosesNothing) {
   ASSERT_EQ(again.size(), 1u);
   EXPECT_EQ(again[0].id, id);
   EXPECT_EQ(again[0].attempt, 2u);
+}
+
+TEST_F(MessageQueueTest, attack_173_AFullDiskRefusesAndLosesNothing) {
+  const std::string known = *Open()->Send("alerts", "acme/a", Bytes("before"), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    auto queue = MessageQueue::Open(folder_ / "messages.db", {});
+    if (!queue) ::_exit(2);
+    const rlimit none{32 << 10, 32 << 10};
+    ::setrlimit(RLIMIT_FSIZE, &none);
+    const auto sent = (*queue)->Send("alerts", "acme/a", Bytes(std::string(100'000, 'x')), 0);
+    if (sent) ::_exit(3);
+    ::_exit(sent.error().code == Code::kIo ? 0 : 4);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  auto queue = Open();
+  EXPECT_TRUE(queue->Send("alerts", "acme/a", Bytes(std::string(100'000, 'x')), 0));
+  const auto messages = Receive(*queue, "x");
+  ASSERT_EQ(messages.size(), 2u);
+  EXPECT_EQ(messages[0].id, known);
 }
 
 TEST_F(MessageQueueTest, attack_172_AFullChannelRefusesAndEveryMessageIsAccountedFor) {
