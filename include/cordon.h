@@ -247,7 +247,9 @@ typedef struct cordon_load_options {
   const cordon_cancel* cancel;
   cordon_progress_callback progress;  // on this thread, until the load returns
   void* progress_user;
-  cordon_text settings;  // a JSON object over what config_file has for the plugin
+  cordon_text settings;         // a JSON object over what config_file has for the plugin
+  const cordon_pair* programs;  // a name and its file, for grants of exec
+  size_t programs_count;
 } cordon_load_options;
 
 typedef struct cordon_plugin cordon_plugin;

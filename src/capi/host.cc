@@ -82,6 +82,10 @@ Status ReadFolders(const cordon_load_options& in, LoadOptions& out) {
   for (std::size_t i = 0; i < in.roots_count; ++i) {
     out.roots[StringOf(in.roots[i].name)] = ViewOf(in.roots[i].value);
   }
+  CORDON_TRY(CheckList(in.programs, in.programs_count, "programs"));
+  for (std::size_t i = 0; i < in.programs_count; ++i) {
+    out.programs[StringOf(in.programs[i].name)] = ViewOf(in.programs[i].value);
+  }
   CORDON_TRY(CheckList(in.mounts, in.mounts_count, "mounts"));
   for (std::size_t i = 0; i < in.mounts_count; ++i) {
     Mount mount{ViewOf(in.mounts[i].host_path), StringOf(in.mounts[i].guest_path), Access::kRead};

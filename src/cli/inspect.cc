@@ -1,6 +1,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/describe.h"
+#include "cli/grant_records.h"
 #include "cli/load_flags.h"
 #include "cli/report.h"
 
@@ -75,6 +76,7 @@ OrderedJson Document(const runtime::Plugin& plugin, std::uint64_t size_bytes) {
   json["exports"] = ItemsJson(plugin.contract(), plugin.contract().exports);
   json["actions"] = ActionsJson(plugin.Actions());
   if (plugin.manifest() != nullptr) json["provides"] = ProvidesJson(plugin.manifest()->provides);
+  if (!plugin.programs().empty()) json["programs"] = ProgramsJson(plugin.programs());
   json["permissions"] = PermissionsJson(plugin.authority());
   json["needs"] = ImportsJson(plugin.link_plan());
   json["limits"] = LimitsJson(plugin.limits());
@@ -150,6 +152,7 @@ std::string Text(const runtime::Plugin& plugin, std::uint64_t size_bytes, const 
     }
   }
   out += heading("authority that it asks for") + PermissionsText(plugin.authority(), terminal);
+  for (const auto& [name, pin] : plugin.programs()) out += ProgramText(name, pin);
   if (const std::string needs = NeedsText(plugin, terminal); !needs.empty()) {
     out += heading("imports that need authority") + needs;
   }

@@ -534,13 +534,46 @@ static void state_and_names(const char* agent, const char* settings) {
   CHECK(system(command) == 0);
 }
 
+// A plugin runs a program by the file that the load names.
+static void a_program(const char* exec) {
+  const char* run = "cordon:exec-guest/exec@0.1.0#run";
+  const cordon_text grants[] = {cordon_text_of("exec:say <re:[a-z]+>")};
+  const cordon_pair programs[] = {{cordon_text_of("say"), cordon_text_of("/usr/bin/echo")}};
+  cordon_load_options load = {sizeof load};
+  cordon_host* host = NULL;
+  cordon_plugin* plugin = NULL;
+  load.grants = grants;
+  load.grants_count = 1;
+  EXPECT(cordon_host_new(NULL, &host, &f), CORDON_OK);
+  EXPECT(cordon_plugin_load(host, cordon_text_of(exec), &load, &plugin, &f), CORDON_OK);
+  if (plugin != NULL) {
+    call(plugin, run,
+         "{\"program\":\"say\",\"arguments\":[\"hello\"],\"directory\":null,\"input\":\"\",\"timeout-ms\":null}",
+         "{\"err\":\"access-denied exec:program\"}");
+  }
+  cordon_plugin_free(plugin);
+  plugin = NULL;
+  load.programs = programs;
+  load.programs_count = 1;
+  EXPECT(cordon_plugin_load(host, cordon_text_of(exec), &load, &plugin, &f), CORDON_OK);
+  if (plugin != NULL) {
+    call(plugin, run,
+         "{\"program\":\"say\",\"arguments\":[\"hello\"],\"directory\":null,\"input\":\"\",\"timeout-ms\":null}",
+         "{\"ok\":{\"how\":\"exited 0\",\"stdout\":\"hello\\n\",\"stderr\":\"\",\"bytes\":[6,0],"
+         "\"truncated\":[false,false]}}");
+  }
+  cordon_plugin_free(plugin);
+  cordon_host_free(host);
+}
+
 int main(int argc, char** argv) {
-  if (argc != 4) return 2;
+  if (argc != 5) return 2;
   versions_and_null();
   sizes_of_options();
   services_refused();
   a_plugin(argv[1]);
-  state_and_names(argv[2], argv[3]);
+  a_program(argv[2]);
+  state_and_names(argv[3], argv[4]);
   printf("%s\n", faults == 0 ? "the C API is as it says" : "failed");
   return faults == 0 ? 0 : 1;
 }

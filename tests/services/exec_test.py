@@ -94,6 +94,8 @@ class Pinned(ExecCase):
         shown = json.loads(self.cordon("explain", self.p, "--json").stdout)
         self.assertEqual(shown["programs"], granted["programs"])
         self.assertIn("program tool is", self.cordon("explain", self.p).stdout.decode())
+        shown = json.loads(self.cordon("inspect", self.p, "--json").stdout)
+        self.assertEqual(shown["programs"], granted["programs"])
         record = [line for line in self.audit() if line["event"] == "grant"][0]
         self.assertIn(granted["programs"]["tool"]["digest"], record["target"])
 
