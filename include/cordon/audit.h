@@ -18,7 +18,7 @@ namespace cordon {
 
 // One decision, load, call or note. Texts may come from a guest: escape before display (EscapeForDisplay).
 struct AuditRecord {
-  std::string event;  // "decision", "load", "call", "calls", "note"
+  std::string event;  // "decision", "load", "call", "host-call", "note"
   std::string plugin;
   std::string digest;  // of the artifact, "sha256:…"
   std::vector<std::string> callers;
@@ -30,6 +30,8 @@ struct AuditRecord {
   std::optional<std::chrono::nanoseconds> duration;
   std::vector<std::pair<std::string, std::uint64_t>> usage;
   std::string note;
+  std::string input_digest, output_digest;  // "sha256:…", where every call has a record
+  std::string trace;                        // "<trace>-<span>", hexadecimal
 };
 
 // Takes records. Called from any thread that loads or calls; must be thread-safe and quick, and must not call back into

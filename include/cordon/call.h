@@ -75,6 +75,9 @@ struct CallOptions {
   // chain. Without it such a call is E_USAGE: a guest must not reach another by way of the host unseen.
   const ServiceCall* parent = nullptr;
   Principal principal{};  // empty: that of `parent`
+  // The W3C header of whoever asks: the call is a span of that trace, and the audit's records of it name both. What is
+  // not one counts as none. A call with a parent goes on with the parent's without it.
+  std::string traceparent{};
 };
 
 // What an action answered.

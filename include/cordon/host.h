@@ -176,6 +176,9 @@ class Host {
   // several do; then as Plugin::Call.
   Result<Answer> CallService(std::string_view service, std::string_view input_json, const CallOptions& options = {});
 
+  // Counters since it was made, in the text format that Prometheus reads: calls, loads, decisions, host calls.
+  std::string Metrics() const;
+
   // Waiting asynchronous calls end with E_UNAVAILABLE and running ones are stopped; all threads are joined. Later calls
   // are E_UNAVAILABLE. May be called again; not from inside a host service or a completion (E_USAGE).
   Status Shutdown();

@@ -40,6 +40,7 @@ class ServiceCall {
   virtual const Principal& principal() const = 0;               // in whose name, as CallOptions said
   virtual std::uint64_t call_id() const = 0;
   virtual std::chrono::steady_clock::time_point deadline() const = 0;
+  virtual std::string traceparent() const = 0;  // of the call, to pass on; empty when it belongs to no trace
   // Decides about one thing of many, under the function's capability: Needs("prices") and "eu/shoes" is
   // `host:prices:eu/shoes`. Audited. An error says E_DENIED: return it, or answer without that thing.
   virtual Status Allow(std::string_view target) const = 0;

@@ -17,7 +17,7 @@
 
 namespace cordon::audit {
 
-enum class Event : std::uint8_t { kDecision, kGrant, kRevoke, kCall, kLoad, kNote, kSwitch };
+enum class Event : std::uint8_t { kDecision, kGrant, kRevoke, kCall, kLoad, kNote, kSwitch, kHostCall };
 std::string_view EventName(Event event);
 
 // What happened. Every text may come from a guest: the log escapes and caps it. Empty and absent fields are left out.
@@ -35,6 +35,7 @@ struct Record {
   std::uint64_t count = 1;  // of equal events in one record
   std::optional<Duration> duration;
   std::vector<std::pair<std::string, std::uint64_t>> usage;  // "memory_peak_bytes", "fuel" …
+  std::string input_digest, output_digest;                   // of a call, "sha256:…", where each has its record
   std::string actor;                                         // who granted or revoked
   std::string note;
   std::string trace;  // of W3C's traceparent: the trace and the span that asked, "<32 hex>-<16 hex>"

@@ -121,6 +121,8 @@ std::string RecordBody(const Record& record) {
     }
     out += ",\"usage\":{" + usage + "}";
   }
+  Text(out, "input", record.input_digest);
+  Text(out, "output", record.output_digest);
   Text(out, "actor", record.actor);
   Text(out, "note", record.note);
   Text(out, "trace", record.trace);

@@ -19,6 +19,7 @@
 #include "services/kv/sqlite_backend.h"
 #include "services/memory/sqlite_memory.h"
 #include "services/tools.h"
+#include "telemetry/otlp.h"
 
 namespace {
 
@@ -123,6 +124,9 @@ Result<Parts> ConnectParts(Session& session, const manifest::Config& config, Use
   if (use == Use::kRun) {
     CORDON_ASSIGN(const std::filesystem::path folder, session.StateFolder());
     options.kill_switch = runtime::KillSwitch::Make(folder / runtime::kSwitchFile);
+    if (!config.otlp_endpoint.empty()) {
+      CORDON_ASSIGN(options.spans, telemetry::OtlpExporter::Make({.endpoint = config.otlp_endpoint}));
+    }
   }
   if (use == Use::kRun) {
     if (auto compiler = engine::FindCompiler({})) {

@@ -33,6 +33,8 @@ constexpr Option kOptions[] = {
     {"--context", "NAME=VALUE", "in whose name: user, session or agent, for plugins granted to know",
      Option::Times::kMany},
     {"--with", "PLUGIN", "a plugin that it may call, with its own grants", Option::Times::kMany, Offer::kFile},
+    {"--metrics", "FILE", "write counters there when it ends, as Prometheus reads them", Option::Times::kOnce,
+     Offer::kFile},
     {"--no-cache", "", "compile anew, and keep nothing of it"},
     {"--debug", "", "file and line in backtraces, for authors"},
 };
@@ -183,6 +185,7 @@ Result<Principal> ReadPrincipal(const Arguments& arguments) {
 Status Call(Session& session, const runtime::Plugin& plugin, const std::string& action, const std::string& input,
             runtime::CallOptions options, runtime::CallReport& report) {
   options.handle = std::make_shared<runtime::CallHandle>();
+  options.traceparent = session.environment()("TRACEPARENT").value_or("");
   session.CatchSignals().Interrupts(options.handle);
   Status done = plugin.Call(action, input, options, report);
   session.CatchSignals().Interrupts(nullptr);
@@ -220,6 +223,9 @@ Result<int> Run(Session& session) {
   session.Detail(UsageText(report.usage));
   session.failure_fields = fields;
   const Status flushed = parts.audit->Flush();
+  if (const auto file = session.arguments().One("--metrics")) {
+    CORDON_TRY(WriteFileAtomically(*file, parts.host->Metrics(), FileMode::kShared));
+  }
   CORDON_TRY(done);
   CORDON_TRY(flushed);
   PrintResult(session, fields, report);

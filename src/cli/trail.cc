@@ -28,7 +28,7 @@ constexpr Option kEventFilter = {"--event",
                                  "only records of this kind",
                                  Option::Times::kOnce,
                                  Offer::kWords,
-                                 "decision grant revoke call load note switch checkpoint prune"};
+                                 "decision grant revoke call host-call load note switch checkpoint prune"};
 constexpr Option kDecisionFilter = {
     "--decision", "allow|deny", "only decisions of this kind", Option::Times::kOnce, Offer::kWords, "allow deny"};
 constexpr Option kSinceFilter = {"--since", "TIME", "only records of this time or later: 2026-01-31T12:00Z"};

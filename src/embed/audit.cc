@@ -20,6 +20,9 @@ AuditRecord Public(const audit::Record& from) {
   record.duration = from.duration;
   record.usage = from.usage;
   record.note = from.note;
+  record.input_digest = from.input_digest;
+  record.output_digest = from.output_digest;
+  record.trace = from.trace;
   return record;
 }
 
@@ -51,6 +54,7 @@ class SinkObserver final : public audit::Observer {
 class Unwatched final : public audit::Observer {
  public:
   Status On(const audit::Record&) override { return {}; }
+  Status OnDecision(const audit::DecisionView&) override { return {}; }
 };
 
 // The log of docs/formats/audit.md as a sink; a Host goes around the translation.
@@ -62,7 +66,8 @@ class ChainedSink final : public AuditSink {
   Status Write(const AuditRecord& from) override {
     audit::Record record;
     record.event = audit::Event::kNote;
-    for (const auto event : {audit::Event::kDecision, audit::Event::kCall, audit::Event::kLoad}) {
+    using audit::Event;
+    for (const auto event : {Event::kDecision, Event::kCall, Event::kLoad, Event::kHostCall}) {
       if (from.event == audit::EventName(event)) record.event = event;
     }
     record.plugin = from.plugin;
@@ -78,6 +83,9 @@ class ChainedSink final : public AuditSink {
     record.duration = from.duration;
     record.usage = from.usage;
     record.note = from.note;
+    record.input_digest = from.input_digest;
+    record.output_digest = from.output_digest;
+    record.trace = from.trace;
     return log_->On(record);
   }
 

@@ -8,6 +8,7 @@
 #include "manifest/config.h"
 #include "policy/grants_file.h"
 #include "runtime/kill_switch.h"
+#include "telemetry/otlp.h"
 
 namespace cordon {
 namespace {
@@ -32,6 +33,9 @@ Result<runtime::HostOptions> RuntimeOptions(const HostOptions& options) {
     CORDON_ASSIGN(policy::GrantBook book, policy::GrantBook::Parse(text, options.grants_file.string()));
     out.grants = std::make_shared<const policy::GrantBook>(std::move(book));
     out.forbidden_roots.push_back(options.grants_file);
+  }
+  if (!out.config.otlp_endpoint.empty()) {
+    CORDON_ASSIGN(out.spans, telemetry::OtlpExporter::Make({.endpoint = out.config.otlp_endpoint}));
   }
   embed::SetUpState(options, out);
   out.observer = embed::ObserverOf(options.audit);
@@ -234,6 +238,8 @@ Result<Plugin> Host::Inspect(const std::filesystem::path& source, const LoadOpti
     return Plugin(std::move(state));
   });
 }
+
+std::string Host::Metrics() const { return state_->host->Metrics(); }
 
 Status Host::Shutdown() {
   return embed::Guarded([&]() -> Status {

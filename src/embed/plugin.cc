@@ -119,6 +119,8 @@ Result<runtime::CallOptions> OptionsOf(const Plugin::State& plugin, const CallOp
     if (options.cancel.cancelled()) return Fail(Code::kInterrupted, "the call was cancelled before it began");
     call.handle = std::make_shared<runtime::CallHandle>();
   }
+  call.traceparent = options.traceparent;
+  if (call.traceparent.empty() && options.parent != nullptr) call.traceparent = options.parent->traceparent();
   call.stdin_bytes = options.stdin_bytes;
   call.principal = options.principal;
   if (options.parent != nullptr && call.principal.empty()) call.principal = options.parent->principal();

@@ -39,6 +39,7 @@ class ServedCall final : public ServiceCall {
   }
   std::uint64_t call_id() const override { return caller_.call_id; }
   std::chrono::steady_clock::time_point deadline() const override { return TimeOf(caller_.deadline_ns); }
+  std::string traceparent() const override { return caller_.trace ? caller_.trace->Header() : std::string(); }
 
   Status Allow(std::string_view target) const override {
     asked_ = true;

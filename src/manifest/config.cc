@@ -117,6 +117,20 @@ void ReadCacheSize(const Reader& reader, const Node& node, std::string_view key,
   if (const auto size = ReadSizeWithin(reader, node, key, kMiB, 1024 * kGiB)) config.cache.size = *size;
 }
 
+void ReadEndpoint(const Reader& reader, const Node& node, std::string_view key, Config& config) {
+  const auto text = ReadText(reader.findings, node, key);
+  if (!text) return;
+  if (text->starts_with("http://") && text->size() <= 1024) {
+    config.otlp_endpoint = *text;
+    return;
+  }
+  const bool secure = text->starts_with("https://");
+  reader.findings.At(node, secure ? Code::kUnenforceable : Code::kInvalid,
+                     secure ? "spans cannot be sent over TLS by this build"
+                            : "'" + EscapeShort(*text, 80) + "' is not the place of a collector",
+                     "write the place of a collector on this machine: http://127.0.0.1:4318");
+}
+
 constexpr Setting kSettings[] = {
     {"plugins.enabled", "CORDON_PLUGINS_ENABLED", "--plugins-enabled", "true",
      "the kill switch: while it is off, the daemon runs no plugin"},
@@ -147,6 +161,8 @@ constexpr Setting kSettings[] = {
     {"plugins.limits.storage", "CORDON_PLUGINS_LIMITS_STORAGE", "--plugins-limits-storage", "64MiB",
      "keys and values of a bucket"},
     {"plugins.limits.keys", "CORDON_PLUGINS_LIMITS_KEYS", "--plugins-limits-keys", "100000", "keys of a bucket"},
+    {"telemetry.otlp.endpoint", "CORDON_TELEMETRY_OTLP_ENDPOINT", "--telemetry-otlp-endpoint", "http://127.0.0.1:4318",
+     "traces of calls go to this collector"},
 };
 
 // The readers of kSettings, in its order.
@@ -169,6 +185,7 @@ constexpr Read kReaders[] = {
     ReadNumber<&CeilingLimits::functions, 1'000'000>,
     ReadSize<&CeilingLimits::storage, 1, 1024 * kGiB>,
     ReadNumber<&CeilingLimits::keys, 1'000'000'000>,
+    ReadEndpoint,
 };
 static_assert(std::size(kSettings) == std::size(kReaders));
 
@@ -186,6 +203,8 @@ class Parser {
   Result<Config> Run() {
     const Fields root(findings_, &document_.root, "", KeysAt(ConfigKeys(), ""));
     Plugins(root.Get("plugins"));
+    const Fields telemetry(findings_, root.Get("telemetry"), "telemetry", KeysAt(ConfigKeys(), "telemetry"));
+    ReadSettings(Fields(findings_, telemetry.Get("otlp"), "telemetry.otlp", KeysAt(ConfigKeys(), "telemetry.otlp")));
     const Fields compat(findings_, root.Get("compat"), "compat", KeysAt(ConfigKeys(), "compat"));
     if (const Node* allowlist = compat.Get("nexus_empty_allowlist")) {
       if (ReadWord(findings_, *allowlist, "compat.nexus_empty_allowlist", kAllowlist) > 0) {

@@ -92,6 +92,7 @@ struct Config {
   NetworkConfig network;
   MessagingConfig messaging;
   std::map<std::string, ConfigEntry> entries;  // by full plugin name
+  std::string otlp_endpoint;                   // where spans go; empty: nowhere, and none are made
 
   std::optional<std::filesystem::path> file;  // that was read; none: defaults
   std::map<std::string, std::string>

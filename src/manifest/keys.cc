@@ -49,7 +49,7 @@ constexpr Keys kManifest[] = {
     {"limits", kLimits},
 };
 
-constexpr Names kConfigRoot[] = {"plugins", "compat", "registries", "trust", "server"};
+constexpr Names kConfigRoot[] = {"plugins", "telemetry", "compat", "registries", "trust", "server"};
 constexpr Names kPlugins[] = {"enabled", "directories", "cache",  "level",  "policy",
                               "native",  "isolation",   "limits", "entries", "network", "messaging"};
 constexpr Names kCeiling[] = {"memory",  "timeout", "stack", "tables", "instances",
@@ -60,6 +60,8 @@ constexpr Names kNetwork[] = {"dns",  "roots", "private", "connections",  "keep_
 constexpr Names kMessagingLimits[] = {"messages", "bytes", "rate", "attempts"};
 constexpr Names kEgress[] = {"to", "methods", "header", "prefix", "variable", "file", "secret"};
 constexpr Names kEntry[] = {"enabled", "level", "config", "egress"};
+constexpr Names kTelemetry[] = {"otlp"};
+constexpr Names kOtlp[] = {"endpoint"};
 constexpr Names kCompat[] = {"nexus_empty_allowlist"};
 
 constexpr Keys kConfig[] = {
@@ -71,6 +73,8 @@ constexpr Keys kConfig[] = {
     {"plugins.messaging", kMessagingLimits},
     {"plugins.entries.*", kEntry},
     {"plugins.entries.*.egress[]", kEgress},
+    {"telemetry", kTelemetry},
+    {"telemetry.otlp", kOtlp},
     {"compat", kCompat},
 };
 

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <thread>
 
+#include "runtime/kill_switch.h"
 #include "runtime/load.h"
 #include "runtime/state.h"
 #include "services/kv/sqlite_backend.h"
@@ -17,6 +18,7 @@ Result<std::unique_ptr<Host>> Host::Create(HostOptions options) {
   auto state = std::make_shared<State>();
   state->options = std::move(options);
   if (state->options.secrets == nullptr) state->options.secrets = std::make_shared<services::NoSecrets>();
+  state->options.observer = std::make_shared<MeteredObserver>(std::move(state->options.observer), state->meter);
   return std::unique_ptr<Host>(new Host(std::move(state)));
 }
 
@@ -103,6 +105,14 @@ Result<std::shared_ptr<services::MessageQueue>> Host::State::Messages() {
 }
 
 Result<std::shared_ptr<services::MessageQueue>> Host::Messages() const { return state_->Messages(); }
+
+std::string Host::Metrics() const {
+  const HostOptions& options = state_->options;
+  Meter::Now now;
+  now.plugins_on = options.kill_switch == nullptr || options.kill_switch->Check().has_value();
+  if (options.spans != nullptr) now.spans = options.spans->counts();
+  return state_->meter->Text(now);
+}
 
 Result<std::shared_ptr<const Plugin>> Host::Load(const LoadRequest& request) {
   Loader loader(state_, request);

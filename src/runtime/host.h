@@ -9,10 +9,12 @@
 #include <vector>
 
 #include "audit/observer.h"
+#include "base/trace.h"
 #include "cordon/memory.h"
 #include "engine/code_cache.h"
 #include "engine/compile_process.h"
 #include "manifest/config.h"
+#include "policy/audit_detail.h"
 #include "policy/grant_source.h"
 #include "runtime/plugin.h"
 #include "services/kv/backend.h"
@@ -39,6 +41,8 @@ struct HostOptions {
   std::filesystem::path compiler;                 // cordon-compile; empty: this process compiles
   std::optional<Error> no_compiler;               // set: there is none, and this process must not compile
   engine::CompileLimits compile_limits;
+  policy::AuditDetail audit_detail = policy::AuditDetail::kCalls;  // of plugins that nothing else is said for
+  std::shared_ptr<SpanSink> spans;                // may be null: then there are no traces
   std::shared_ptr<class KillSwitch> kill_switch;  // may be null: then calls cost nothing for it
   // Opens what keeps the values of plugins; asked when the first one is loaded that may store any, and until it
   // succeeds. Empty: they are kept in memory, for as long as this host lives.
@@ -103,6 +107,8 @@ class Host {
   Result<std::shared_ptr<services::MessageQueue>> Messages() const;
   // The bounds of channels that the operator's configuration sets.
   static services::QueueLimits LimitsOf(const manifest::MessagingConfig& config);
+  // Counters since it was made, in the text format of Prometheus.
+  std::string Metrics() const;
 
   struct State;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "policy/roots.h"
+#include "runtime/host_call_watch.h"
 #include "runtime/kill_switch.h"
 #include "runtime/network.h"
 #include "runtime/settings.h"
@@ -342,9 +343,18 @@ Status Loader::SetUpServices() {
   services->observer = host_.options.observer;
   services->log_sink = host_.options.log_sink;
   services->chains = host_.chains;
+  services->meter = plugin_->meter;
   services->guard = std::make_unique<services::Guard>(services->authority, *services->observer, name,
                                                       plugin_->source.digest.ToString());
   services->router = std::make_unique<services::ServiceRouter>(*services->guard, services->chains.get());
+  services->router->CountIn(services->meter->host_calls());
+  if (plugin_->detail >= policy::AuditDetail::kHostCalls) {
+    services->router->Watch(
+        std::make_shared<HostCallAudit>(services->observer, name, plugin_->source.digest.ToString()));
+  }
+  if (host_.options.spans != nullptr) {
+    services->router->Watch(std::make_shared<HostCallSpans>(host_.options.spans, name));
+  }
   services->router->Add(std::make_unique<services::FilesService>(*services->guard));
   services->router->Add(std::make_unique<services::LogService>(name, *services->log_sink));
   services->router->Add(std::make_unique<services::ToolCalleeService>());
@@ -439,6 +449,7 @@ Status Loader::SetUpPrograms(PluginServices& services) {
   CORDON_ASSIGN(services::ExecOptions options, OpenPrograms(plugin_->authority, programs_, plugin_->folders));
   options.calls = services.chains.get();
   plugin_->runs_programs = true;
+  plugin_->is_plain = false;
   services.router->Add(std::make_unique<services::ExecService>(*services.guard, std::move(options)));
   return {};
 }
@@ -525,6 +536,10 @@ Result<std::unique_ptr<Plugin::State>> Loader::Run() {
 Result<std::unique_ptr<Plugin::State>> Loader::Prepare() {
   CORDON_TRY(ReadAndDescribe());
   CORDON_TRY(ComputeAuthority());
+  plugin_->detail = host_.options.audit_detail;
+  plugin_->meter = host_.meter->Of(plugin_->source.name);
+  plugin_->is_plain = host_.options.kill_switch == nullptr && host_.options.spans == nullptr &&
+                      plugin_->detail < policy::AuditDetail::kDigests;
   plugin_->not_runnable = WhyNot();
   CORDON_TRY(AuditLoad(plugin_->not_runnable));
   if (request_.purpose == LoadRequest::Purpose::kInspect) return std::move(plugin_);

@@ -6,6 +6,7 @@
 #include "abi/json_schema.h"
 #include "abi/type_shape.h"
 #include "base/text.h"
+#include "runtime/call_scope.h"
 #include "runtime/kill_switch.h"
 #include "runtime/state.h"
 #include "services/principal.h"
@@ -245,52 +246,12 @@ engine::Usage Since(const engine::Usage& before, engine::Usage usage) {
   return usage;
 }
 
-Status AuditCall(const Plugin::State& state, std::string_view action, const CallReport& report,
-                 const CallOptions& options, const Status& outcome) {
-  audit::Record record = state.NewRecord(audit::Event::kCall);
-  record.action = action;
-  record.callers = options.callers;
-  record.duration = report.usage.wall;
-  record.usage = {
-      {"memory_peak_bytes", report.usage.memory_peak_bytes},
-      {"host_calls", report.usage.host_calls},
-      {"bytes_in", report.usage.bytes_in},
-      {"bytes_out", report.usage.bytes_out},
-  };
-  if (report.usage.fuel != 0) record.usage.emplace_back("fuel", report.usage.fuel);
-  const std::uint64_t dropped = report.usage.stdout_dropped_bytes + report.usage.stderr_dropped_bytes;
-  if (dropped != 0) record.usage.emplace_back("output_dropped_bytes", dropped);
-  if (!outcome) record.code = outcome.error().code;
-  return state.observer().On(record);
-}
-
 Status CheckSchema(const std::optional<Schema>& schema, std::string_view json, Code code, std::string_view what) {
   if (!schema) return {};
   const std::vector<SchemaViolation> violations = schema->CheckText(json);
   if (violations.empty()) return {};
   return Fail(SchemaError(code, what, violations));
 }
-
-// Registers who called, for the audit of what the guest asks for, and in whose name, while the call lasts.
-class OriginScope {
- public:
-  OriginScope(const Plugin::State& state, std::uint64_t call_id, const CallOptions& options) : call_id_(call_id) {
-    if (options.callers.empty() && options.principal.empty() && !state.runs_programs) return;
-    chains_ = state.host->chains.get();
-    services::CallChains::Origin origin{options.callers, {}, options.passed};
-    if (!options.principal.empty()) origin.principal = std::make_shared<const Principal>(options.principal);
-    chains_->Put(call_id, std::move(origin));
-  }
-  ~OriginScope() {
-    if (chains_ != nullptr) chains_->Remove(call_id_);
-  }
-  OriginScope(const OriginScope&) = delete;
-  OriginScope& operator=(const OriginScope&) = delete;
-
- private:
-  services::CallChains* chains_ = nullptr;
-  std::uint64_t call_id_;
-};
 
 engine::CallLimits LimitsFor(const engine::CallLimits& limits, const CallOptions& options) {
   engine::CallLimits narrowed = limits;
@@ -307,9 +268,8 @@ template <typename Call>
 Status UnderSwitch(const Plugin::State& state, std::string_view action, const CallOptions& options, Call&& call) {
   auto running = state.host->options.kill_switch->Enter(options.handle);
   if (!running) {
-    const Status refused = Fail(std::move(running).error());
-    CORDON_TRY(AuditCall(state, action, CallReport{}, options, refused));
-    return refused;
+    CallScope scope(state, options.call_id, options);
+    return scope.Settle(Fail(std::move(running).error()), action, {}, CallScope::Account::kOwn);
   }
   CallOptions entered = options;
   entered.handle = running->handle();
@@ -329,8 +289,21 @@ std::uint64_t Plugin::NextCallId(std::uint64_t count) const {
 
 Status Plugin::CallIn(std::string_view action_name, std::string_view input_json, const CallOptions& options,
                       CallReport& report, const RunGuest& run) const {
+  if (state_->linked == nullptr) return Fail(NotToRun());
   report = CallReport{};
   report.call_id = options.call_id != 0 ? options.call_id : NextCallId();
+  CallScope scope(*state_, report.call_id, options);
+  Status outcome = Answer(scope, action_name, input_json, options, report, run);
+  const bool own = state_->calls.Admits();
+  return scope.Settle(std::move(outcome), action_name, report.usage,
+                      own ? CallScope::Account::kOwn : CallScope::Account::kTally);
+}
+
+// Everything between the question and the answer: whatever of it fails is what the record says of the call.
+Status Plugin::Answer(CallScope& scope, std::string_view action_name, std::string_view input_json,
+                      const CallOptions& options, CallReport& report, const RunGuest& run) const {
+  const auto digest = [](std::string_view text) { return Digest::Of(text).ToString(); };
+  if (scope.wants_digests()) scope.input_digest = digest(input_json);
   BoundAction local;
   CORDON_ASSIGN(const BoundAction* action, FindAction(*state_, action_name, local));
   if (input_json.size() > state_->limits.input.count) {
@@ -340,19 +313,13 @@ Status Plugin::CallIn(std::string_view action_name, std::string_view input_json,
   std::vector<std::uint8_t> input, output;
   CORDON_TRY(state_->abi->Lower(action->binding, input_json, input));
   CORDON_TRY(services::CheckPrincipal(options.principal));
-  const OriginScope origin(*state_, report.call_id, options);
-  const Status outcome = run(*action, input, output, LimitsFor(action->limits, options));
-  if (!outcome || state_->calls.Admits()) {
-    CORDON_TRY(AuditCall(*state_, action_name, report, options, outcome));
-    CORDON_TRY(outcome);
-  } else {
-    CORDON_TRY(CountCalls(1, report.usage.wall));
-  }
+  CORDON_TRY(run(*action, input, output, LimitsFor(action->limits, options)));
   CORDON_ASSIGN(abi::Outcome answer, state_->abi->Lift(action->binding, output));
   if (answer.json.size() > state_->limits.output.count) {
     return Fail(SizeError(Code::kOutputSize, "output", answer.json.size(), state_->limits.output));
   }
   CORDON_TRY(CheckSchema(action->output, answer.json, Code::kOutputSchema, "output"));
+  if (scope.wants_digests()) scope.output_digest = digest(answer.json);
   report.output = std::move(answer.json);
   report.answered_with_error = answer.answer == abi::Outcome::Answer::kPluginError;
   return {};
@@ -430,24 +397,16 @@ Status Plugin::CheckInput(engine::Pieces input) const {
   return {};
 }
 
-// Counts a call that went well, records one that did not.
-Status Plugin::Settle(const Status& outcome, const Target& target, const engine::Usage& usage,
-                      const CallOptions& options) const {
-  if (!outcome) {
-    CallReport report;
-    report.usage = usage;
-    CORDON_TRY(AuditCall(*state_, target.export_name, report, options, outcome));
-    return outcome;
-  }
-  return CountCalls(1, usage.wall);
+Status Plugin::State::Count(std::uint64_t count, Duration total) const {
+  meter->CountCalls(count, total);
+  if (detail != policy::AuditDetail::kCalls) return {};  // none is recorded, or each has been
+  const CallCounter::Group group = calls.Add(count, static_cast<std::uint64_t>(total.count()));
+  if (group.count == 0) return {};
+  return observer().OnCalls(
+      {source.name, source.digest.ToString(), "", group.count, 0, Duration(group.total_ns)});
 }
 
-Status Plugin::CountCalls(std::uint64_t count, Duration total) const {
-  const CallCounter::Group group = state_->calls.Add(count, static_cast<std::uint64_t>(total.count()));
-  if (group.count == 0) return {};
-  return state_->observer().OnCalls(
-      {state_->source.name, state_->source.digest.ToString(), "", group.count, 0, Duration(group.total_ns)});
-}
+Status Plugin::CountCalls(std::uint64_t count, Duration total) const { return state_->Count(count, total); }
 
 Status Plugin::CallTarget(const Target& target, engine::Pieces input, engine::ResultSink& sink,
                           const CallOptions& options) const {
@@ -456,26 +415,37 @@ Status Plugin::CallTarget(const Target& target, engine::Pieces input, engine::Re
                        [&](const CallOptions& entered) { return CallTarget(target, input, sink, entered); });
   }
   if (state_->linked == nullptr) return Fail(NotToRun());
-  CORDON_TRY(CheckInput(input));
   const std::uint64_t id = options.call_id != 0 ? options.call_id : NextCallId();
-  CORDON_TRY(services::CheckPrincipal(options.principal));
-  const OriginScope origin(*state_, id, options);
+  CallScope scope(*state_, id, options);
   engine::Usage usage;
+  if (!scope.wants_digests()) [[likely]] {
+    return scope.Settle(RunTarget(target, input, sink, options, id, usage), target.export_name, usage,
+                        CallScope::Account::kTally);
+  }
+  scope.input_digest = DigestOf(input);
+  DigestingSink digesting(sink, scope.output_digest);
+  return scope.Settle(RunTarget(target, input, digesting, options, id, usage), target.export_name, usage,
+                      CallScope::Account::kTally);
+}
+
+Status Plugin::RunTarget(const Target& target, engine::Pieces input, engine::ResultSink& sink,
+                         const CallOptions& options, std::uint64_t call_id, engine::Usage& usage) const {
+  CORDON_TRY(CheckInput(input));
+  CORDON_TRY(services::CheckPrincipal(options.principal));
   const engine::CallLimits limits = LimitsFor(target.limits, options);
   if (!options.handle) {
-    const Status outcome = engine::CallOnce(state_->linked, state_->instance, state_->channel, target.function, input,
-                                            sink, limits, id, {.usage = &usage, .out = nullptr, .err = nullptr});
-    return Settle(outcome, target, usage, options);
+    return engine::CallOnce(state_->linked, state_->instance, state_->channel, target.function, input, sink, limits,
+                            call_id, {.usage = &usage, .out = nullptr, .err = nullptr});
   }
   const MonotonicTime start = std::chrono::steady_clock::now();
   CORDON_ASSIGN(engine::Instance instance,
-                engine::Instance::Create(state_->linked, state_->instance, state_->channel, limits, id));
+                engine::Instance::Create(state_->linked, state_->instance, state_->channel, limits, call_id));
   options.handle->Watch(instance.interrupter());
   const auto rest = Rest(limits, start, instance.usage());
-  const Status outcome = rest ? instance.Call(target.function, input, sink, *rest, id) : Fail(rest.error());
+  Status outcome = rest ? instance.Call(target.function, input, sink, *rest, call_id) : Fail(rest.error());
   usage = instance.usage();
   usage.wall = std::chrono::steady_clock::now() - start;  // finer than the engine's ticks
-  return Settle(outcome, target, usage, options);
+  return outcome;
 }
 
 Status Plugin::CallTargetIn(engine::Instance& instance, const Target& target, engine::Pieces input,
@@ -485,28 +455,36 @@ Status Plugin::CallTargetIn(engine::Instance& instance, const Target& target, en
       return CallTargetIn(instance, target, input, sink, entered, call_id);
     });
   }
-  CORDON_TRY(CheckInput(input));
-  CORDON_TRY(services::CheckPrincipal(options.principal));
-  const OriginScope origin(*state_, call_id, options);
+  CallScope scope(*state_, call_id, options);
   if (options.handle) options.handle->Watch(instance.interrupter());
-  const Status outcome = instance.Call(target.function, input, sink, LimitsFor(target.limits, options), call_id);
-  if (outcome) [[likely]]
-    return {};
-  return Settle(outcome, target, engine::Usage{}, options);
+  const auto run = [&](engine::ResultSink& to) -> Status {
+    CORDON_TRY(CheckInput(input));
+    CORDON_TRY(services::CheckPrincipal(options.principal));
+    return instance.Call(target.function, input, to, LimitsFor(target.limits, options), call_id);
+  };
+  const auto settle = [&](Status outcome) {
+    return scope.Settle(std::move(outcome), target.export_name, engine::Usage{}, CallScope::Account::kByOwner);
+  };
+  if (!scope.wants_digests()) return settle(run(sink));
+  scope.input_digest = DigestOf(input);
+  DigestingSink digesting(sink, scope.output_digest);
+  return settle(run(digesting));
 }
 
 Status Plugin::CallTargetIn(engine::Instance& instance, const Target& target, engine::Pieces input,
                             engine::ResultSink& sink, std::uint64_t call_id) const {
-  if (state_->host->options.kill_switch != nullptr) [[unlikely]] {
+  if (!state_->is_plain) [[unlikely]] {
     return CallTargetIn(instance, target, input, sink, CallOptions{}, call_id);
   }
   std::size_t size = 0;
   for (const auto& piece : input) size += piece.size();
   const bool fits = size <= target.input_bytes_max;
   Status outcome = fits ? instance.Call(target.function, input, sink, target.limits, call_id) : CheckInput(input);
-  if (!outcome && fits) [[unlikely]]
-    outcome = Settle(outcome, target, engine::Usage{}, CallOptions{});
-  return outcome;
+  if (outcome) [[likely]]
+    return outcome;
+  const CallOptions none;
+  return CallScope(*state_, call_id, none)
+      .Settle(std::move(outcome), target.export_name, engine::Usage{}, CallScope::Account::kByOwner);
 }
 
 Result<engine::Function> Plugin::Resolve(std::string_view action) const {
@@ -522,15 +500,10 @@ Status Plugin::CallRaw(const engine::Function& function, std::span<const std::ui
   if (options.timeout) limits.wall = std::min(limits.wall, *options.timeout);
   const std::uint64_t id = options.call_id != 0 ? options.call_id : NextCallId();
   engine::Usage usage;
+  CallScope scope(*state_, id, options);
   Status outcome = engine::CallOnce(state_->linked, state_->instance, state_->channel, function, input, output, limits,
                                     id, {.usage = &usage, .out = nullptr, .err = nullptr});
-  if (!outcome) {
-    CallReport report;
-    report.usage = usage;
-    CORDON_TRY(AuditCall(*state_, "", report, options, outcome));
-    return outcome;
-  }
-  return CountCalls(1, usage.wall);
+  return scope.Settle(std::move(outcome), "", usage, CallScope::Account::kTally);
 }
 
 Result<engine::Instance> Plugin::NewInstance(const CallOptions& options) const {

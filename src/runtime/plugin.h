@@ -44,6 +44,7 @@ struct CallOptions {
   std::vector<std::string> callers;                 // the chain, outermost first
   policy::KindSet passed = policy::KindSet::All();  // what these let it use
   Principal principal;                              // in whose name; E_INVALID, E_LIMIT
+  std::string traceparent;                          // of W3C, from whoever calls; what is not one counts as none
   std::string stdin_bytes;
   // Stops the call from another thread; watching it costs a little, so leave it out of hot loops.
   std::shared_ptr<class CallHandle> handle;  // may be null
@@ -159,9 +160,11 @@ class Plugin {
                                         std::vector<std::uint8_t>& output, const engine::CallLimits& limits)>;
   Status CallIn(std::string_view action_name, std::string_view input_json, const CallOptions& options,
                 CallReport& report, const RunGuest& run) const;
+  Status Answer(class CallScope& scope, std::string_view action_name, std::string_view input_json,
+                const CallOptions& options, CallReport& report, const RunGuest& run) const;
   Status CheckInput(engine::Pieces input) const;
-  Status Settle(const Status& outcome, const Target& target, const engine::Usage& usage,
-                const CallOptions& options) const;
+  Status RunTarget(const Target& target, engine::Pieces input, engine::ResultSink& sink, const CallOptions& options,
+                   std::uint64_t call_id, engine::Usage& usage) const;
   explicit Plugin(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

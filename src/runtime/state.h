@@ -15,6 +15,7 @@
 #include "formats/schema.h"
 #include "runtime/folders.h"
 #include "runtime/host.h"
+#include "runtime/meter.h"
 #include "runtime/source.h"
 #include "services/codec.h"
 #include "services/guard.h"
@@ -38,6 +39,7 @@ struct Host::State {
   // Null when there is none, or it is gone.
   std::shared_ptr<const Plugin> FindCallable(std::string_view name);
 
+  std::shared_ptr<Meter> meter = std::make_shared<Meter>();
   // Guarded by mutex; opened when they are first needed.
   std::shared_ptr<services::KvBackend> storage;
   std::shared_ptr<cordon::Memory> memory;
@@ -87,6 +89,7 @@ struct PluginServices {
   std::shared_ptr<audit::Observer> observer;
   std::shared_ptr<services::LogSink> log_sink;
   std::shared_ptr<services::CallChains> chains;
+  std::shared_ptr<PluginMeter> meter;
   std::unique_ptr<services::Guard> guard;
   std::unique_ptr<services::ServiceRouter> router;
   std::unique_ptr<services::CodecChannel> codec;
@@ -113,6 +116,13 @@ struct Plugin::State {
   std::map<std::string, BoundAction, std::less<>> actions;  // the manifest's
   mutable CallCounter calls;
   std::atomic<bool> retired{false};
+  policy::AuditDetail detail = policy::AuditDetail::kCalls;
+  std::shared_ptr<PluginMeter> meter;
+  // Calls of it are counted and nothing more: no switch, no digests, no traces.
+  bool is_plain = false;
+
+  // Adds calls that went well to counters and, where calls are recorded at all, to the audit's tally.
+  Status Count(std::uint64_t count, Duration total) const;
 
   audit::Observer& observer() const { return *host->options.observer; }
   audit::Record NewRecord(audit::Event event) const;

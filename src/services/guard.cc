@@ -27,6 +27,7 @@ Decision Guard::Check(const Caller& caller, const policy::Capability& asked, std
     std::string long_text;
     std::string_view text = *rulings[i].effective == asked ? effective_[i] : asked.TextIn(room);
     if (text.empty()) text = long_text = asked.ToString();
+    const std::string trace = caller.trace ? caller.trace->Text() : std::string();
     const Status written = observer_.OnDecision({.plugin = plugin_,
                                                  .digest = digest_,
                                                  .callers = caller.chain,
@@ -36,7 +37,7 @@ Decision Guard::Check(const Caller& caller, const policy::Capability& asked, std
                                                  .decision = Verdict::kAllow,
                                                  .code = {},
                                                  .note = {},
-                                                 .trace = {}});
+                                                 .trace = trace});
     if (written) [[likely]]
       return {Verdict::kAllow, {}, {}, Code::kDenied};
     return {Verdict::kDeny, "audit", written.error().remedy, Code::kAuditUnavailable};
@@ -55,6 +56,7 @@ Decision Guard::Audit(const Caller& caller, std::string_view capability, std::st
   record.plugin = plugin_;
   record.digest = digest_;
   record.callers = caller.chain;
+  if (caller.trace) record.trace = caller.trace->Text();
   record.capability = std::string(capability);
   record.target = std::string(target);
   record.rule = decision.rule;

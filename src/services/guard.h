@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "audit/observer.h"
+#include "base/trace.h"
 #include "cordon/call.h"
 #include "policy/authority.h"
 
@@ -20,6 +22,7 @@ struct Caller {
   std::int64_t deadline_ns = 0;                     // of the call, CLOCK_MONOTONIC; 0: none
   std::shared_ptr<const Principal> principal{};     // that the host named; null: nobody
   policy::KindSet passed = policy::KindSet::All();  // what the plugins that wait for this one let it use
+  std::optional<TraceParent> trace{};               // the span of the call, when it belongs to a trace
 };
 
 // Holds the authority of one plugin. Thread-safe; the authority and the observer must outlive it.

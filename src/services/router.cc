@@ -73,18 +73,33 @@ HostService* ServiceRouter::Find(std::string_view interface_name) const {
   return found == services_.end() ? nullptr : found->second.get();
 }
 
+HostReply ServiceRouter::Answer(const Caller& caller, const HostRequest& request) {
+  if (request.function.starts_with(kStubPrefix)) {
+    return stubs_.Call(guard_, caller, request.interface_name, request.function.substr(kStubPrefix.size()));
+  }
+  HostService* service = Find(request.interface_name);
+  if (service != nullptr) return service->Call(caller, request.function, request.payload);
+  const std::string name = std::string(request.interface_name) + "#" + std::string(request.function);
+  return Trap(Code::kLink, "nothing answers " + name);
+}
+
+HostReply ServiceRouter::AnswerWatched(const Caller& caller, const HostRequest& request) {
+  const auto began = std::chrono::steady_clock::now();
+  for (const auto& watch : watches_) {
+    if (Status may = watch->Before(caller, request); !may) return Trap(may.error().code, may.error().message);
+  }
+  HostReply reply = Answer(caller, request);
+  for (const auto& watch : watches_) watch->After(caller, request, reply, began);
+  return reply;
+}
+
 HostReply ServiceRouter::Send(const HostRequest& request) {
   try {
+    if (counter_ != nullptr) (*counter_)[counter_->HereIndex()].fetch_add(1, std::memory_order_relaxed);
     CallChains::Origin origin = chains_ == nullptr ? CallChains::Origin() : chains_->Find(request.call_id);
     const Caller caller{request.call_id, std::move(origin.chain), request.deadline_ns, std::move(origin.principal),
-                        origin.passed};
-    if (request.function.starts_with(kStubPrefix)) {
-      return stubs_.Call(guard_, caller, request.interface_name, request.function.substr(kStubPrefix.size()));
-    }
-    HostService* service = Find(request.interface_name);
-    if (service != nullptr) return service->Call(caller, request.function, request.payload);
-    const std::string name = std::string(request.interface_name) + "#" + std::string(request.function);
-    return Trap(Code::kLink, "nothing answers " + name);
+                        origin.passed, origin.trace};
+    return watches_.empty() ? Answer(caller, request) : AnswerWatched(caller, request);
   } catch (const std::bad_alloc&) {
     return Trap(Code::kMemory, "no memory left");
   } catch (const std::exception& fault) {

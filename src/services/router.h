@@ -2,9 +2,11 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,6 +14,7 @@
 #include <vector>
 
 #include "base/message.h"
+#include "base/spread.h"
 #include "services/guard.h"
 
 namespace cordon::services {
@@ -48,14 +51,15 @@ class StubAnswers {
   std::map<std::pair<std::string, std::string>, Answer, std::less<>> answers_;
 };
 
-// Who called the calls that run now, of those that another plugin made, and in whose name. Thread-safe; free of cost
-// when there are none.
+// Who called the calls that run now, of those that another plugin made, in whose name, and of which trace. Thread-safe;
+// free of cost when there are none.
 class CallChains {
  public:
   struct Origin {
     std::vector<std::string> chain{};  // outermost first
     std::shared_ptr<const Principal> principal{};
     policy::KindSet passed = policy::KindSet::All();
+    std::optional<TraceParent> trace{};  // its own span
   };
   void Put(std::uint64_t call_id, Origin origin);
   void Remove(std::uint64_t call_id);
@@ -66,6 +70,15 @@ class CallChains {
   std::atomic<std::size_t> count_{0};
   mutable std::mutex mutex_;
   std::map<std::uint64_t, Origin> origins_;
+};
+
+// Sees what guests ask for and what they get. Thread-safe.
+class HostCallWatch {
+ public:
+  virtual ~HostCallWatch() = default;
+  // Before it is answered; an error ends the guest's call in its place.
+  virtual Status Before(const Caller&, const HostRequest&) { return {}; }
+  virtual void After(const Caller&, const HostRequest&, const HostReply&, std::chrono::steady_clock::time_point) {}
 };
 
 // The channel of one plugin. Set it up first, then share it: Send is thread-safe, the setters are not.
@@ -79,16 +92,24 @@ class ServiceRouter final : public HostChannel {
   // types.
   void SetStub(std::string interface_name, std::string function, StubAnswers::Answer answer);
 
+  void Watch(std::shared_ptr<HostCallWatch> watch) { watches_.push_back(std::move(watch)); }
+  // Counts every message; `counter` outlives the router.
+  void CountIn(Spread<std::atomic<std::uint64_t>>& counter) { counter_ = &counter; }
+
   // A message that no service answers traps with E_LINK; nothing a service throws leaves here.
   HostReply Send(const HostRequest& request) override;
 
  private:
   HostService* Find(std::string_view interface_name) const;
+  HostReply Answer(const Caller& caller, const HostRequest& request);
+  HostReply AnswerWatched(const Caller& caller, const HostRequest& request);
 
   const Guard& guard_;
   const CallChains* chains_;
   std::map<std::string, std::unique_ptr<HostService>, std::less<>> services_;
   StubAnswers stubs_;
+  std::vector<std::shared_ptr<HostCallWatch>> watches_;
+  Spread<std::atomic<std::uint64_t>>* counter_ = nullptr;
 };
 
 }  // namespace cordon::services

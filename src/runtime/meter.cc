@@ -1,0 +1,162 @@
+#include "runtime/meter.h"
+
+#include <cstdio>
+
+#include "base/text.h"
+
+namespace cordon::runtime {
+namespace {
+
+constexpr std::size_t kPluginsMax = 1000;  // further ones are counted together, so that names cannot fill the memory
+
+std::uint64_t Sum(Spread<Counter>& places) {
+  std::uint64_t sum = 0;
+  for (auto& place : places) sum += place.value.load(std::memory_order_relaxed);
+  return sum;
+}
+
+void Add(Spread<Counter>& places) {
+  places[places.HereIndex()].fetch_add(1, std::memory_order_relaxed);
+}
+
+std::string Seconds(std::uint64_t ns) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%llu.%09llu", static_cast<unsigned long long>(ns / 1'000'000'000),
+                static_cast<unsigned long long>(ns % 1'000'000'000));
+  return text;
+}
+
+// A label's value: no control character, and the quotes of the format.
+std::string Label(std::string_view value) {
+  std::string out;
+  for (const char c : EscapeShort(value, 200)) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+class Page {
+ public:
+  void Family(std::string_view name, std::string_view type, std::string_view help) {
+    text_ += "# HELP " + std::string(name) + " " + std::string(help) + "\n# TYPE " + std::string(name) + " " +
+             std::string(type) + "\n";
+  }
+  void Row(std::string_view name, std::string_view labels, std::string_view value) {
+    text_ += std::string(name);
+    if (!labels.empty()) text_ += "{" + std::string(labels) + "}";
+    text_ += " " + std::string(value) + "\n";
+  }
+  void Row(std::string_view name, std::string_view labels, std::uint64_t value) {
+    Row(name, labels, std::to_string(value));
+  }
+  std::string Take() { return std::move(text_); }
+
+ private:
+  std::string text_;
+};
+
+}  // namespace
+
+void PluginMeter::CountCalls(std::uint64_t count, Duration total) {
+  Done& here = done_[done_.HereIndex()];
+  here.count.fetch_add(count, std::memory_order_relaxed);
+  here.total_ns.fetch_add(static_cast<std::uint64_t>(total.count()), std::memory_order_relaxed);
+}
+
+void PluginMeter::CountFailure(Code code, Duration took) {
+  failed_ns_.fetch_add(static_cast<std::uint64_t>(took.count()), std::memory_order_relaxed);
+  const std::lock_guard lock(mutex_);
+  ++failures_[code];
+}
+
+std::shared_ptr<PluginMeter> Meter::Of(const std::string& plugin) {
+  const std::lock_guard lock(mutex_);
+  const bool room = plugins_.size() < kPluginsMax || plugins_.contains(plugin);
+  auto& meter = plugins_[room ? plugin : "(others)"];
+  if (meter == nullptr) meter = std::make_shared<PluginMeter>();
+  return meter;
+}
+
+void Meter::CountDecision(policy::Verdict verdict) { Add(verdict == policy::Verdict::kAllow ? allowed_ : denied_); }
+
+void Meter::CountLoad(std::optional<Code> refusal) {
+  const std::lock_guard lock(mutex_);
+  ++loads_[refusal ? std::string(CodeName(*refusal)) : "ok"];
+}
+
+std::string Meter::Text(const Now& now) {
+  const std::lock_guard lock(mutex_);
+  Page page;
+  page.Family("cordon_plugins_enabled", "gauge", "1 while the kill switch lets plugins run.");
+  page.Row("cordon_plugins_enabled", "", now.plugins_on ? 1 : 0);
+  page.Family("cordon_loads_total", "counter", "Loads of plugins, by outcome: ok or an error code.");
+  for (const auto& [outcome, count] : loads_) page.Row("cordon_loads_total", "outcome=\"" + outcome + "\"", count);
+  page.Family("cordon_decisions_total", "counter", "Questions of authority that were decided.");
+  page.Row("cordon_decisions_total", "decision=\"allow\"", Sum(allowed_));
+  page.Row("cordon_decisions_total", "decision=\"deny\"", Sum(denied_));
+  page.Family("cordon_audit_failures_total", "counter", "Records that the audit could not take.");
+  page.Row("cordon_audit_failures_total", "", audit_failures_.load());
+  struct Sums {
+    std::uint64_t done = 0, ns = 0, failed = 0;
+    std::map<Code, std::uint64_t> failures;
+  };
+  std::map<std::string, Sums> sums;
+  for (auto& [name, meter] : plugins_) {
+    Sums& one = sums[Label(name)];
+    for (auto& place : meter->done_) {
+      one.done += place.value.count.load(std::memory_order_relaxed);
+      one.ns += place.value.total_ns.load(std::memory_order_relaxed);
+    }
+    one.ns += meter->failed_ns_.load();
+    const std::lock_guard failures(meter->mutex_);
+    for (const auto& [code, count] : meter->failures_) {
+      one.failures[code] += count;
+      one.failed += count;
+    }
+  }
+  page.Family("cordon_calls_total", "counter", "Calls of plugins, by outcome: ok or an error code.");
+  for (const auto& [name, one] : sums) {
+    const std::string plugin = "plugin=\"" + name + "\",outcome=\"";
+    page.Row("cordon_calls_total", plugin + "ok\"", one.done);
+    for (const auto& [code, count] : one.failures) {
+      page.Row("cordon_calls_total", plugin + std::string(CodeName(code)) + "\"", count);
+    }
+  }
+  page.Family("cordon_call_duration_seconds", "summary", "How long calls of plugins took.");
+  for (const auto& [name, one] : sums) {
+    page.Row("cordon_call_duration_seconds_sum", "plugin=\"" + name + "\"", Seconds(one.ns));
+    page.Row("cordon_call_duration_seconds_count", "plugin=\"" + name + "\"", one.done + one.failed);
+  }
+  page.Family("cordon_host_calls_total", "counter", "What guests asked services of the host for.");
+  for (auto& [name, meter] : plugins_) {
+    page.Row("cordon_host_calls_total", "plugin=\"" + Label(name) + "\"", Sum(meter->host_calls_));
+  }
+  if (now.spans) {
+    page.Family("cordon_spans_total", "counter", "Spans of traces, by what became of them.");
+    page.Row("cordon_spans_total", "outcome=\"sent\"", now.spans->sent);
+    page.Row("cordon_spans_total", "outcome=\"dropped\"", now.spans->dropped);
+  }
+  return page.Take();
+}
+
+Status MeteredObserver::Counted(Status written) {
+  if (!written) [[unlikely]]
+    meter_->CountAuditFailure();
+  return written;
+}
+
+Status MeteredObserver::On(const audit::Record& record) {
+  if (record.event == audit::Event::kDecision && record.decision) meter_->CountDecision(*record.decision);
+  if (record.event == audit::Event::kLoad) meter_->CountLoad(record.code);
+  return Counted(inner_->On(record));
+}
+
+Status MeteredObserver::OnDecision(const audit::DecisionView& decision) {
+  meter_->CountDecision(decision.decision);
+  return Counted(inner_->OnDecision(decision));
+}
+
+Status MeteredObserver::OnCalls(const audit::CallTally& tally) { return Counted(inner_->OnCalls(tally)); }
+
+}  // namespace cordon::runtime
