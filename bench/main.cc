@@ -63,7 +63,8 @@ Result<Arguments> Parse(std::span<char*> words) {
 
 std::vector<NamedRow> AllRows() {
   std::vector<NamedRow> all = CallRows();
-  for (auto more : {StopRows(), LoadRows(), IdleRows(), KernelRows(), ThreadRows(), HttpRows(), ToolRows(), PeerRows()})
+  for (auto more : {StopRows(), LoadRows(), IdleRows(), KernelRows(), ThreadRows(), HttpRows(), ToolRows(), GuardRows(),
+                    PeerRows()})
     std::move(more.begin(), more.end(), std::back_inserter(all));
   return all;
 }

@@ -12,7 +12,7 @@ import tempfile
 
 ROWS = ["fresh", "warm-add", "echo-1k", "echo-64k", "bytes-64k", "bytes-nested-64k", "json-10", "kill-spin",
         "kill-bulk", "kill-blocked", "idle-rss", "threads-2", "threads-2-raw", "first-call", "load-small", "run-cli",
-        "http-get"]
+        "http-get", "guard-allow", "audit-record"]
 KERNELS = ["mix", "fib", "sieve", "matmul"]
 ROWS += [f"{kind}-{kernel}" for kind in ("interrupt", "native") for kernel in KERNELS]
 PEERS = ["extism-fresh", "extism-warm", "extism-rss", "wazero-fresh", "wazero-warm", "node-fresh", "node-warm"]

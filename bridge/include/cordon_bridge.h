@@ -124,6 +124,8 @@ typedef struct cordon_instance_options {
   bool fine_clock;
   // The way to the network, shared by the instances of one plugin; NULL: every request is denied.
   const struct cordon_network *network;
+  // Stops the instance from its first instruction on; may be NULL.
+  const struct cordon_interrupter *interrupter;
   struct cordon_store_limits limits;
 } cordon_instance_options;
 
@@ -219,6 +221,8 @@ typedef struct cordon_host_import {
   struct cordon_str message;
   // The answer may take long; the engine waits for it off the guest's thread.
   bool blocking;
+  // Answered by the engine's own WASI; the port is told of it, as "trace:" and the function's name.
+  bool traced;
 } cordon_host_import;
 
 // What is fixed for one way to the network. `size` must be sizeof(cordon_network_options).
@@ -307,6 +311,9 @@ void cordon_instance_take_output(struct cordon_instance *instance,
 
 // A new handle that stops the instance's calls; never NULL for an instance.
 struct cordon_interrupter *cordon_interrupter_new(struct cordon_instance *instance);
+
+// A handle for instances that are not made yet: pass it in their options.
+struct cordon_interrupter *cordon_interrupter_make(void);
 
 void cordon_interrupter_interrupt(const struct cordon_interrupter *interrupter);
 
@@ -527,6 +534,9 @@ void cordon_instance_take_output(struct cordon_instance *instance,
 
 // A new handle that stops the instance's calls; never NULL for an instance.
 struct cordon_interrupter *cordon_interrupter_new(struct cordon_instance *instance);
+
+// A handle for instances that are not made yet: pass it in their options.
+struct cordon_interrupter *cordon_interrupter_make(void);
 
 void cordon_interrupter_interrupt(const struct cordon_interrupter *interrupter);
 

@@ -50,6 +50,8 @@ std::unexpected<Error> Unknown(const std::string& name, std::string_view group) 
 std::span<const Command> Commands() {
   static const auto kCommands = std::to_array<Command>({
       RunCommand(),
+      RecordCommand(),
+      ReplayCommand(),
       InspectCommand(),
       ExplainCommand(),
       PluginValidateCommand(),

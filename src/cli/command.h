@@ -14,6 +14,8 @@ struct Command {
 };
 
 Command RunCommand();
+Command RecordCommand();
+Command ReplayCommand();
 Command InspectCommand();
 Command ExplainCommand();
 Command PluginValidateCommand();

@@ -6,6 +6,7 @@
 #include "cli/grant_records.h"
 #include "cli/load_flags.h"
 #include "cli/report.h"
+#include "cli/what_if.h"
 
 namespace cordon::cli {
 namespace {
@@ -13,6 +14,8 @@ namespace {
 constexpr Positional kWords[] = {kPluginWord};
 constexpr Option kOptions[] = {
     {"--what-if", "GRANTS.yaml", "as if these grants were given", Option::Times::kOnce, Offer::kFile},
+    {"--ask", "CALL", "what would become of it: 'POST https://host/path', 'write /data/x', a capability",
+     Option::Times::kMany},
     kGrantOption,
     kMountOption,
     kEnvironmentOption,
@@ -59,13 +62,55 @@ std::string Text(const runtime::Plugin& plugin, const Terminal& terminal) {
   return out;
 }
 
+Result<std::vector<WhatIf>> Answers(const Session& session, const runtime::Plugin& plugin) {
+  std::vector<WhatIf> answers;
+  for (const std::string& question : session.arguments().All("--ask")) {
+    CORDON_ASSIGN(WhatIf answer, AskWhatIf(plugin.authority(), question));
+    answers.push_back(std::move(answer));
+  }
+  return answers;
+}
+
+OrderedJson AnswersJson(const std::vector<WhatIf>& answers) {
+  OrderedJson list = OrderedJson::array();
+  for (const WhatIf& one : answers) {
+    OrderedJson json = {{"ask", Escape(one.question)},
+                        {"capability", Escape(one.capability)},
+                        {"decision", one.decision.allowed() ? "allow" : "deny"},
+                        {"rule", one.decision.rule}};
+    if (!one.decision.allowed()) json["remedy"] = Escape(one.decision.remedy);
+    if (!one.note.empty()) json["note"] = one.note;
+    list.push_back(std::move(json));
+  }
+  return list;
+}
+
+std::string AnswersText(const std::vector<WhatIf>& answers, const Terminal& terminal) {
+  std::string out;
+  for (const WhatIf& one : answers) {
+    const bool allowed = one.decision.allowed();
+    out += terminal.Paint(allowed ? Style::kGood : Style::kError, allowed ? "allow" : "deny") + "  " +
+           EscapeShort(one.question, 300) + "  (" + Escape(one.decision.rule) + ")\n";
+    if (!allowed && !one.decision.remedy.empty()) out += "  fix: " + EscapeShort(one.decision.remedy, 400) + "\n";
+    if (allowed && !one.note.empty()) out += "  " + one.note + "\n";
+  }
+  return out;
+}
+
 Result<int> Explain(Session& session) {
   session.CatchSignals();
   CORDON_ASSIGN(runtime::LoadRequest request, ReadLoadFlags(session, "--what-if"));
   Parts parts;
   CORDON_ASSIGN(const auto plugin, Look(session, request, parts));
+  CORDON_ASSIGN(const std::vector<WhatIf> answers, Answers(session, *plugin));
+  if (!answers.empty() && !session.json()) {
+    session.Print(AnswersText(answers, session.terminal().ForResults()));
+    return 0;
+  }
   if (session.json()) {
-    session.PrintDocument(Document(*plugin));
+    OrderedJson document = Document(*plugin);
+    if (!answers.empty()) document["answers"] = AnswersJson(answers);
+    session.PrintDocument(document);
   } else {
     session.Print(Text(*plugin, session.terminal().ForResults()));
   }

@@ -1,5 +1,7 @@
 #include "cli/grant_records.h"
 
+#include <chrono>
+#include <ctime>
 #include <pwd.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -88,6 +90,15 @@ std::string GrantSetText(const policy::GrantSet& set, const Terminal& terminal) 
   for (const auto& [name, pin] : set.programs) out += ProgramText(name, pin);
   for (policy::Kind kind : set.denied) out += "  denied: " + std::string(policy::KindName(kind)) + "\n";
   return out;
+}
+
+std::string Now() {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  std::tm utc{};
+  ::gmtime_r(&seconds, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
 }
 
 }  // namespace cordon::cli

@@ -13,6 +13,8 @@ namespace cordon::cli {
 
 // Who gives the command, for the record.
 std::string Actor();
+// This moment, as grants.yaml writes it.
+std::string Now();
 
 bool Holds(const std::vector<policy::Grant>& grants, const policy::Capability& capability);
 

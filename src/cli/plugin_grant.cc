@@ -3,8 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
-#include <ctime>
 #include <iostream>
 
 #include "base/text.h"
@@ -32,15 +30,6 @@ constexpr Option kGrantOptions[] = {
     kProgramOption,
     {"--yes", "", "grant without asking"},
 };
-std::string Now() {
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  std::tm utc{};
-  ::gmtime_r(&seconds, &utc);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
-}
-
 // The operator's home, from the password database: an environment variable is the caller's word.
 fs::path Home() {
   struct passwd entry{};

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "cli/calls.h"
 #include "cli/command.h"
 #include "cli/load_flags.h"
 #include "cli/progress.h"
@@ -18,8 +19,7 @@ constexpr Positional kWords[] = {
      Positional::Count::kOptional},
 };
 constexpr Option kOptions[] = {
-    {"--input", "JSON|@FILE|-", "the parameters by name: text, a file, or standard input ({})", Option::Times::kOnce,
-     Offer::kFile},
+    kInputOption,
     kGrantOption,
     kGrantsOption,
     kMountOption,
@@ -38,17 +38,6 @@ constexpr Option kOptions[] = {
     {"--no-cache", "", "compile anew, and keep nothing of it"},
     {"--debug", "", "file and line in backtraces, for authors"},
 };
-
-// `text`, `@FILE` or `-`, within the operator's limit.
-Result<std::string> ReadInput(const std::optional<std::string>& given, const manifest::Config& config) {
-  if (!given) return "{}";
-  const bool from_stdin = *given == "-";
-  if (!from_stdin && !given->starts_with('@')) return *given;
-  auto text = ReadFile(from_stdin ? "-" : given->substr(1), config.limits.input.count);
-  if (text || text.error().code != Code::kLimit) return text;
-  return Fail(Code::kInputSize, "the input is larger than the limit of " + FormatBytes(config.limits.input),
-              "pass less, or raise plugins.limits.input in config.yaml");
-}
 
 // Guest text, a line each, marked as the plugin's.
 void ShowGuestText(const Session& session, std::string_view plugin, std::string_view stream, std::string_view text,
@@ -90,25 +79,6 @@ std::string UsageText(const engine::Usage& usage) {
   return text;
 }
 
-// The action that is meant: the named one, else the only one.
-Result<std::string> ChooseAction(const Session& session, const runtime::Plugin& plugin) {
-  if (auto named = session.arguments().One("ACTION")) return *named;
-  std::vector<std::string> names;
-  if (plugin.manifest() != nullptr) {
-    for (const auto& [name, action] : plugin.manifest()->actions) names.push_back(name);
-  } else {
-    for (const runtime::ActionView& view : plugin.Actions()) names.push_back(view.name);
-  }
-  if (names.size() == 1) return names.front();
-  if (names.empty()) {
-    return Fail(Code::kNotFound, plugin.name() + " exports no function that can be called with JSON",
-                "see what it exports: cordon inspect PLUGIN");
-  }
-  std::string list;
-  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
-  return Fail(Code::kUsage, plugin.name() + " has several actions: " + list, "name one of them after the plugin");
-}
-
 void WarnOf(const Session& session, const runtime::Plugin& plugin) {
   for (const policy::Grant& grant : plugin.authority().unused()) {
     session.Warn(plugin.name() + " does not ask for " + grant.ToString() + ", so granting it changes nothing");
@@ -146,22 +116,6 @@ void PrintResult(Session& session, const OrderedJson& fields, const runtime::Cal
   session.PrintJson(text);
 }
 
-Result<std::shared_ptr<const runtime::Plugin>> Load(Session& session, runtime::Host& host,
-                                                    runtime::LoadRequest& request) {
-  const bool line = session.terminal().err_is_tty && !session.quiet();
-  const Progress::Show show = session.verbose() ? Progress::Show::kPlain
-                              : line            ? Progress::Show::kLine
-                                                : Progress::Show::kNothing;
-  Progress progress(show, request.source.string());
-  request.progress = [&progress](std::string_view stage) { progress.Stage(stage); };
-  const auto stop = std::make_shared<runtime::CallHandle>();
-  request.cancelled = [stop] { return stop->interrupted(); };
-  session.CatchSignals().Interrupts(stop);
-  auto plugin = host.Load(request);
-  session.CatchSignals().Interrupts(nullptr);
-  return plugin;
-}
-
 Result<Principal> ReadPrincipal(const Arguments& arguments) {
   Principal principal;
   for (const std::string& text : arguments.All("--context")) {
@@ -182,16 +136,6 @@ Result<Principal> ReadPrincipal(const Arguments& arguments) {
   return principal;
 }
 
-Status Call(Session& session, const runtime::Plugin& plugin, const std::string& action, const std::string& input,
-            runtime::CallOptions options, runtime::CallReport& report) {
-  options.handle = std::make_shared<runtime::CallHandle>();
-  options.traceparent = session.environment()("TRACEPARENT").value_or("");
-  session.CatchSignals().Interrupts(options.handle);
-  Status done = plugin.Call(action, input, options, report);
-  session.CatchSignals().Interrupts(nullptr);
-  return done;
-}
-
 Result<int> Run(Session& session) {
   session.CatchSignals();
   CORDON_ASSIGN(const manifest::Config config, session.LoadConfig());
@@ -200,13 +144,13 @@ Result<int> Run(Session& session) {
   CORDON_ASSIGN(options.principal, ReadPrincipal(session.arguments()));
   CORDON_ASSIGN(const Parts parts, session.Open(config, Use::kRun));
   CORDON_ASSIGN(const std::string input, ReadInput(session.arguments().One("--input"), config));
-  CORDON_ASSIGN(const auto plugin, Load(session, *parts.host, request));
+  CORDON_ASSIGN(const auto plugin, LoadToRun(session, *parts.host, request));
   WarnOf(session, *plugin);
   std::vector<std::shared_ptr<const runtime::Plugin>> others;
   for (const std::string& source : session.arguments().All("--with")) {
     runtime::LoadRequest other;
     other.source = source;
-    CORDON_ASSIGN(others.emplace_back(), Load(session, *parts.host, other));
+    CORDON_ASSIGN(others.emplace_back(), LoadToRun(session, *parts.host, other));
     WarnOf(session, *others.back());
     if (others.back()->manifest() != nullptr) continue;
     return Fail(Code::kUsage, "a bare .wasm has no name by which a plugin could call it",
@@ -214,7 +158,7 @@ Result<int> Run(Session& session) {
   }
   CORDON_ASSIGN(const std::string action, ChooseAction(session, *plugin));
   runtime::CallReport report;
-  const Status done = Call(session, *plugin, action, input, options, report);
+  const Status done = CallInterruptibly(session, *plugin, action, input, options, report);
   const OrderedJson fields = CallFields(*plugin, action, report);
   if (!session.json()) {
     ShowGuestText(session, plugin->name(), "stdout", report.stdout_text, report.usage.stdout_dropped_bytes);

@@ -103,7 +103,10 @@ struct HostImport {
   std::string function;
   // kBlocking: the answer may take long, and is awaited off the guest's thread so that the deadline holds. A call that
   // is stopped leaves the answer behind, still being made: the engine keeps the channel until that Send has returned.
-  enum class Kind : std::uint8_t { kQuick, kBlocking } kind = Kind::kQuick;
+  // kTraced: of WASI. The engine answers it by itself, and then tells the channel, as "trace:" and the function's name:
+  // a byte for how it ended (0 answered, 1 the guest's exit, 2 a trap), the size of what was asked as u32, that, and
+  // what was answered. An empty function stands for an interface that has only resources.
+  enum class Kind : std::uint8_t { kQuick, kBlocking, kTraced } kind = Kind::kQuick;
 };
 
 // Exactly what the linker offers. Whatever is not here is not there.
@@ -173,6 +176,19 @@ struct StoreLimits {
 
 class Network;
 
+// Stops a running call from another thread. Copyable; may outlive the instance, then it does nothing.
+class Interrupter {
+ public:
+  // For an instance that is not made yet: pass it in its options.
+  static Interrupter Make();
+  void Interrupt() const;  // the call ends with E_INTERRUPTED, blocked in a host call or not
+  void* raw() const { return raw_.get(); }
+
+ private:
+  friend class Instance;
+  std::shared_ptr<void> raw_;
+};
+
 struct InstanceOptions {
   std::vector<std::pair<std::string, std::string>> environment;
   std::vector<std::string> arguments;
@@ -180,6 +196,7 @@ struct InstanceOptions {
   std::string stdin_bytes;
   ClockKind clock = ClockKind::kCoarse;
   std::shared_ptr<const Network> network;  // null: every request is denied
+  Interrupter interrupter;  // of Make: stops the instance from its first instruction on
   StoreLimits limits;
 };
 
@@ -201,16 +218,6 @@ struct Usage {
   // engine's ticks of a millisecond: zero for most short calls, right in the sum over many.
   Duration wall{0};
   Duration cpu{0};  // sampled each millisecond
-};
-
-// Stops a running call from another thread. Copyable; may outlive the instance, then it does nothing.
-class Interrupter {
- public:
-  void Interrupt() const;  // the call ends with E_INTERRUPTED, blocked in a host call or not
-
- private:
-  friend class Instance;
-  std::shared_ptr<void> raw_;
 };
 
 // Bytes in several places that are one payload, in this order. They may be cut anywhere; a long string or block of

@@ -115,6 +115,7 @@ class OptionsView {
         .stdin_bytes = {reinterpret_cast<const std::uint8_t*>(options.stdin_bytes.data()), options.stdin_bytes.size()},
         .fine_clock = options.clock == ClockKind::kFine,
         .network = options.network ? options.network->raw()->network : nullptr,
+        .interrupter = static_cast<const cordon_interrupter*>(options.interrupter.raw()),
         .limits = {limits.memory_bytes, limits.table_elements, limits.instances, limits.tables, limits.memories,
                    limits.handles, limits.host_call_bytes, limits.random_bytes, limits.stdout_bytes},
     };
@@ -230,6 +231,14 @@ Interrupter Instance::interrupter() const {
     cordon_interrupter_free(static_cast<cordon_interrupter*>(raw));
   });
   return interrupter;
+}
+
+Interrupter Interrupter::Make() {
+  Interrupter made;
+  made.raw_ = std::shared_ptr<void>(cordon_interrupter_make(), [](void* raw) {
+    cordon_interrupter_free(static_cast<cordon_interrupter*>(raw));
+  });
+  return made;
 }
 
 void Interrupter::Interrupt() const {

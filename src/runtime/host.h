@@ -88,6 +88,14 @@ struct LoadRequest {
   enum class Debug : std::uint8_t { kOff, kOn } debug = Debug::kOff;
   // kInspect: describe and plan, do not compile; Runnable() then tells what Call would meet.
   enum class Purpose : std::uint8_t { kRun, kInspect } purpose = Purpose::kRun;
+  // A call that is recorded: everything that the guest asks is told to `recorder`, and each decision of the guard to
+  // `witness` too. E_UNENFORCEABLE when it imports what cannot be recorded.
+  std::shared_ptr<class Recorder> recorder;
+  std::shared_ptr<audit::MemoryObserver> witness;
+  // A call that is answered from a record alone: nothing is granted, opened or asked. E_CHANGED when these are other
+  // bytes than `replayed_digest`.
+  std::shared_ptr<class Replayer> replayer;
+  Digest replayed_digest{};
   std::function<void(std::string_view stage)> progress;  // "reading", "compiling", "linking"; may be empty
   std::function<bool()> cancelled;                       // asked while compiling; may be empty
 };

@@ -6,6 +6,7 @@
 #include "runtime/host_call_watch.h"
 #include "runtime/kill_switch.h"
 #include "runtime/network.h"
+#include "runtime/recording.h"
 #include "runtime/settings.h"
 #include "runtime/tool_calls.h"
 #include "services/files.h"
@@ -328,11 +329,30 @@ Result<std::shared_ptr<const engine::Compiled>> Loader::FindCode(const std::shar
   return engine::Compiled::LoadSealed(engine, sealed.get());
 }
 
+bool Loader::MayHaveSecrets() const {
+  if (plugin_->authority.Allows(policy::Kind::kSecrets)) return true;
+  const auto& manifest = plugin_->source.manifest;
+  return plugin_->authority.Allows(policy::Kind::kConfig) && manifest && manifest->config &&
+         manifest->config->dump().find("\"x-secret\":true") != std::string::npos;
+}
+
+Result<engine::LinkSpec> Loader::LinkOf() const {
+  const wit::Contract& contract = *plugin_->contract;
+  if (request_.replayer == nullptr && request_.recorder == nullptr) return plugin_->plan.spec;
+  if (request_.recorder != nullptr && MayHaveSecrets()) {
+    return Fail(Code::kUnenforceable, plugin_->source.name + " may read secrets, which a fixture would hold",
+                "withhold them: cordon plugin revoke, or record without the grant");
+  }
+  CORDON_TRY(CheckRecordable(contract, request_.replayer != nullptr ? engine::LinkSpec() : plugin_->plan.spec));
+  return request_.replayer != nullptr ? ReplayedLink(contract) : TracedLink(contract, plugin_->plan.spec);
+}
+
 Status Loader::Compile() {
   CORDON_ASSIGN(auto engine, host_.EngineFor(request_, plugin_->limits, plugin_->contract->data_bytes));
   CORDON_ASSIGN(auto code, FindCode(engine));
   Stage("linking");
-  CORDON_ASSIGN(plugin_->linked, engine::Linked::Link(std::move(code), plugin_->plan.spec));
+  CORDON_ASSIGN(const engine::LinkSpec spec, LinkOf());
+  CORDON_ASSIGN(plugin_->linked, engine::Linked::Link(std::move(code), spec));
   return {};
 }
 
@@ -341,6 +361,9 @@ Status Loader::SetUpServices() {
   auto services = std::make_shared<PluginServices>();
   services->authority = plugin_->authority;
   services->observer = host_.options.observer;
+  if (request_.witness != nullptr) {
+    services->observer = std::make_shared<WitnessedObserver>(services->observer, request_.witness);
+  }
   services->log_sink = host_.options.log_sink;
   services->chains = host_.chains;
   services->meter = plugin_->meter;
@@ -362,6 +385,7 @@ Status Loader::SetUpServices() {
     auto calls = std::make_shared<HostToolCalls>(plugin_->host);
     services->router->Add(std::make_unique<services::ToolCallerService>(*services->guard, std::move(calls)));
   }
+  if (request_.recorder != nullptr) services->router->Watch(request_.recorder);
   for (const HostedInterface& hosted : request_.hosted) services->router->Add(hosted.serve(*services->guard));
   for (const abi::Stub& stub : plugin_->plan.stubs) {
     if (stub.reply == abi::Stub::Reply::kTrap) continue;
@@ -382,6 +406,11 @@ Status Loader::SetUpServices() {
     channel = services->codec.get();
   }
   plugin_->channel = std::shared_ptr<HostChannel>(services, channel);
+  SetUpInstance();
+  return {};
+}
+
+void Loader::SetUpInstance() {
   engine::InstanceOptions& instance = plugin_->instance;
   const std::vector<std::string> granted = plugin_->authority.EnvironmentNames();
   for (const auto& [variable, value] : request_.environment) {
@@ -398,7 +427,6 @@ Status Loader::SetUpServices() {
   instance.limits.stdout_bytes = limits.stdout_bytes.count;
   // A result crosses in one piece, so what the guest may hand over at once is what an output may be.
   instance.limits.host_call_bytes = limits.output.count;
-  return {};
 }
 
 // A plugin whose requests are all denied has no way to the network at all.
@@ -533,6 +561,26 @@ Result<std::unique_ptr<Plugin::State>> Loader::Run() {
   return state;
 }
 
+// Without any authority: every question of the guest goes to the record.
+Result<std::unique_ptr<Plugin::State>> Loader::PrepareReplay() {
+  if (plugin_->source.digest != request_.replayed_digest) {
+    return Fail(Code::kChanged,
+                plugin_->source.name + " is " + plugin_->source.digest.Short() + ", and " +
+                    request_.replayed_digest.Short() + " was recorded",
+                "replay with the plugin that was recorded, or record it again");
+  }
+  plugin_->authority = policy::Authority();
+  audit::Record record = plugin_->NewRecord(audit::Event::kLoad);
+  record.decision = policy::Verdict::kAllow;
+  record.rule = "replay";
+  CORDON_TRY(host_.options.observer->On(record));
+  CORDON_TRY(Compile());
+  plugin_->channel = request_.replayer;
+  SetUpInstance();
+  CORDON_TRY(BindActions());
+  return std::move(plugin_);
+}
+
 Result<std::unique_ptr<Plugin::State>> Loader::Prepare() {
   CORDON_TRY(ReadAndDescribe());
   CORDON_TRY(ComputeAuthority());
@@ -540,6 +588,7 @@ Result<std::unique_ptr<Plugin::State>> Loader::Prepare() {
   plugin_->meter = host_.meter->Of(plugin_->source.name);
   plugin_->is_plain = host_.options.kill_switch == nullptr && host_.options.spans == nullptr &&
                       plugin_->detail < policy::AuditDetail::kDigests;
+  if (request_.replayer != nullptr) return PrepareReplay();
   plugin_->not_runnable = WhyNot();
   CORDON_TRY(AuditLoad(plugin_->not_runnable));
   if (request_.purpose == LoadRequest::Purpose::kInspect) return std::move(plugin_);

@@ -20,6 +20,7 @@ class Loader {
 
  private:
   Result<std::unique_ptr<Plugin::State>> Prepare();
+  Result<std::unique_ptr<Plugin::State>> PrepareReplay();
   void Stage(std::string_view name) const;
   Status ReadAndDescribe();
   Status ComputeLimits();
@@ -36,6 +37,9 @@ class Loader {
   Result<engine::Precompiled> MakeCode(const engine::Engine& engine) const;
   void AuditRefusedCode(engine::CodeCache::Refusal refusal, const std::string& entry, std::string_view why);
   void AuditCodeNotKept(const std::string& entry, std::string_view why);
+  bool MayHaveSecrets() const;
+  Result<engine::LinkSpec> LinkOf() const;
+  void SetUpInstance();
   Status SetUpServices();
   Status SetUpNetwork(PluginServices& services);
   Status SetUpStorage(PluginServices& services);

@@ -48,17 +48,6 @@ Error SizeError(Code code, std::string_view what, std::size_t size, Bytes limit)
       "pass less, or raise plugins.limits." + std::string(what) + " in config.yaml");
 }
 
-// What is left for a call after its instance was made: both share one deadline and one budget.
-Result<engine::CallLimits> Rest(const engine::CallLimits& limits, MonotonicTime start, const engine::Usage& used) {
-  engine::CallLimits rest = limits;
-  if (rest.cpu) *rest.cpu -= std::min(*rest.cpu, used.cpu);
-  if (rest.fuel) *rest.fuel -= std::min(*rest.fuel, used.fuel);
-  rest.wall -= std::chrono::steady_clock::now() - start;
-  if (rest.wall.count() <= 0)
-    return Fail(Code::kTimeout, "the call ran past its deadline", "raise the limit with --timeout");
-  return rest;
-}
-
 }  // namespace
 
 bool CallCounter::Admits() {
@@ -208,29 +197,19 @@ Result<const BoundAction*> FindAction(const Plugin::State& state, std::string_vi
   return &local;
 }
 
+// The options of an instance that can be stopped from its first instruction on.
+engine::InstanceOptions Stoppable(const engine::InstanceOptions& options) {
+  engine::InstanceOptions stoppable = options;
+  stoppable.interrupter = engine::Interrupter::Make();
+  return stoppable;
+}
+
 // Runs the guest once in a fresh instance, with everything that can be known of it put into the report.
-Status RunOnce(const Plugin::State& state, const engine::InstanceOptions& instance_options, const BoundAction& action,
+Status RunOnce(const Plugin::State& state, const engine::InstanceOptions& options, const BoundAction& action,
                std::span<const std::uint8_t> input, std::vector<std::uint8_t>& output, const engine::CallLimits& limits,
-               const CallOptions& options, CallReport& report, const std::function<void(engine::Interrupter)>& watch) {
-  if (!options.handle) {
-    return engine::CallOnce(state.linked, instance_options, state.channel, action.binding.function, input, output,
-                            limits, report.call_id, {&report.usage, &report.stdout_text, &report.stderr_text});
-  }
-  const MonotonicTime start = std::chrono::steady_clock::now();
-  auto instance = engine::Instance::Create(state.linked, instance_options, state.channel, limits, report.call_id);
-  if (!instance) return Fail(std::move(instance).error());
-  watch(instance->interrupter());
-  Status done;
-  if (auto rest = Rest(limits, start, instance->usage()); !rest) {
-    done = Fail(std::move(rest).error());
-  } else {
-    done = instance->Call(action.binding.function, input, output, *rest, report.call_id);
-  }
-  report.usage = instance->usage();
-  report.usage.wall = std::chrono::steady_clock::now() - start;  // finer than the engine's ticks
-  report.stdout_text = instance->TakeStdout();
-  report.stderr_text = instance->TakeStderr();
-  return done;
+               CallReport& report) {
+  return engine::CallOnce(state.linked, options, state.channel, action.binding.function, input, output, limits,
+                          report.call_id, {&report.usage, &report.stdout_text, &report.stderr_text});
 }
 
 // What one call of an instance added to its account.
@@ -333,8 +312,9 @@ Status Plugin::Call(std::string_view action_name, std::string_view input_json, c
   }
   engine::InstanceOptions own;
   const engine::InstanceOptions* instance_options = &state_->instance;
-  if (!options.stdin_bytes.empty() || options.passed != policy::KindSet::All()) {
-    own = state_->instance;
+  if (options.handle || !options.stdin_bytes.empty() || options.passed != policy::KindSet::All()) {
+    own = options.handle ? Stoppable(state_->instance) : state_->instance;
+    if (options.handle) options.handle->Watch(own.interrupter);
     own.stdin_bytes = options.stdin_bytes;
     // What an instance is given without asking the guard.
     if (!options.passed.Has(policy::Kind::kFiles)) own.preopens.clear();
@@ -342,10 +322,9 @@ Status Plugin::Call(std::string_view action_name, std::string_view input_json, c
     if (!options.passed.Has(policy::Kind::kArguments)) own.arguments.clear();
     instance_options = &own;
   }
-  const auto watch = [&](engine::Interrupter interrupter) { options.handle->Watch(std::move(interrupter)); };
   const auto run = [&](const BoundAction& action, std::span<const std::uint8_t> input,
                        std::vector<std::uint8_t>& output, const engine::CallLimits& limits) {
-    return RunOnce(*state_, *instance_options, action, input, output, limits, options, report, watch);
+    return RunOnce(*state_, *instance_options, action, input, output, limits, report);
   };
   return CallIn(action_name, input_json, options, report, run);
 }
@@ -433,19 +412,15 @@ Status Plugin::RunTarget(const Target& target, engine::Pieces input, engine::Res
   CORDON_TRY(CheckInput(input));
   CORDON_TRY(services::CheckPrincipal(options.principal));
   const engine::CallLimits limits = LimitsFor(target.limits, options);
-  if (!options.handle) {
-    return engine::CallOnce(state_->linked, state_->instance, state_->channel, target.function, input, sink, limits,
-                            call_id, {.usage = &usage, .out = nullptr, .err = nullptr});
-  }
-  const MonotonicTime start = std::chrono::steady_clock::now();
-  CORDON_ASSIGN(engine::Instance instance,
-                engine::Instance::Create(state_->linked, state_->instance, state_->channel, limits, call_id));
-  options.handle->Watch(instance.interrupter());
-  const auto rest = Rest(limits, start, instance.usage());
-  Status outcome = rest ? instance.Call(target.function, input, sink, *rest, call_id) : Fail(rest.error());
-  usage = instance.usage();
-  usage.wall = std::chrono::steady_clock::now() - start;  // finer than the engine's ticks
-  return outcome;
+  const auto call = [&](const engine::InstanceOptions& instance) {
+    return engine::CallOnce(state_->linked, instance, state_->channel, target.function, input, sink, limits, call_id,
+                            {.usage = &usage, .out = nullptr, .err = nullptr});
+  };
+  if (!options.handle) [[likely]]
+    return call(state_->instance);
+  const engine::InstanceOptions stoppable = Stoppable(state_->instance);
+  options.handle->Watch(stoppable.interrupter);
+  return call(stoppable);
 }
 
 Status Plugin::CallTargetIn(engine::Instance& instance, const Target& target, engine::Pieces input,
@@ -507,11 +482,24 @@ Status Plugin::CallRaw(const engine::Function& function, std::span<const std::ui
 }
 
 Result<engine::Instance> Plugin::NewInstance(const CallOptions& options) const {
-  if (state_->host->options.kill_switch != nullptr) CORDON_TRY(state_->host->options.kill_switch->Check());
   if (state_->linked == nullptr) return Fail(Code::kUsage, "the plugin was loaded to be looked at, not to run");
   engine::CallLimits limits = {.wall = state_->limits.timeout, .cpu = state_->limits.cpu, .fuel = state_->limits.fuel};
   if (options.timeout) limits.wall = std::min(limits.wall, *options.timeout);
-  return engine::Instance::Create(state_->linked, state_->instance, state_->channel, limits, options.call_id);
+  KillSwitch* const kill_switch = state_->host->options.kill_switch.get();
+  if (kill_switch == nullptr && !options.handle) [[likely]] {
+    return engine::Instance::Create(state_->linked, state_->instance, state_->channel, limits, options.call_id);
+  }
+  // Its initialisers are the guest's code too.
+  const engine::InstanceOptions stoppable = Stoppable(state_->instance);
+  const auto make = [&](CallHandle& handle) {
+    handle.Watch(stoppable.interrupter);
+    return engine::Instance::Create(state_->linked, stoppable, state_->channel, limits, options.call_id);
+  };
+  if (kill_switch == nullptr) return make(*options.handle);
+  CORDON_ASSIGN(const KillSwitch::Running running, kill_switch->Enter(options.handle));
+  auto made = make(*running.handle());
+  if (made) return made;
+  return Fail(running.Judge(Fail(std::move(made).error())).error());
 }
 
 }  // namespace cordon::runtime

@@ -173,7 +173,10 @@ TEST(HostCalls, AreRecordedBeforeTheyAreAnsweredAndSpansOfTheirCall) {
   router.CountIn(counter);
   router.Watch(std::make_shared<HostCallAudit>(observer, "acme/x", "sha256:1"));
   router.Watch(std::make_shared<HostCallSpans>(spans, "acme/x"));
-  chains.Put(9, {.chain = {"acme/caller"}, .principal = {}, .passed = policy::KindSet::All(), .trace = TraceParent::Parse(kParent)});
+  services::CallChains::Origin origin;
+  origin.chain = {"acme/caller"};
+  origin.trace = TraceParent::Parse(kParent);
+  chains.Put(9, std::move(origin));
   const std::vector<std::uint8_t> payload = {1, 2, 3};
   EXPECT_EQ(router.Send({9, "wasi:keyvalue/store@0.2.0", "open", payload, 0}).code, Code::kLink);
   const auto records = observer->records();

@@ -74,6 +74,7 @@ Result<services::ToolAnswer> HostToolCalls::Call(const services::ToolCall& call)
   options.callers = call.chain;
   options.passed = call.passed;
   if (call.principal != nullptr) options.principal = *call.principal;
+  if (call.trace) options.traceparent = call.trace->Header();
   if (call.deadline_ns != 0) {
     options.timeout = Duration(call.deadline_ns - NowNs());
     if (options.timeout->count() <= 0) return Fail(Code::kTimeout, "the caller has no time left; nothing ran");

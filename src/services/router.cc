@@ -1,5 +1,6 @@
 #include "services/router.h"
 
+#include <cstring>
 #include <exception>
 
 namespace cordon::services {
@@ -83,7 +84,29 @@ HostReply ServiceRouter::Answer(const Caller& caller, const HostRequest& request
   return Trap(Code::kLink, "nothing answers " + name);
 }
 
+// What the engine answered by itself is seen as what a service answered.
+HostReply ServiceRouter::Told(const Caller& caller, const HostRequest& told) {
+  constexpr std::size_t kHead = 5;
+  if (told.payload.size() < kHead) return Trap(Code::kInternal, "a trace without a head");
+  std::uint32_t size = 0;
+  std::memcpy(&size, told.payload.data() + 1, sizeof size);
+  if (size > told.payload.size() - kHead) return Trap(Code::kInternal, "a trace that is too short");
+  HostRequest request = told;
+  request.function.remove_prefix(kTracePrefix.size());
+  request.payload = told.payload.subspan(kHead, size);
+  const auto answered = told.payload.subspan(kHead + size);
+  HostReply reply;
+  if (told.payload[0] == 0) {
+    reply.payload.assign(answered.begin(), answered.end());
+  } else {
+    reply = Trap(told.payload[0] == 1 ? Code::kExit : Code::kTrap, "");
+  }
+  for (const auto& watch : watches_) watch->After(caller, request, reply, std::chrono::steady_clock::now());
+  return {};
+}
+
 HostReply ServiceRouter::AnswerWatched(const Caller& caller, const HostRequest& request) {
+  if (request.function.starts_with(kTracePrefix)) return Told(caller, request);
   const auto began = std::chrono::steady_clock::now();
   for (const auto& watch : watches_) {
     if (Status may = watch->Before(caller, request); !may) return Trap(may.error().code, may.error().message);

@@ -31,6 +31,9 @@ class HostService {
 // A reply that ends the guest's call.
 HostReply Trap(Code code, std::string message);
 
+// A message about a call that the engine answered has this prefix (engine::HostImport::Kind::kTraced).
+inline constexpr std::string_view kTracePrefix = "trace:";
+
 // A function of a stub has this prefix; the rest is its name.
 inline constexpr std::string_view kStubPrefix = "deny:";
 
@@ -102,6 +105,7 @@ class ServiceRouter final : public HostChannel {
  private:
   HostService* Find(std::string_view interface_name) const;
   HostReply Answer(const Caller& caller, const HostRequest& request);
+  HostReply Told(const Caller& caller, const HostRequest& request);
   HostReply AnswerWatched(const Caller& caller, const HostRequest& request);
 
   const Guard& guard_;

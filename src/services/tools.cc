@@ -69,7 +69,8 @@ HostReply ToolCallerService::Call(const Caller& caller, std::string_view functio
                 .chain = caller.chain,
                 .passed = caller.passed,
                 .deadline_ns = caller.deadline_ns,
-                .principal = caller.principal};
+                .principal = caller.principal,
+                .trace = caller.trace};
   call.chain.push_back(guard_.plugin());
   if (guard_.authority().Decide(*asked).allowed()) {
     // What waits for this call already would be entered again.

@@ -26,6 +26,7 @@ struct ToolCall {
   policy::KindSet passed;          // what the callee may use of its own rights
   std::int64_t deadline_ns = 0;
   std::shared_ptr<const Principal> principal{};
+  std::optional<TraceParent> trace{};  // the span of the caller
 };
 
 struct ToolAnswer {

@@ -11,9 +11,10 @@ from cordon import ROOT, CordonTest, module, ADD
 COMMANDS = ["run", "inspect", "explain", "plugin validate", "plugin grant", "plugin revoke", "plugin grants",
             "config set", "config list", "config rm", "secret set", "secret list", "secret rm",
             "memory list", "memory forget", "channel list", "channel send", "channel receive", "channel relay",
-            "trail verify", "trail show", "trail export", "trail key", "plugins enable",
+            "trail verify", "trail show", "trail export", "trail key", "record", "replay", "plugins enable",
             "plugins disable", "doctor", "bindgen", "schema", "completion", "version"]  # fmt: skip
-PAGES = {"config set": "cordon-config", "config list": "cordon-config", "config rm": "cordon-config",
+PAGES = {"replay": "cordon-record", "config set": "cordon-config",
+         "config list": "cordon-config", "config rm": "cordon-config",
          "secret set": "cordon-secret", "secret list": "cordon-secret", "secret rm": "cordon-secret",
          "memory list": "cordon-memory", "memory forget": "cordon-memory",
          "channel list": "cordon-channel", "channel send": "cordon-channel",

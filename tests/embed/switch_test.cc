@@ -101,4 +101,21 @@ TEST_F(Switch, WhatRunsEndsAndNothingStartsUntilItIsOnAgain) {
   EXPECT_EQ(again.get(), Code::kUnavailable);
 }
 
+// A start function that never ends is the guest's code too.
+TEST_F(Switch, WhatStartsEndsToo) {
+  const std::vector<std::uint8_t> starts = {0, 'a', 's', 'm', 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1,
+                                            'f', 0, 0, 8, 1, 0, 10, 9, 1, 7, 0, 3, 0x40, 12, 0, 11, 11};
+  cordon::HostOptions options = InProcess();
+  options.state_folder = folder_;
+  auto host = cordon::Host::Create(options);
+  auto plugin = host->LoadBytes("starts", starts);
+  ASSERT_TRUE(plugin) << plugin.error().message;
+  auto call = std::async(std::launch::async, [&] { return CodeOf(plugin->Call("f", "{}")); });
+  auto instance = std::async(std::launch::async, [&] { return CodeOf(plugin->NewInstance()); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  Off();
+  EXPECT_EQ(call.get(), Code::kUnavailable);
+  EXPECT_EQ(instance.get(), Code::kUnavailable);
+}
+
 }  // namespace

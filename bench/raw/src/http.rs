@@ -22,15 +22,24 @@ fn open(port: u16) -> Result<raw_http> {
     let sender = runtime.block_on(async {
         let stream = tokio::net::TcpStream::connect(&host).await?;
         stream.set_nodelay(true)?;
-        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let (sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
         Ok::<_, Error>(sender)
     })?;
-    Ok(raw_http { runtime, sender, host })
+    Ok(raw_http {
+        runtime,
+        sender,
+        host,
+    })
 }
 
 fn get(http: &mut raw_http, iterations: u64) -> Result<()> {
-    let raw_http { runtime, sender, host } = http;
+    let raw_http {
+        runtime,
+        sender,
+        host,
+    } = http;
     runtime.block_on(async {
         for _ in 0..iterations {
             let request = hyper::Request::get("/")
@@ -39,7 +48,8 @@ fn get(http: &mut raw_http, iterations: u64) -> Result<()> {
                 .map_err(|e| Error::msg(e.to_string()))?;
             sender.ready().await?;
             let response = sender.send_request(request).await?;
-            if response.status() != 200 || response.into_body().collect().await?.to_bytes() != "ok" {
+            if response.status() != 200 || response.into_body().collect().await?.to_bytes() != "ok"
+            {
                 return Err(Error::msg("the server answered something else"));
             }
         }

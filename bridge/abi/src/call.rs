@@ -44,6 +44,7 @@ unsafe fn options(o: *const cordon_instance_options) -> Outcome<InstanceOptions>
                 .collect::<Outcome<_>>()?,
             stdin: o.stdin_bytes.get().to_vec(),
             network: o.network.as_ref().map(|network| network.0.clone()),
+            interrupter: o.interrupter.as_ref().map(|interrupter| interrupter.0.clone()),
             clock: if o.fine_clock { Clock::Fine } else { Clock::Coarse },
             limits: Limits {
                 memory_bytes: l.memory_bytes,
@@ -229,6 +230,12 @@ pub unsafe extern "C" fn cordon_interrupter_new(instance: *mut cordon_instance) 
         Some(i) => Box::into_raw(Box::new(cordon_interrupter(i.0.interrupter()))),
         None => std::ptr::null_mut(),
     }
+}
+
+/// A handle for instances that are not made yet: pass it in their options.
+#[unsafe(no_mangle)]
+pub extern "C" fn cordon_interrupter_make() -> *mut cordon_interrupter {
+    Box::into_raw(Box::new(cordon_interrupter(Arc::default())))
 }
 
 #[unsafe(no_mangle)]

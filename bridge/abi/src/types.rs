@@ -5,6 +5,7 @@ use ::cordon_engine::{Fault, Outcome, Piece};
 use std::ffi::{c_char, c_void};
 
 use crate::boundary::null;
+use crate::call::cordon_interrupter;
 use crate::network::cordon_network;
 
 /// A view of UTF-8 text; not NUL-terminated. `data` may be NULL when `len` is 0.
@@ -196,6 +197,8 @@ pub struct cordon_host_import {
     pub message: cordon_str,
     /// The answer may take long; the engine waits for it off the guest's thread.
     pub blocking: bool,
+    /// Answered by the engine's own WASI; the port is told of it, as "trace:" and the function's name.
+    pub traced: bool,
 }
 
 #[repr(C)]
@@ -257,6 +260,8 @@ pub struct cordon_instance_options {
     pub fine_clock: bool,
     /// The way to the network, shared by the instances of one plugin; NULL: every request is denied.
     pub network: *const cordon_network,
+    /// Stops the instance from its first instruction on; may be NULL.
+    pub interrupter: *const cordon_interrupter,
     pub limits: cordon_store_limits,
 }
 

@@ -194,6 +194,7 @@ impl Instance {
         let engine = &linked.code.engine;
         engine.make_room(limits);
         let (host_call_bytes, handles) = (options.limits.host_call_bytes, options.limits.handles);
+        let interrupter = options.interrupter.clone();
         let state = State::new(engine, options, linked.needs, port, call_id)?;
         let mut store = Store::new(&engine.wasm, state);
         store.limiter(|s| &mut s.limiter);
@@ -213,7 +214,7 @@ impl Instance {
             live: Some((store, inside)),
             entered: false,
             usage: Usage::default(),
-            interrupter: None,
+            interrupter,
             stdout: Vec::new(),
             stderr: Vec::new(),
         })
@@ -227,13 +228,15 @@ impl Instance {
             });
         }
         let end = store.data_mut().deadline.end_ns();
+        let interrupter = store.data().interrupter.clone();
+        let stop = interrupter.as_deref();
         let engine = &linked.code.engine;
         let made = match &linked.pre {
             Pre::Component(pre) => {
-                drive(engine, pre.instantiate_async(&mut *store), end, None).map(|made| made.map(Inside::Component))
+                drive(engine, pre.instantiate_async(&mut *store), end, stop).map(|made| made.map(Inside::Component))
             }
             Pre::Module(pre) => {
-                drive(engine, pre.instantiate_async(&mut *store), end, None).map(|made| made.map(Inside::Module))
+                drive(engine, pre.instantiate_async(&mut *store), end, stop).map(|made| made.map(Inside::Module))
             }
         };
         made?

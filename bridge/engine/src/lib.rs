@@ -13,6 +13,7 @@ mod sockets;
 mod stdio;
 pub mod store;
 mod ticker;
+mod traced;
 mod values;
 
 pub use engine::{Engine, Options};

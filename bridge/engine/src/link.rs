@@ -6,6 +6,7 @@ use crate::files::{self, FilesView};
 use crate::http;
 use crate::sockets;
 use crate::store::{Needs, Reply, State, WasiState};
+use crate::traced::{self, DROP};
 use crate::values::{HostParams, HostResults, Hosted, Ignored, Reader, Shape, recycle};
 use std::sync::Arc;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
@@ -77,13 +78,12 @@ pub struct HostImport {
     pub message: String,
     /// The answer may take long: it is awaited off the guest's thread, so that the deadline holds.
     pub blocking: bool,
+    /// Answered by the engine's own WASI; the host is told of it.
+    pub traced: bool,
 }
 
 /// Messages of denying stubs start with this. One without a function stands for an interface of resources alone.
 const STUB: &str = "deny:";
-
-/// The message that a guest has dropped a resource of a service starts with this.
-const DROP: &str = "[resource-drop]";
 
 impl HostImport {
     fn is_stub(&self) -> bool {
@@ -116,20 +116,20 @@ impl HasData for HasIo {
     type Data<'a> = &'a mut ResourceTable;
 }
 
-fn wasi(state: &mut State) -> &mut WasiState {
+pub(crate) fn wasi(state: &mut State) -> &mut WasiState {
     state.wasi.as_mut().expect("a store of WASI code has WASI state")
 }
 
-fn table(state: &mut State) -> &mut ResourceTable {
+pub(crate) fn table(state: &mut State) -> &mut ResourceTable {
     &mut wasi(state).table
 }
 
-fn cli(state: &mut State) -> WasiCliCtxView<'_> {
+pub(crate) fn cli(state: &mut State) -> WasiCliCtxView<'_> {
     let w = wasi(state);
     WasiCliCtxView { ctx: w.ctx.cli(), table: &mut w.table }
 }
 
-fn clocks(state: &mut State) -> WasiClocksCtxView<'_> {
+pub(crate) fn clocks(state: &mut State) -> WasiClocksCtxView<'_> {
     let w = wasi(state);
     WasiClocksCtxView { ctx: w.ctx.clocks(), table: &mut w.table }
 }
@@ -138,7 +138,7 @@ fn p1(state: &mut State) -> &mut WasiP1Ctx {
     state.p1.as_mut().expect("a store of preview 1 code has its state")
 }
 
-fn files_view(state: &mut State) -> FilesView<'_> {
+pub(crate) fn files_view(state: &mut State) -> FilesView<'_> {
     let w = wasi(state);
     FilesView::new(&mut w.files, &mut w.ctx, &mut w.table)
 }
@@ -196,7 +196,7 @@ fn link_wasi(l: &mut component::Linker<State>, name: &str, needs: &mut Needs) ->
 }
 
 /// Sends one message and gives back its payload, or ends the guest's call.
-fn send(state: &mut State, interface: &str, message: &str, payload: &[u8]) -> wasmtime::Result<Vec<u8>> {
+pub(crate) fn send(state: &mut State, interface: &str, message: &str, payload: &[u8]) -> wasmtime::Result<Vec<u8>> {
     state.host_calls += 1;
     let end = state.deadline.end_ns();
     let Some(port) = &state.port else {
@@ -221,6 +221,18 @@ fn define<const N: usize, const R: usize>(
         return l.func_wrap(&import.function, move |mut cx: StoreContextMut<'_, State>, _: Ignored<N>| {
             Ok(HostResults::<R>(send(cx.data_mut(), &interface, &message, &[])?))
         });
+    }
+    if import.traced {
+        return l.func_wrap_async(
+            &import.function,
+            move |mut cx: StoreContextMut<'_, State>, params: HostParams<N>| {
+                let (interface, message) = (interface.clone(), message.clone());
+                Box::new(async move {
+                    let reply = traced::call(cx.data_mut(), &interface, &message, &params.0).await?;
+                    Ok(HostResults::<R>(reply))
+                })
+            },
+        );
     }
     if !import.blocking {
         return l.func_wrap(&import.function, move |mut cx: StoreContextMut<'_, State>, params: HostParams<N>| {
@@ -320,15 +332,24 @@ fn define_resources(
             if import.is_stub() {
                 l.instance(name)?.resource(resource, component::ResourceType::host::<Nothing>(), |_, _| Ok(()))?;
             } else {
-                define_hosted(&mut l.instance(name)?, name, resource)?;
+                define_hosted(&mut l.instance(name)?, import, resource)?;
             }
         }
     }
     Ok(())
 }
 
-fn define_hosted(l: &mut LinkerInstance<'_, State>, interface: &str, resource: &str) -> wasmtime::Result<()> {
-    let (interface, message): (Arc<str>, Arc<str>) = (interface.into(), format!("{DROP}{resource}").into());
+fn define_hosted(l: &mut LinkerInstance<'_, State>, of: &HostImport, resource: &str) -> wasmtime::Result<()> {
+    let interface: Arc<str> = of.interface.as_str().into();
+    let message: Arc<str> = format!("{DROP}{resource}").into();
+    if of.traced {
+        return l.resource_async(resource, component::ResourceType::host::<Hosted>(), move |mut cx, rep| {
+            let (interface, message) = (interface.clone(), message.clone());
+            Box::new(
+                async move { traced::call(cx.data_mut(), &interface, &message, &rep.to_le_bytes()).await.map(|_| ()) },
+            )
+        });
+    }
     l.resource(resource, component::ResourceType::host::<Hosted>(), move |mut cx, rep| {
         send(cx.data_mut(), &interface, &message, &rep.to_le_bytes()).map(|_| ())
     })
@@ -343,7 +364,7 @@ fn link_host(
     let ty = component.component_type();
     define_resources(l, &ty, engine, imports)?;
     for import in imports {
-        if import.is_stub() && import.function.is_empty() {
+        if import.function.is_empty() {
             continue;
         }
         let item = if import.interface.is_empty() {
@@ -426,8 +447,13 @@ impl Linked {
     }
 
     pub fn link(code: &Arc<Code>, wasi: &[String], host: &[HostImport]) -> Outcome<Arc<Linked>> {
-        let mut needs =
-            Needs { asynchronous: host.iter().any(|h| h.blocking), port: !host.is_empty(), ..Needs::default() };
+        let traced = host.iter().any(|h| h.traced);
+        let mut needs = Needs {
+            asynchronous: traced || host.iter().any(|h| h.blocking),
+            port: !host.is_empty(),
+            wasi: traced,
+            ..Needs::default()
+        };
         let fail = |e: wasmtime::Error| match e.downcast_ref::<Fault>() {
             Some(fault) => fault.clone(),
             None => Fault::new(Kind::Link, format!("{e:#}")),

@@ -58,6 +58,8 @@ pub struct InstanceOptions {
     pub clock: Clock,
     /// The way to the network; without it every request is denied.
     pub network: Option<Arc<dyn Egress>>,
+    /// Stops the instance from its first instruction on.
+    pub interrupter: Option<Arc<Interrupter>>,
     pub limits: Limits,
 }
 
@@ -330,6 +332,7 @@ impl State {
         call_id: u64,
     ) -> Outcome<State> {
         let limiter = Limiter { limits: options.limits.clone(), used: 0, peak: 0, denied: false };
+        let interrupter = options.interrupter.clone();
         let mut state = State {
             limiter,
             deadline: Deadline::new(),
@@ -340,7 +343,7 @@ impl State {
             port,
             call_id,
             host_calls: 0,
-            interrupter: None,
+            interrupter,
             stdout: None,
             stderr: None,
         };

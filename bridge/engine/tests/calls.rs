@@ -148,8 +148,13 @@ fn importing(function: &str, blocking: bool) -> Arc<Linked> {
           (core instance $i (instantiate $m (with "" (instance (export "f" (func $f))))))
           (func (export "go") (param "n" u64) (result u64) (canon lift (core func $i "go"))))"#
     );
-    let import =
-        HostImport { interface: "acme:host/x".into(), function: function.into(), message: function.into(), blocking };
+    let import = HostImport {
+        interface: "acme:host/x".into(),
+        function: function.into(),
+        message: function.into(),
+        blocking,
+        traced: false,
+    };
     link(&engine(false), &wat, &[], &[import]).unwrap()
 }
 
@@ -231,6 +236,7 @@ fn a_stub_stands_in_for_an_interface_with_resources() {
         function: function.into(),
         message: format!("deny:{function}"),
         blocking: false,
+        traced: false,
     };
     struct Denies;
     impl Port for Denies {

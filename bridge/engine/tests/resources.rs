@@ -58,6 +58,7 @@ fn guest(body: &str) -> Arc<Linked> {
         function: function.into(),
         message: function.into(),
         blocking: function == "[method]bucket.get",
+        traced: false,
     };
     let imports =
         [import(STORE, "open"), import(STORE, "[method]bucket.get"), import(LOCKS, "all"), import(LOCKS, "release")];

@@ -34,6 +34,7 @@ pub fn options() -> InstanceOptions {
         stdin: vec![],
         clock: Clock::Coarse,
         network: None,
+        interrupter: None,
         limits: Limits {
             memory_bytes: 8 << 20,
             table_elements: 20_000,

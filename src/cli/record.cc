@@ -1,0 +1,210 @@
+// `record` and `replay`: what a plugin asked of the host and was answered, kept, and answered again without the host.
+#include <algorithm>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "cli/calls.h"
+#include "cli/command.h"
+#include "cli/grant_records.h"
+#include "cli/load_flags.h"
+#include "cli/report.h"
+#include "policy/grants_file.h"
+#include "runtime/recording.h"
+#include "runtime/source.h"
+#include "runtime/used_grants.h"
+
+namespace cordon::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr Positional kRecordWords[] = {
+    kPluginWord,
+    {"ACTION", "an action of the manifest, or an export; may be left out when there is one",
+     Positional::Count::kOptional},
+};
+constexpr Option kRecordOptions[] = {
+    {"--fixture", "FILE", "what was asked and answered goes there, for `cordon replay`", Option::Times::kOnce,
+     Offer::kFile},
+    {"--policy", "FILE", "the grants that this call needed go there, as `--grants` reads them", Option::Times::kOnce,
+     Offer::kFile},
+    kInputOption,
+    kGrantOption,
+    kGrantsOption,
+    kMountOption,
+    kEnvironmentOption,
+    kRootOption,
+    kLevelOption,
+    kTimeoutOption,
+    kMemoryOption,
+};
+
+// A call that the clock ended would end elsewhere the next time.
+Status CheckRepeatable(const Status& done) {
+  if (done) return {};
+  const Code code = done.error().code;
+  if (code != Code::kTimeout && code != Code::kCpu && code != Code::kInterrupted && code != Code::kUnavailable &&
+      code != Code::kAuditUnavailable && code != Code::kBusy) {
+    return {};
+  }
+  Error error = done.error();
+  error.message += "; nothing was recorded, since it would not end there again";
+  return Fail(std::move(error));
+}
+
+// The file that `--grants` reads. Roots are those of this run.
+Result<std::string> PolicyText(const runtime::Plugin& plugin, const runtime::LoadRequest& request,
+                               const std::vector<policy::Capability>& used) {
+  if (plugin.manifest() == nullptr) {
+    return Fail(Code::kUsage, "a .wasm file without a plugin.yaml has no grants file",
+                "leave --policy out: the grants are printed, for --grant");
+  }
+  CORDON_ASSIGN(const runtime::Source source, runtime::ReadSource(request.source));
+  policy::GrantSet set;
+  set.plugin = source.name;
+  set.artifact = source.digest;
+  set.manifest = source.manifest_digest;
+  set.by = Actor();
+  set.at = Now();
+  for (const policy::Capability& capability : used) {
+    set.granted.push_back({capability, policy::Lifetime::kPermanent});
+    const policy::FilesScope* files = capability.files();
+    if (files == nullptr) continue;
+    for (const runtime::Mount& mount : plugin.mounts()) {
+      if (mount.guest_path == files->mount && files->below.empty()) set.roots[files->root] = mount.host_path;
+    }
+    const auto root = request.roots.find(files->root);
+    if (root != request.roots.end()) set.roots[files->root] = root->second;
+  }
+  policy::GrantBook book;
+  book.Put(std::move(set));
+  return book.ToYaml();
+}
+
+Result<int> Record(Session& session) {
+  session.CatchSignals();
+  const Arguments& arguments = session.arguments();
+  const auto file = arguments.One("--fixture");
+  CORDON_ASSIGN(const manifest::Config config, session.LoadConfig());
+  CORDON_ASSIGN(runtime::LoadRequest request, ReadLoadFlags(session));
+  CORDON_ASSIGN(const Parts parts, session.Open(config, Use::kRun));
+  CORDON_ASSIGN(const std::string input, ReadInput(arguments.One("--input"), config));
+  request.recorder = std::make_shared<runtime::Recorder>();
+  request.witness = std::make_shared<audit::MemoryObserver>();
+  CORDON_ASSIGN(const auto plugin, LoadToRun(session, *parts.host, request));
+  CORDON_ASSIGN(const std::string action, ChooseAction(session, *plugin));
+  runtime::CallReport report;
+  const Status done = CallInterruptibly(session, *plugin, action, input, {}, report);
+  CORDON_TRY(parts.audit->Flush());
+  CORDON_TRY(CheckRepeatable(done));
+  runtime::Fixture fixture{.plugin = plugin->name(),
+                           .digest = plugin->digest(),
+                           .source = fs::absolute(request.source).string(),
+                           .action = action,
+                           .input = input,
+                           .exchanges = {},
+                           .code = {},
+                           .output = report.output};
+  if (!done) fixture.code = done.error().code;
+  CORDON_ASSIGN(fixture.exchanges, request.recorder->Take());
+  const std::vector<policy::Capability> used =
+      runtime::UsedGrants(*plugin, request.witness->records(), fixture.exchanges);
+  if (file) CORDON_TRY(WriteFileAtomically(*file, runtime::FixtureText(fixture), FileMode::kPrivate));
+  if (const auto policy_file = arguments.One("--policy")) {
+    CORDON_ASSIGN(const std::string text, PolicyText(*plugin, request, used));
+    CORDON_TRY(WriteFileAtomically(*policy_file, text, FileMode::kPrivate));
+  }
+  OrderedJson grants = OrderedJson::array();
+  for (const policy::Capability& capability : used) grants.push_back(capability.ToString());
+  if (session.json()) {
+    OrderedJson fields = {{"plugin", Escape(plugin->name())},
+                          {"action", Escape(action)},
+                          {"host_calls", fixture.exchanges.size()},
+                          {"grants", std::move(grants)}};
+    if (!done) fields["failed"] = CodeName(done.error().code);
+    session.PrintDocument(fields);
+    return 0;
+  }
+  for (const auto& grant : grants) session.Print(grant.get<std::string>() + "\n");
+  session.Note(std::to_string(fixture.exchanges.size()) + " calls of the host; " +
+               (grants.empty() ? "no grant is needed" : "the grants above are all that it needs"));
+  if (!done) session.Warn("the call itself failed: " + Escape(done.error().message));
+  return 0;
+}
+
+constexpr Positional kReplayWords[] = {
+    {"FIXTURE", "what `cordon record` wrote", Positional::Count::kOne, Offer::kFile},
+};
+constexpr Option kReplayOptions[] = {
+    {"--plugin", "PLUGIN", "the plugin, where it is not where it was recorded", Option::Times::kOnce, Offer::kFile},
+};
+
+// What differs at the end of a call that asked for all that was recorded.
+std::optional<std::string> EndDiffers(const runtime::Fixture& fixture, const Status& done, const std::string& output) {
+  const std::string now = done ? "answers" : "fails with " + std::string(CodeName(done.error().code));
+  const std::string then = fixture.code ? "failed with " + std::string(CodeName(*fixture.code)) : "answered";
+  if (done.has_value() == fixture.code.has_value() || (!done && done.error().code != *fixture.code)) {
+    return "the call " + now + ", and " + then;
+  }
+  if (!done || output == fixture.output) return std::nullopt;
+  return "the call answers " + EscapeShort(output, 200) + ", and answered " + EscapeShort(fixture.output, 200);
+}
+
+Result<int> Replay(Session& session) {
+  session.CatchSignals();
+  const Arguments& arguments = session.arguments();
+  const std::string file = *arguments.One("FIXTURE");
+  CORDON_ASSIGN(const std::string text, ReadFile(file, runtime::kFixtureBytesMax));
+  CORDON_ASSIGN(runtime::Fixture fixture, runtime::ParseFixture(text, EscapeShort(file, 200)));
+  CORDON_ASSIGN(const manifest::Config config, session.LoadConfig());
+  CORDON_ASSIGN(const Parts parts, session.Open(config, Use::kRun));
+  const std::size_t count = fixture.exchanges.size();
+  runtime::LoadRequest request;
+  request.source = arguments.One("--plugin").value_or(fixture.source);
+  request.replayer = std::make_shared<runtime::Replayer>(std::move(fixture.exchanges));
+  request.replayed_digest = fixture.digest;
+  CORDON_ASSIGN(const auto plugin, LoadToRun(session, *parts.host, request));
+  runtime::CallReport report;
+  const Status done = CallInterruptibly(session, *plugin, fixture.action, fixture.input, {}, report);
+  CORDON_TRY(parts.audit->Flush());
+  std::optional<std::string> difference = request.replayer->Divergence();
+  if (!difference) difference = EndDiffers(fixture, done, report.output);
+  if (difference) {
+    return Fail(Code::kDigest, "the replay diverged: " + *difference,
+                "the plugin depends on something that is not in the fixture; or record it again");
+  }
+  if (session.json()) {
+    OrderedJson fields = {
+        {"plugin", Escape(plugin->name())}, {"action", Escape(fixture.action)}, {"host_calls", count}};
+    if (fixture.code) fields["failed"] = CodeName(*fixture.code);
+    session.PrintDocument(fields);
+    return 0;
+  }
+  session.PrintJson(fixture.code ? "null" : report.output);
+  session.Note(std::to_string(count) + " calls of the host, all as they were recorded" +
+               (fixture.code ? "; the call fails with " + std::string(CodeName(*fixture.code)) + ", as it did" : ""));
+  return 0;
+}
+
+}  // namespace
+
+Command RecordCommand() {
+  return {{.command = "record",
+           .summary = "call an action, and keep what it asked for and what it needs",
+           .positionals = kRecordWords,
+           .options = kRecordOptions,
+           .rest = Syntax::Rest::kTaken,
+           .settings = Syntax::Settings::kTaken},
+          Record};
+}
+
+Command ReplayCommand() {
+  return {{.command = "replay",
+           .summary = "run a recorded call again, with no live input or output",
+           .positionals = kReplayWords,
+           .options = kReplayOptions,
+           .settings = Syntax::Settings::kTaken},
+          Replay};
+}
+
+}  // namespace cordon::cli
