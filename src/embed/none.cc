@@ -74,6 +74,14 @@ Result<std::vector<HookAnswer>> Host::Dispatch(std::string_view, std::string_vie
   return Fail(NoEngine());
 }
 Result<Answer> Host::CallService(std::string_view, std::string_view, const CallOptions&) { return Fail(NoEngine()); }
+Result<std::string> Host::Send(std::string_view, ByteView) { return Fail(NoEngine()); }
+Result<std::vector<Message>> Host::Receive(std::string_view, std::size_t, std::chrono::nanoseconds) {
+  return Fail(NoEngine());
+}
+Result<bool> Host::Acknowledge(std::string_view, std::string_view) { return Fail(NoEngine()); }
+Result<Relayed> Host::Relay(std::string_view, const Plugin&) { return Fail(NoEngine()); }
+Result<std::shared_ptr<Memory>> MemoryOf(const Plugin&) { return Fail(NoEngine()); }
+std::string Host::Metrics() const { return {}; }
 Status Host::Shutdown() { return {}; }
 
 // ---- Plugin
