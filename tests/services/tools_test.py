@@ -199,15 +199,21 @@ class attack_165(Case):
 
 
 class attack_166(Case):
+    def assert_nothing_ran(self, plugin):
+        """It was refused before it began, and is charged nothing."""
+        for call in self.calls(plugin):
+            self.assertIn(call["code"], ("E_INPUT_SIZE", "E_LIMIT", "E_SYNTAX", "E_INPUT_SCHEMA"))
+            self.assertEqual((call["duration_us"], set(call["usage"].values())), (0, {0}), call)
+
     def test_no_payload_of_any_size_reaches_the_other(self):
         self.config["limits"] = {"input": "1MiB"}
         a, b = self.load("a", "call:acme/b#*"), self.load("b", KV)
         answer = self.go(a, "ask-large", {"action": "acme/b#echo", "bytes": 2 << 20, "depth": 0})
         self.assertTrue(answer["err"].startswith("E_INPUT_SIZE "), answer)
-        self.assertEqual(self.calls("b"), [])
+        self.assert_nothing_ran("b")
         answer = self.go(a, "ask-large", {"action": "acme/b#echo", "bytes": 1, "depth": 100000})
         self.assertRegex(answer["err"], "^E_(LIMIT|SYNTAX|INPUT_SCHEMA) ")
-        self.assertEqual(self.calls("b"), [])
+        self.assert_nothing_ran("b")
         # What does not fit through the door at all ends the caller.
         document = self.start(a, "ask-large", {"action": "acme/b#echo", "bytes": 40 << 20, "depth": 0})
         self.assertEqual(document["error"]["code"], "E_LIFT_LIMIT")
