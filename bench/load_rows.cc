@@ -146,7 +146,7 @@ std::vector<NamedRow> LoadRows() {
          return MeasureLoad(plan, {"load-small", kPeer, "ns", Row::Judged::kTail, kLoadNsMax},
                             plan.guests / "files.wasm");
        }},
-      // A component of StarlingMonkey or CPython, when one was put among the guests.
+      // A component with a JavaScript engine in it, when it could be made (peers/js).
       {"load-js",
        [](const Plan& plan, CordonSide&, RawSide&) {
          return MeasureLoad(plan, {"load-js", kPeer, "ns", Row::Judged::kRatio, kLoadRatioMax},

@@ -126,12 +126,18 @@ def main() -> int:
 
 
 def measure(args: argparse.Namespace, build: pathlib.Path, output: pathlib.Path) -> None:
+    load = os.getloadavg()[0]  # of others: building makes its own
     guests = build / "guests"
     run([sys.executable, ROOT / "tools" / "build_guests.py", "--output", guests])
     program = build_program(build / "bench", build_library(build / "bench"))
     peers = {name: {"skipped": "left out (--no-peers)"} for name in ("extism", "wazero", "node")}
     if not args.no_peers:
         peers = peer_setup.commands(build_bridge.cache_folder() / "peers", program.parent / "extism_peer", guests)
+    if not args.row or "load-js" in args.row:
+        try:
+            peer_setup.javascript(build_bridge.cache_folder() / "peers", guests)
+        except (peer_setup.Skipped, OSError) as why:
+            print(f"bench: no component of JavaScript, so no load-js: {why}", flush=True)
     offered, rows = build / "bench" / "peers.json", build / "bench" / "rows.json"
     offered.write_text(json.dumps(peers, indent=1))
     command = [program, "--guests", guests, "--output", rows, "--peers", offered]
@@ -139,7 +145,6 @@ def measure(args: argparse.Namespace, build: pathlib.Path, output: pathlib.Path)
         command += ["--row", row]
     if args.rounds:
         command += ["--rounds", args.rounds]
-    load = os.getloadavg()[0]
     print(f"bench: {os.cpu_count()} CPUs, load {load:.2f}; some minutes", flush=True)
     run(command)
     report = {"machine": machine(load), "versions": versions(peers), "rows": json.loads(rows.read_text())}

@@ -64,6 +64,27 @@ def node(guests: pathlib.Path) -> list:
     return [found, HERE / "node.mjs", guests]
 
 
+def javascript(cache: pathlib.Path, guests: pathlib.Path) -> None:
+    """A component of 12 MB with a JavaScript engine in it, js.wasm among the guests: what load-js loads."""
+    source = HERE / "js"
+    found = shutil.which("node"), shutil.which("npm")
+    if None in found:
+        raise Skipped("there is no node with npm")
+    parts = sorted(path for path in source.iterdir() if path.is_file())
+    key = hashlib.sha256(b"".join(path.read_bytes() for path in parts)).hexdigest()[:16]
+    folder = cache / f"js-{key}"
+    made = folder / "js.wasm"
+    if not made.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(source, folder)
+        run([found[1], "install", "--ignore-scripts", "--no-audit", "--no-fund"], "npm could not get componentize-js",
+            cwd=folder)
+        run([found[0], "make.mjs", folder / "js.partial"], "componentize-js could not make the component", cwd=folder)
+        (folder / "js.partial").replace(made)
+        shutil.rmtree(folder / "node_modules")
+    shutil.copyfile(made, guests / "js.wasm")
+
+
 def commands(cache: pathlib.Path, extism_program: pathlib.Path, guests: pathlib.Path) -> dict:
     """What cordon_bench reads as --peers."""
     peers = {}

@@ -16,6 +16,9 @@ namespace cordon {
 
 enum class RiskLevel : std::uint8_t { kLow, kMedium, kHigh, kCritical };
 
+// From the weakest to the strictest; docs/guide/levels.md says what each of them does.
+enum class Level : std::uint8_t { kRelaxed, kDefault, kStrict, kParanoid };
+
 // One permission, or one thing that is on by default. Texts of the manifest are the author's: escape before display.
 struct Ruling {
   std::string capability;  // as requested, compact: "fs:read:/data=workspace"

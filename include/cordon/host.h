@@ -69,6 +69,8 @@ struct HostOptions {
   // The operator's config.yaml (docs/formats/config.md): ceilings, level, disabled plugins; while `plugins.enabled` is
   // not true in it, every load is E_UNAVAILABLE. Empty: the defaults, and plugins are on.
   std::filesystem::path config_file{};
+  // policy.yaml (docs/formats/policy.md), which caps every grant, beside the one that `config_file` names. Empty: none.
+  std::filesystem::path policy_file{};
   // grants.yaml (docs/formats/grants.md) for plugins that have a manifest. Empty: none but those of LoadOptions.
   std::filesystem::path grants_file{};
   // Null: decisions are made and not recorded.
@@ -117,6 +119,7 @@ struct LoadOptions {
   std::vector<std::pair<std::string, std::string>> environment{};  // variables: named, granted and set in one
   std::vector<std::string> arguments{};
   std::string settings{};  // a JSON object over what config.yaml has for the plugin; secret ones come from `secrets`
+  std::optional<Level> level{};  // the host's otherwise; what configuration and policy say of this plugin holds too
   // Within the operator's ceiling, else E_RANGE.
   std::optional<std::chrono::nanoseconds> timeout{};
   std::optional<std::uint64_t> memory_bytes{};

@@ -74,6 +74,7 @@ OrderedJson PermissionsJson(const policy::Authority& authority) {
         {"risk", policy::RiskName(policy::RiskOf(capability))},
     };
     if (!ruling.request.reason.empty()) one["reason"] = Escape(ruling.request.reason);
+    if (!ruling.why.empty()) one["why"] = Escape(ruling.why);
     if (ruling.effective) one["effective"] = ruling.effective->ToString();
     if (!ruling.smallest_grant.empty()) {
       one["grant"] = ruling.smallest_grant;
@@ -93,6 +94,7 @@ std::string PermissionsText(const policy::Authority& authority, const Terminal& 
            terminal.Paint(Style::kDim, "(" + Escape(ruling.rule) + ")") + "\n";
     const std::string indent(26, ' ');
     if (!ruling.request.reason.empty()) out += indent + "reason: " + EscapeShort(ruling.request.reason, 400) + "\n";
+    if (!ruling.why.empty()) out += indent + Escape(ruling.why) + "\n";
     if (ruling.narrowed()) out += indent + "narrowed to " + ruling.effective->ToString() + "\n";
     if (!ruling.smallest_grant.empty()) out += indent + "grant: " + policy::GrantFlags(capability) + "\n";
   }

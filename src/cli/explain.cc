@@ -21,6 +21,7 @@ constexpr Option kOptions[] = {
     kEnvironmentOption,
     kRootOption,
     kLevelOption,
+    kPolicyOption,
 };
 
 OrderedJson Document(const runtime::Plugin& plugin) {

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 
@@ -65,11 +66,17 @@ Result<std::string> ReadAll(int fd, const fs::path& path) {
 
 }  // namespace
 
+GrantStore GrantStore::OfRelaxed(fs::path state_folder) {
+  GrantStore store(std::move(state_folder));
+  store.name_ = "relaxed.yaml";
+  store.level_ = policy::Level::kRelaxed;
+  return store;
+}
+
 Result<policy::GrantBook> GrantStore::Read() const {
   CORDON_ASSIGN(const UniqueFd folder, OpenFolder(folder_));
   if (!folder) return policy::GrantBook();
-  const std::string name(policy::kGrantsFile);
-  const UniqueFd fd(::openat(folder.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  const UniqueFd fd(::openat(folder.get(), name_.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!fd && errno == ENOENT) return policy::GrantBook();
   if (!fd) return FailIo("read", file(), errno);
   struct stat st{};
@@ -78,12 +85,34 @@ Result<policy::GrantBook> GrantStore::Read() const {
   }
   CORDON_TRY(CheckOwner(fd.get(), file()));
   CORDON_ASSIGN(const std::string text, ReadAll(fd.get(), file()));
-  return policy::GrantBook::Parse(text, file().string());
+  return policy::GrantBook::Parse(text, file().string(), level_);
 }
 
 Result<std::optional<policy::GrantSet>> GrantStore::Find(const policy::Subject& subject) const {
   CORDON_ASSIGN(const policy::GrantBook book, Read());
   return book.Find(subject);
+}
+
+Result<bool> GrantStore::Widens(const policy::Subject& subject) const {
+  bool widens = false;
+  CORDON_TRY(OfRelaxed(folder_).Update([&](policy::GrantBook& book) -> Status {
+    policy::GrantSet now;
+    now.plugin = subject.plugin;
+    now.artifact = subject.artifact;
+    now.manifest = subject.manifest;
+    for (const policy::Request& request : subject.requests) now.granted.push_back({request.capability});
+    for (const policy::GrantSet& seen : book.sets()) {
+      if (seen.plugin != subject.plugin) continue;
+      widens = !std::ranges::all_of(subject.requests, [&](const policy::Request& request) {
+        return std::ranges::any_of(seen.granted, [&](const policy::Grant& before) {
+          return before.capability.Covers(request.capability);
+        });
+      });
+    }
+    if (!widens) book.Put(std::move(now));
+    return {};
+  }));
+  return widens;
 }
 
 Status GrantStore::Update(const std::function<Status(policy::GrantBook&)>& change) const {

@@ -14,17 +14,22 @@ namespace cordon::cli {
 class GrantStore final : public policy::GrantSource {
  public:
   explicit GrantStore(std::filesystem::path state_folder) : folder_(std::move(state_folder)) {}
+  // What plugins asked for that ran at level relaxed. It grants nothing.
+  static GrantStore OfRelaxed(std::filesystem::path state_folder);
 
   // Everything that is granted; nothing where there is no file.
   Result<policy::GrantBook> Read() const;
   Result<std::optional<policy::GrantSet>> Find(const policy::Subject& subject) const override;
+  Result<bool> Widens(const policy::Subject& subject) const override;
   // Reads, changes, and replaces the file atomically (0600). On an error the old file stands.
   Status Update(const std::function<Status(policy::GrantBook&)>& change) const;
 
-  std::filesystem::path file() const { return folder_ / policy::kGrantsFile; }
+  std::filesystem::path file() const { return folder_ / name_; }
 
  private:
   std::filesystem::path folder_;
+  std::string name_{policy::kGrantsFile};
+  policy::Level level_ = policy::Level::kDefault;
 };
 
 }  // namespace cordon::cli

@@ -116,6 +116,7 @@ Result<Parts> ConnectParts(Session& session, const manifest::Config& config, Use
   runtime::HostOptions options;
   options.config = config;
   options.observer = observer;
+  CORDON_ASSIGN(options.policies, session.LoadPolicies(config));
   options.log_sink = std::make_shared<StderrSink>(session);
   options.grants = parts.grants;
   options.forbidden_roots = session.OwnFolders(config);

@@ -28,6 +28,7 @@ constexpr Option kGrantOptions[] = {
     {"--grant", "CAP", "the same as CAP", Option::Times::kMany},
     kRootOption,
     kProgramOption,
+    kPolicyOption,
     {"--yes", "", "grant without asking"},
 };
 // The operator's home, from the password database: an environment variable is the caller's word.
@@ -73,10 +74,15 @@ Result<std::vector<policy::Grant>> Asked(const Session& session, const manifest:
   return grants;
 }
 
-Status CheckGrants(const std::vector<policy::Grant>& grants, policy::Level level) {
-  CORDON_ASSIGN(const policy::Ceiling ceiling, policy::Ceiling::For(level));
+// What level and policies would leave nothing of is not granted to begin with.
+Status CheckGrants(const std::vector<policy::Grant>& grants, const policy::Ceiling& ceiling) {
   for (const policy::Grant& grant : grants) {
-    CORDON_TRY(ceiling.Check(grant.capability));
+    const policy::Ceiling::Capped capped = ceiling.Cap(grant.capability);
+    if (!capped.capability) {
+      return Fail(Error(Code::kGrantTooWide, "'" + grant.capability.ToString() + "' cannot be granted: " + capped.why,
+                        "ask the operator of the policy, or grant something narrower")
+                      .With("rule", capped.rule));
+    }
     if (policy::EnforceableNow(grant.capability.kind())) continue;
     return Fail(Code::kUnenforceable, "this build cannot hold a plugin to " + grant.capability.ToString(),
                 "grant it when a build can");
@@ -238,9 +244,9 @@ Result<int> Grant(Session& session) {
                 "grant it for a run: cordon run PLUGIN --grant CAP, or write a plugin.yaml");
   }
   CORDON_ASSIGN(const std::vector<policy::Grant> asked, Asked(session, *source.manifest));
-  const auto entry = config.entries.find(source.name);
-  const bool own_level = entry != config.entries.end() && entry->second.level.has_value();
-  CORDON_TRY(CheckGrants(asked, own_level ? *entry->second.level : config.level));
+  CORDON_ASSIGN(auto policies, session.LoadPolicies(config));
+  const policy::Level level = config.LevelFor(source.name, std::chrono::system_clock::now());
+  CORDON_TRY(CheckGrants(asked, policy::Ceiling::For(level, std::move(policies), source.name, source.digest)));
   CORDON_ASSIGN(const auto roots, Roots(session, config));
   CORDON_ASSIGN(const fs::path folder, session.StateFolder());
   // Found fit to be written to before anybody is asked.

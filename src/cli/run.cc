@@ -27,6 +27,7 @@ constexpr Option kOptions[] = {
     kRootOption,
     kProgramOption,
     kLevelOption,
+    kPolicyOption,
     kTimeoutOption,
     kMemoryOption,
     kFuelOption,
@@ -83,6 +84,11 @@ void WarnOf(const Session& session, const runtime::Plugin& plugin) {
   for (const policy::Grant& grant : plugin.authority().unused()) {
     session.Warn(plugin.name() + " does not ask for " + grant.ToString() + ", so granting it changes nothing");
   }
+  std::string stood;
+  for (const policy::Ruling& ruling : plugin.authority().rulings()) {
+    if (ruling.rule == "level:relaxed") stood += (stood.empty() ? "" : ", ") + ruling.effective->ToString();
+  }
+  if (!stood.empty()) session.Warn("level relaxed: granted because the plugin asks for it: " + stood);
   for (const std::string& sentence : plugin.limits().narrowed) session.Warn(Escape(sentence));
   for (const runtime::Mount& mount : plugin.mounts()) {
     session.Detail("mount " + mount.guest_path + " is " + Escape(mount.host_path.string()) +

@@ -5,17 +5,18 @@
 namespace cordon::cli {
 namespace {
 
-constexpr Positional kWords[] = {{"NAME", "manifest (what is shown without a name), config or grants",
-                                  Positional::Count::kOptional, Offer::kWords, "manifest config grants"}};
+constexpr Positional kWords[] = {{"NAME", "manifest (what is shown without a name), config, policy or grants",
+                                  Positional::Count::kOptional, Offer::kWords, "manifest config policy grants"}};
 
 Result<int> Schema(Session& session) {
   const std::string name = session.arguments().One("NAME").value_or("manifest");
   std::string_view text;
   if (name == "manifest") text = manifest::ManifestSchemaText();
   if (name == "config") text = manifest::ConfigSchemaText();
+  if (name == "policy") text = manifest::PolicySchemaText();
   if (name == "grants") text = policy::GrantsSchemaText();
   if (text.empty()) {
-    return Fail(Code::kUsage, "there is no schema of that name", "name one of: manifest, config, grants");
+    return Fail(Code::kUsage, "there is no schema of that name", "name one of: manifest, config, policy, grants");
   }
   session.Print(text);
   if (!text.ends_with('\n')) session.Print("\n");

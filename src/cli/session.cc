@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "cli/report.h"
+#include "manifest/policy_file.h"
 
 namespace cordon::cli {
 namespace fs = std::filesystem;
@@ -31,7 +32,23 @@ Result<manifest::Config> Session::LoadConfig() const {
     const auto setting = std::ranges::find(manifest::Settings(), flag, &manifest::Setting::flag);
     CORDON_TRY(manifest::SetSetting(config, setting->key, value, flag, environment_));
   }
+  if (config.level == policy::Level::kRelaxed && config.LevelAt(std::chrono::system_clock::now()) != config.level) {
+    Warn(config.level_until ? "level relaxed ended at " + FormatTimestamp(*config.level_until) + "; level default holds"
+                            : "level relaxed has no end (plugins.level_until); level default holds");
+  }
   return config;
+}
+
+Result<std::vector<std::shared_ptr<const policy::Policy>>> Session::LoadPolicies(const manifest::Config& config) const {
+  std::vector<fs::path> files;
+  if (!config.policy.empty()) files.push_back(config.policy);
+  for (const std::string& file : arguments_.All("--policy")) files.emplace_back(file);
+  std::vector<std::shared_ptr<const policy::Policy>> policies;
+  for (const fs::path& file : files) {
+    CORDON_ASSIGN(auto policy, manifest::LoadPolicy(file));
+    policies.push_back(std::move(policy));
+  }
+  return policies;
 }
 
 std::vector<fs::path> Session::OwnFolders(const manifest::Config& config) const {

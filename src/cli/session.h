@@ -54,6 +54,8 @@ class Session {
 
   // config.yaml, with the flags over it.
   Result<manifest::Config> LoadConfig() const;
+  // The configured policy and those of --policy: each of them narrows.
+  Result<std::vector<std::shared_ptr<const policy::Policy>>> LoadPolicies(const manifest::Config& config) const;
   Result<std::filesystem::path> StateFolder() const { return manifest::StateHome(environment_); }
   // Our own folders: never mapped as a root. Those that exist are canonical.
   std::vector<std::filesystem::path> OwnFolders(const manifest::Config& config) const;

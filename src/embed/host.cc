@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "embed/state.h"
 #include "manifest/config.h"
+#include "manifest/policy_file.h"
 #include "policy/grants_file.h"
 #include "runtime/kill_switch.h"
 #include "telemetry/otlp.h"
@@ -22,6 +23,12 @@ Result<runtime::HostOptions> RuntimeOptions(const HostOptions& options) {
     out.forbidden_roots.push_back(options.config_file);
     // A host that is configured by an operator runs plugins when the operator says so.
     if (!out.config.enabled) held = "plugins.enabled is not true in " + options.config_file.string();
+  }
+  for (const std::filesystem::path& file : {out.config.policy, options.policy_file}) {
+    if (file.empty()) continue;
+    CORDON_ASSIGN(auto policy, manifest::LoadPolicy(file));
+    out.policies.push_back(std::move(policy));
+    out.forbidden_roots.push_back(file);
   }
   if (held || !options.state_folder.empty()) {
     const std::filesystem::path file =
@@ -78,6 +85,7 @@ Result<runtime::LoadRequest> RequestOf(const LoadOptions& options) {
   }
   request.environment = options.environment;
   request.arguments = options.arguments;
+  if (options.level) request.level = static_cast<policy::Level>(*options.level);
   if (options.timeout) request.timeout = Duration(*options.timeout);
   if (options.memory_bytes) request.memory = Bytes{*options.memory_bytes};
   request.fuel = options.fuel;

@@ -138,7 +138,7 @@ TEST(attack_34, NoHostThatIsTooWideCanBeGranted) {
       EXPECT_EQ(manifest.error().place->line, 7u) << host;
       continue;
     }
-    const Status status = policy::Ceiling::Default().Check(manifest->permissions.at(0).capability);
+    const Status status = policy::CheckWidth(manifest->permissions.at(0).capability, policy::Level::kDefault);
     ASSERT_FALSE(status) << host;
     EXPECT_EQ(status.error().code, Code::kGrantTooWide) << host;
   }

@@ -33,11 +33,7 @@ struct Reader {
 std::optional<policy::Level> ReadLevel(Findings& findings, const Node& node, std::string_view name) {
   const auto word = ReadWord(findings, node, name, kLevels);
   if (!word) return std::nullopt;
-  const auto level = static_cast<policy::Level>(*word);
-  if (level == policy::Level::kDefault) return level;
-  findings.At(node, Code::kUnenforceable, "the level '" + node.text + "' cannot be enforced by this build",
-              "write " + std::string(name.substr(name.rfind('.') + 1)) + ": default, or leave the key out");
-  return std::nullopt;
+  return static_cast<policy::Level>(*word);
 }
 
 void ReadEnabled(const Reader& reader, const Node& node, std::string_view key, Config& config) {
@@ -46,6 +42,31 @@ void ReadEnabled(const Reader& reader, const Node& node, std::string_view key, C
 
 void ReadPluginsLevel(const Reader& reader, const Node& node, std::string_view key, Config& config) {
   if (const auto value = ReadLevel(reader.findings, node, key)) config.level = *value;
+}
+
+void ReadLevelUntil(const Reader& reader, const Node& node, std::string_view key, Config& config) {
+  const auto text = ReadText(reader.findings, node, key);
+  if (!text) return;
+  auto moment = ParseTimestamp(*text);
+  if (moment) {
+    config.level_until = *moment;
+  } else {
+    reader.findings.AddAt(node, std::move(moment).error());
+  }
+}
+
+// Relative to the folder of the file that says so.
+void ReadPolicy(const Reader& reader, const Node& node, std::string_view key, Config& config) {
+  const auto text = ReadText(reader.findings, node, key);
+  if (!text) return;
+  const std::filesystem::path folder = std::filesystem::path(reader.findings.document().file).parent_path();
+  const bool is_relative = !text->starts_with('/') && !text->starts_with('~') && folder.is_absolute();
+  auto path = ExpandPath(is_relative ? (folder / *text).string() : *text, reader.environment);
+  if (path) {
+    config.policy = std::move(*path);
+  } else {
+    reader.findings.AddAt(node, std::move(path).error());
+  }
 }
 
 void ReadDirectories(const Reader& reader, const Node& node, std::string_view key, Config& config) {
@@ -137,6 +158,10 @@ constexpr Setting kSettings[] = {
     {"plugins.directories", "CORDON_PLUGINS_DIRECTORIES", "--plugins-directories", "/srv/plugins:~/plugins",
      "folders in which plugins are found by name"},
     {"plugins.level", "CORDON_PLUGINS_LEVEL", "--plugins-level", "default", "the security level"},
+    {"plugins.level_until", "CORDON_PLUGINS_LEVEL_UNTIL", "--plugins-level_until", "2026-01-02T03:04:05Z",
+     "when level relaxed ends"},
+    {"plugins.policy", "CORDON_PLUGINS_POLICY", "--plugins-policy", "/etc/cordon/policy.yaml",
+     "the file that caps every grant"},
     {"plugins.cache.directory", "CORDON_PLUGINS_CACHE_DIRECTORY", "--plugins-cache-directory", "/var/cache/cordon",
      "where compiled code is kept, in a folder named code"},
     {"plugins.cache.size", "CORDON_PLUGINS_CACHE_SIZE", "--plugins-cache-size", "4GiB",
@@ -171,6 +196,8 @@ constexpr Read kReaders[] = {
     ReadEnabled,
     ReadDirectories,
     ReadPluginsLevel,
+    ReadLevelUntil,
+    ReadPolicy,
     ReadCacheDirectory,
     ReadCacheSize,
     ReadSize<&CeilingLimits::memory, 64 * kKiB, 64 * kGiB>,
@@ -224,8 +251,11 @@ class Parser {
     ReadSettings(fields);
     ReadSettings(Fields(findings_, fields.Get("cache"), "plugins.cache", KeysAt(ConfigKeys(), "plugins.cache")));
     ReadSettings(Fields(findings_, fields.Get("limits"), "plugins.limits", KeysAt(ConfigKeys(), "plugins.limits")));
-    for (std::string_view key : {"policy", "isolation"}) {
-      fields.RefuseLater(key, Fields::Empty::kMeansNothing, kNotYet);
+    fields.RefuseLater("isolation", Fields::Empty::kMeansNothing, kNotYet);
+    if (const Node* level = fields.Get("level"); level != nullptr && out_.level == policy::Level::kRelaxed &&
+                                                 fields.Get("level_until") == nullptr) {
+      findings_.At(*level, Code::kMissing, "level relaxed needs an end",
+                   "write level_until: \"2026-01-02T03:04:05Z\" beside it");
     }
     if (const Node* native = fields.Get("native")) {
       if (ReadWord(findings_, *native, "plugins.native", kNative) > 0) {
@@ -332,6 +362,11 @@ Result<yaml::Document> ReadValue(std::string_view key, std::string_view text, st
     }
     return document;
   }
+  if (key == "plugins.level_until" || key == "plugins.policy") {  // what a file would have to quote
+    document.root.kind = Node::Kind::kString;
+    document.root.text = std::string(text);
+    return document;
+  }
   Result<yaml::Document> parsed = yaml::Parse(text, std::string(origin));
   if (parsed && parsed->root.plain && parsed->root.text == text && !text.empty()) return parsed;
   if (!parsed && parsed.error().code != Code::kSyntax) return parsed;
@@ -368,6 +403,18 @@ Result<Config> ReadDefaultFile(const Environment& environment) {
 }
 
 }  // namespace
+
+policy::Level Config::LevelAt(std::chrono::system_clock::time_point now) const {
+  const auto second = std::chrono::floor<std::chrono::seconds>(now);  // nanoseconds end in the year 2262
+  if (level != policy::Level::kRelaxed || (level_until && second < *level_until)) return level;
+  return policy::Level::kDefault;
+}
+
+policy::Level Config::LevelFor(std::string_view plugin, std::chrono::system_clock::time_point now) const {
+  const policy::Level all = LevelAt(now);
+  const auto entry = entries.find(std::string(plugin));
+  return entry == entries.end() ? all : std::max(all, entry->second.level.value_or(all));
+}
 
 std::string_view Config::OriginOf(std::string_view key) const {
   const auto found = origins.find(std::string(key));

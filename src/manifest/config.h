@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/timestamp.h"
 #include "base/units.h"
 #include "cordon/result.h"
 #include "formats/json.h"
@@ -87,6 +88,8 @@ struct Config {
   bool enabled = false;  // the kill switch of the daemon; the bare command line does not need it
   std::vector<std::filesystem::path> directories;
   policy::Level level = policy::Level::kDefault;
+  std::optional<Timestamp> level_until;  // when level relaxed ends; the level is default from then on
+  std::filesystem::path policy;          // policy.yaml; empty: none
   CacheConfig cache;
   CeilingLimits limits;
   NetworkConfig network;
@@ -98,6 +101,9 @@ struct Config {
   std::map<std::string, std::string>
       origins;  // "plugins.limits.memory" → "/etc/cordon/config.yaml:7", a variable, a flag
 
+  // At this moment: of all plugins, and of one, which is never weaker.
+  policy::Level LevelAt(std::chrono::system_clock::time_point now) const;
+  policy::Level LevelFor(std::string_view plugin, std::chrono::system_clock::time_point now) const;
   // Who set a key: an origin, or "default".
   std::string_view OriginOf(std::string_view key) const;
 };

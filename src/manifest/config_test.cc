@@ -153,10 +153,8 @@ TEST(Config, MessagesOfChannels) {
 
 TEST(Config, WhatDoesNotExistYetIsRefused) {
   for (const char* text :
-       {"plugins: { policy: policy.yaml }", "plugins: { native: allow }", "plugins: { native: warn }",
-        "plugins: { isolation: { enabled: true } }", "plugins: { level: strict }",
-        "plugins: { level: relaxed }", "plugins: { level: paranoid }",
-        "plugins: { entries: { a/b: { level: strict } } }",
+       {"plugins: { native: allow }", "plugins: { native: warn }",
+        "plugins: { isolation: { enabled: true } }",
         "compat: { nexus_empty_allowlist: allow }", "registries: { a: b }", "trust: { a: b }",
         "server: { listen: 'unix:/x' }"}) {
     const Result<Config> config = Parse(text);

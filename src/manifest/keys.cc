@@ -50,7 +50,7 @@ constexpr Keys kManifest[] = {
 };
 
 constexpr Names kConfigRoot[] = {"plugins", "telemetry", "compat", "registries", "trust", "server"};
-constexpr Names kPlugins[] = {"enabled", "directories", "cache",  "level",  "policy",
+constexpr Names kPlugins[] = {"enabled", "directories", "cache",  "level", "level_until", "policy",
                               "native",  "isolation",   "limits", "entries", "network", "messaging"};
 constexpr Names kCeiling[] = {"memory",  "timeout", "stack", "tables", "instances",
                               "handles", "stdout",  "input", "output", "functions", "storage", "keys"};
@@ -78,10 +78,15 @@ constexpr Keys kConfig[] = {
     {"compat", kCompat},
 };
 
+constexpr Names kPolicyRoot[] = {"level", "risk", "allow", "plugins"};
+constexpr Names kPolicyPlugin[] = {"level", "risk", "allow", "artifacts"};
+constexpr Keys kPolicy[] = {{"", kPolicyRoot}, {"plugins.*", kPolicyPlugin}};
+
 }  // namespace
 
 std::span<const Keys> ManifestKeys() { return kManifest; }
 std::span<const Keys> ConfigKeys() { return kConfig; }
+std::span<const Keys> PolicyKeys() { return kPolicy; }
 
 std::span<const std::string_view> KeysAt(std::span<const Keys> table, std::string_view path) {
   const auto found = std::ranges::find(table, path, &Keys::path);

@@ -7,5 +7,6 @@ namespace cordon::manifest {
 
 std::string_view ManifestSchemaText();
 std::string_view ConfigSchemaText();
+std::string_view PolicySchemaText();
 
 }  // namespace cordon::manifest

@@ -7,13 +7,12 @@
 namespace cordon::policy {
 namespace {
 
-constexpr std::array<std::string_view, 4> kRisks = {"low", "medium", "high", "critical"};
-
 bool Has(std::span<const Kind> kinds, Kind kind) { return std::find(kinds.begin(), kinds.end(), kind) != kinds.end(); }
 
-Capability DefaultOf(Kind kind) {
+Capability DefaultOf(Kind kind, Level level) {
   switch (kind) {
-    case Kind::kClock: return MakeClock(ClockPrecision::kCoarse);
+    case Kind::kClock:
+      return MakeClock(level == Level::kRelaxed ? ClockPrecision::kFine : ClockPrecision::kCoarse);
     case Kind::kRandom: return MakeRandom();
     case Kind::kStdio: return MakeStdio();
     default: return MakeLog();
@@ -33,36 +32,50 @@ void Allow(Ruling& ruling, Capability effective, std::string rule) {
   ruling.effective = std::move(effective);
 }
 
+// Makes effective what the ceiling leaves of `given`.
+void Give(Ruling& ruling, const Capability& given, std::string rule, const Ceiling& ceiling) {
+  Ceiling::Capped capped = ceiling.Cap(given);
+  if (!capped.capability) {
+    if (ruling.effective) return;
+    Deny(ruling, std::move(capped.rule));
+    ruling.smallest_grant.clear();
+    ruling.why = std::move(capped.why);
+    return;
+  }
+  if (ruling.effective && (*ruling.effective == *capped.capability || !capped.capability->Covers(*ruling.effective))) {
+    return;
+  }
+  ruling.smallest_grant.clear();
+  ruling.why.clear();
+  Allow(ruling, std::move(*capped.capability), std::move(rule));
+}
+
 // The widest that any one grant gives; of two that do not compare, the first.
 void ApplyGrants(Ruling& ruling, std::span<const Grant> grants, const Ceiling& ceiling) {
   for (const Grant& grant : grants) {
-    std::optional<Capability> both = Intersect(ruling.request.capability, grant.capability);
+    const std::optional<Capability> both = Intersect(ruling.request.capability, grant.capability);
     if (!both) continue;
     if (grant.quota) ruling.quota = std::min(*grant.quota, ruling.quota.value_or(*grant.quota));
     if (grant.pass) ruling.passed = ruling.passed & *grant.pass;
-    if (!ceiling.Check(*both)) {
-      if (!ruling.effective) Deny(ruling, ceiling.rule());
-      continue;
-    }
-    if (ruling.effective && (ruling.effective == both || !both->Covers(*ruling.effective))) continue;
-    ruling.smallest_grant.clear();
-    Allow(ruling, std::move(*both), "grant:" + grant.capability.ToString());
+    Give(ruling, *both, "grant:" + grant.capability.ToString(), ceiling);
   }
 }
 
 Ruling Rule(const Request& request, std::span<const Grant> grants, const Ceiling& ceiling,
             std::span<const Kind> withdrawn) {
-  Ruling ruling{request, Ruling::Source::kManifest, Ruling::State::kDenied, {}, {}, {}, request.quota};
+  Ruling ruling{request, Ruling::Source::kManifest, Ruling::State::kDenied, {}, {}, {}, {}, request.quota};
   const Kind kind = request.capability.kind();
   if (!EnforceableNow(kind) || !ceiling.Holds(request.capability)) {
     Deny(ruling, "unenforceable", Ruling::State::kUnenforceable);
   } else if (Has(withdrawn, kind)) {
     Deny(ruling, "withdrawn");
-  } else if (OnByDefault(kind) && DefaultOf(kind).Covers(request.capability)) {
-    Allow(ruling, request.capability, "default-on");
+  } else if (OnByDefault(kind) && DefaultOf(kind, ceiling.level()).Covers(request.capability)) {
+    Give(ruling, request.capability, "default-on", ceiling);
   } else {
     Deny(ruling, "no-grant");
     ApplyGrants(ruling, grants, ceiling);
+    // At level relaxed a request is granted as it stands, whatever narrower thing was granted beside.
+    if (ceiling.GrantsRequests()) Give(ruling, request.capability, "level:relaxed", ceiling);
   }
   return ruling;
 }
@@ -86,15 +99,18 @@ Status CheckMounts(std::span<const Ruling> rulings) {
 // Why a question that no effective capability covers is denied: the nearest ruling says.
 Decision DenialFor(std::span<const Ruling> rulings, const Capability& asked) {
   Decision decision{Verdict::kDeny, "not-requested", "", Code::kDenied};
+  std::string_view why;
   for (const Ruling& ruling : rulings) {
     if (!ruling.request.capability.Covers(asked)) continue;
     decision.rule = ruling.state == Ruling::State::kEffective ? "no-grant" : ruling.rule;
+    why = ruling.why;
     break;
   }
   if (decision.rule == "no-grant") decision.remedy = "grant it: " + GrantFlags(asked);
   if (decision.rule == "not-requested") {
     decision.remedy = "ask for " + asked.ToString() + " in plugin.yaml, then grant it: " + GrantFlags(asked);
   }
+  if (decision.rule.starts_with("ceiling:")) decision.remedy = why;
   if (decision.rule == "unenforceable") decision.code = Code::kUnenforceable;
   return decision;
 }
@@ -114,6 +130,12 @@ Error CauseOf(const Ruling& ruling) {
         .With("capability", text)
         .With("rule", ruling.rule);
   }
+  if (ruling.rule.starts_with("ceiling:")) {
+    return Error(Code::kDenied, text + " is required, and " + ruling.why,
+                 "make the permission optional, or ask for less")
+        .With("capability", text)
+        .With("rule", ruling.rule);
+  }
   return Error(Code::kDenied, text + " is required and not granted (" + ruling.rule + ")",
                "grant it: " + GrantFlags(ruling.request.capability))
       .With("capability", text)
@@ -122,33 +144,6 @@ Error CauseOf(const Ruling& ruling) {
 }
 
 }  // namespace
-
-std::string_view RiskName(RiskLevel risk) { return kRisks[static_cast<std::size_t>(risk)]; }
-
-std::optional<RiskLevel> RiskNamed(std::string_view name) {
-  for (std::size_t i = 0; i < kRisks.size(); ++i) {
-    if (kRisks[i] == name) return static_cast<RiskLevel>(i);
-  }
-  return std::nullopt;
-}
-
-RiskLevel RiskOf(const Capability& capability) {
-  switch (capability.kind()) {
-    case Kind::kExec: return RiskLevel::kCritical;
-    case Kind::kFiles: return capability.files()->access == Access::kWrite ? RiskLevel::kHigh : RiskLevel::kMedium;
-    case Kind::kHttp:
-    case Kind::kSockets:
-    case Kind::kSecrets:
-    case Kind::kCall:
-    case Kind::kMessaging: return RiskLevel::kHigh;
-    case Kind::kEnvironment:
-    case Kind::kHost:
-    case Kind::kMemory:
-    case Kind::kContext:
-    case Kind::kStorage: return RiskLevel::kMedium;
-    default: return RiskLevel::kLow;
-  }
-}
 
 std::string_view StateName(Ruling::State state) {
   switch (state) {
@@ -162,18 +157,20 @@ std::string_view StateName(Ruling::State state) {
 Result<Authority> Authority::Evaluate(std::span<const Request> requests, std::span<const Grant> grants,
                                       const Ceiling& ceiling, LinkMode link, std::span<const Kind> withdrawn) {
   Authority authority;
-  authority.link_ = link;
+  authority.link_ = ceiling.level() >= Level::kStrict ? LinkMode::kStrict : link;
+  authority.level_ = ceiling.level();
+  authority.risk_cap_ = ceiling.risk();
   for (const Request& request : requests) authority.rulings_.push_back(Rule(request, grants, ceiling, withdrawn));
   for (Kind kind : kDefaults) {
     if (authority.Allows(kind)) continue;
-    Ruling ruling{
-        {DefaultOf(kind), Need::kOptional, "", {}}, Ruling::Source::kDefault, Ruling::State::kDenied, {}, {}, {}, {}};
+    const Request request{DefaultOf(kind, ceiling.level()), Need::kOptional, "", {}};
+    Ruling ruling{request, Ruling::Source::kDefault, Ruling::State::kDenied, {}, {}, {}, {}, {}};
     if (Has(withdrawn, kind)) {
       Deny(ruling, "withdrawn");
-      ruling.smallest_grant.clear();
     } else {
-      Allow(ruling, ruling.request.capability, "default-on");
+      Give(ruling, ruling.request.capability, "default-on", ceiling);
     }
+    if (!ruling.effective) ruling.smallest_grant.clear();
     authority.rulings_.push_back(std::move(ruling));
   }
   CORDON_TRY(CheckMounts(authority.rulings_));
@@ -204,7 +201,7 @@ Status Authority::CheckRequired() const {
     names += (names.empty() ? "" : ", ") + ruling.request.capability.ToString();
     causes.push_back(CauseOf(ruling));
   }
-  if (causes.empty()) return {};
+  if (causes.empty()) return CheckRisk();
   const std::string count = std::to_string(causes.size());
   Error error(code,
               count + (causes.size() == 1 ? " required permission is" : " required permissions are") +
@@ -212,6 +209,20 @@ Status Authority::CheckRequired() const {
               flags.empty() ? causes.front().remedy : "grant what is missing:" + flags);
   error.causes = std::move(causes);
   return Fail(std::move(error));
+}
+
+Status Authority::CheckRisk() const {
+  if (!risk_cap_ || risk() <= risk_cap_->risk) return {};
+  std::string what;
+  for (const Ruling& ruling : rulings_) {
+    if (!ruling.effective || RiskOf(*ruling.effective) <= risk_cap_->risk) continue;
+    what += (what.empty() ? "" : ", ") + ruling.effective->ToString();
+  }
+  return Fail(Error(Code::kDenied,
+                    "the risk of this plugin is " + std::string(RiskName(risk())) + ", and " + risk_cap_->file +
+                        " allows " + std::string(RiskName(risk_cap_->risk)) + ": " + what,
+                    "grant it less, or raise 'risk' in " + risk_cap_->file)
+                  .With("rule", "ceiling:risk"));
 }
 
 bool Authority::Allows(Kind kind) const {

@@ -11,6 +11,7 @@
 #include "policy/capability.h"
 #include "policy/ceiling.h"
 #include "policy/grant.h"
+#include "policy/risk.h"
 
 namespace cordon::policy {
 
@@ -24,19 +25,14 @@ struct Request {
   std::optional<Bytes> quota{};  // of a bucket
 };
 
-enum class RiskLevel : std::uint8_t { kLow, kMedium, kHigh, kCritical };
-std::string_view RiskName(RiskLevel risk);
-std::optional<RiskLevel> RiskNamed(std::string_view name);
-// What one capability adds to the risk of a plugin that has it.
-RiskLevel RiskOf(const Capability& capability);
-
 // `link: strict` forbids stubs; lenient links a denying stub for an optional permission that is not effective.
 enum class LinkMode : std::uint8_t { kStrict, kLenient };
 
 enum class Verdict : std::uint8_t { kAllow, kDeny };
 
-// The answer to one question. Rules are stable: "grant:<capability>", "default-on", "no-grant", "not-requested",
-// "withdrawn", "unenforceable", "ceiling:level-default"; services add their own ("fs:beneath").
+// The answer to one question. Rules are stable: "grant:<capability>", "default-on", "level:relaxed", "no-grant",
+// "not-requested", "withdrawn", "unenforceable", "ceiling:level-strict", "ceiling:policy"; services add their own
+// ("fs:beneath").
 struct Decision {
   Verdict verdict = Verdict::kDeny;
   std::string rule;
@@ -55,6 +51,7 @@ struct Ruling {
   std::string rule;
   std::optional<Capability> effective;  // when effective; may be narrower than the request
   std::string smallest_grant;           // when denied: the text for `--grant` that would allow it
+  std::string why;                      // when a ceiling denied it: which, and what would change it
   std::optional<Bytes> quota{};         // of a bucket: the tightest that the request or a grant of it writes
   KindSet passed = KindSet::All();      // of a call: what every grant of it passes on
 
@@ -74,7 +71,8 @@ class Authority {
   // As Evaluate, then CheckRequired.
   static Result<Authority> Compute(std::span<const Request> requests, std::span<const Grant> grants,
                                    const Ceiling& ceiling, LinkMode link, std::span<const Kind> withdrawn = {});
-  // One error for all required permissions that are not effective: E_DENIED (E_UNENFORCEABLE when that is the reason of
+  // One error for all required permissions that are not effective, else for a risk above the ceiling's: E_DENIED
+  // (E_UNENFORCEABLE when that is the reason of
   // each), with one cause for each; a cause has the details "capability", "rule" and, when a grant would help, "grant".
   Status CheckRequired() const;
 
@@ -98,11 +96,16 @@ class Authority {
   KindSet PassedOn(const Capability& asked) const;
   // Of the effective set.
   RiskLevel risk() const;
+  Level level() const { return level_; }
 
  private:
+  Status CheckRisk() const;
+
   std::vector<Ruling> rulings_;
   std::vector<Grant> unused_;
   LinkMode link_ = LinkMode::kLenient;
+  Level level_ = Level::kDefault;
+  std::optional<RiskCap> risk_cap_;
 };
 
 // What to type to be granted `capability`: `--grant 'fs:read:/data=workspace' --root workspace=PATH`.

@@ -110,17 +110,6 @@ TEST(Authority, AFineClockNeedsAGrant) {
   EXPECT_EQ(Compute({Required("clock:fine")}, Grants({"clock:fine"}))->Clock(), ClockPrecision::kFine);
 }
 
-TEST(Authority, TheCeilingDecidesLast) {
-  const Grant wide{Cap("fs:read:/data=workspace"), Lifetime::kPermanent};
-  EXPECT_TRUE(Ceiling::Default().Check(wide.capability));
-  EXPECT_EQ(Ceiling::Default().Check(Cap("http:GET:https://*/*")).error().code, Code::kGrantTooWide);
-  for (Level level : {Level::kRelaxed, Level::kStrict, Level::kParanoid}) {
-    EXPECT_EQ(Ceiling::For(level).error().code, Code::kUnenforceable);
-  }
-  EXPECT_EQ(Ceiling::For(Level::kDefault)->rule(), "ceiling:level-default");
-  EXPECT_EQ(ParseLevel("lax").error().code, Code::kType);
-}
-
 TEST(Authority, EnvironmentNamesAreSortedAndUnique) {
   const Authority authority = *Compute({Required("env:B"), Required("env:A"), Optional("env:B"), Required("args")},
                                        Grants({"env:A", "env:B", "args"}));

@@ -102,7 +102,7 @@ TEST(ExecMatch, attack_108_NoPatternTakesAnOption) {
 }
 
 TEST(ExecMatch, attack_110_ALauncherIsGrantedWithAllThatItRuns) {
-  const auto check = [](const char* text) { return Ceiling::Default().Check(Of(text)).has_value(); };
+  const auto check = [](const char* text) { return CheckWidth(Of(text), Level::kDefault).has_value(); };
   EXPECT_TRUE(check("exec:sh -c true"));
   EXPECT_TRUE(check("exec:timeout <int:1..9> <one-of:ls|id>"));
   EXPECT_TRUE(check("exec:find <path:/data> -name <re:[a-z]+>"));

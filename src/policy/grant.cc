@@ -82,12 +82,12 @@ Status ReadOption(std::string_view option, Grant& grant) {
 
 }  // namespace
 
-Result<Grant> Grant::Parse(std::string_view text) {
+Result<Grant> Grant::Parse(std::string_view text, Level level) {
   if (text.size() > kCapabilityBytesMax) return Fail(Code::kLimit, "a grant is longer than 4096 bytes");
   std::size_t semicolon = text.find(';');
   CORDON_ASSIGN(Capability capability,
                 Capability::Parse(semicolon == std::string_view::npos ? text : Trim(text.substr(0, semicolon))));
-  CORDON_TRY(Ceiling::Default().Check(capability));
+  CORDON_TRY(CheckWidth(capability, level));
   Grant grant{std::move(capability), Lifetime::kPermanent, {}};
   while (semicolon != std::string_view::npos) {
     text.remove_prefix(semicolon + 1);

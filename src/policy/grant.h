@@ -14,6 +14,7 @@
 #include "base/units.h"
 #include "policy/capability.h"
 #include "policy/kind_set.h"
+#include "policy/level.h"
 #include "policy/roots.h"
 
 namespace cordon::policy {
@@ -29,9 +30,9 @@ struct Grant {
   // Of `call:…; pass=http,storage`: what the plugin that is called may use of its own rights meanwhile.
   std::optional<KindSet> pass{};
 
-  // Errors of Capability::Parse; E_GRANT_TOO_WIDE (level default); E_UNENFORCEABLE for other options; E_INVALID
+  // Errors of Capability::Parse; E_GRANT_TOO_WIDE at `level`; E_UNENFORCEABLE for other options; E_INVALID
   // for a quota of what is not storage.
-  static Result<Grant> Parse(std::string_view text);
+  static Result<Grant> Parse(std::string_view text, Level level = Level::kDefault);
   std::string ToString() const;
   friend bool operator==(const Grant&, const Grant&) = default;
 };

@@ -24,6 +24,12 @@ class GrantSource {
   // The grants for exactly these bytes; nothing when the plugin was never granted anything; E_CHANGED when it was,
   // for other bytes. Thread-safe.
   virtual Result<std::optional<GrantSet>> Find(const Subject& subject) const = 0;
+  // For level relaxed: whether a version that ran there before asked for less; the first, and every one that asks for
+  // no more, is remembered. A source that remembers nothing sees no updates. Thread-safe.
+  virtual Result<bool> Widens(const Subject& subject) const {
+    (void)subject;
+    return false;
+  }
 };
 
 // E_CHANGED: which digest differs, what is asked for beyond `granted`, and how to grant again. Details "was", "now",

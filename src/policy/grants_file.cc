@@ -35,7 +35,8 @@ std::string_view KindText(const Node& node) {
 // Reads one set; every error has its place.
 class SetReader {
  public:
-  SetReader(const Document& document, const Node& node) : document_(document), node_(node) {}
+  SetReader(const Document& document, const Node& node, Level level)
+      : document_(document), node_(node), level_(level) {}
 
   Result<GrantSet> Read() {
     if (node_.kind != Node::Kind::kMapping) return Wrong(node_, "a set of grants", "a mapping");
@@ -189,7 +190,7 @@ class SetReader {
     CORDON_ASSIGN(const auto items, List("granted"));
     for (const Node& item : *items) {
       CORDON_ASSIGN(const std::string text, Text(item, "a grant"));
-      CORDON_ASSIGN(Grant grant, Placed(item, Grant::Parse(text)));
+      CORDON_ASSIGN(Grant grant, Placed(item, Grant::Parse(text, level_)));
       if (grant.lifetime == Lifetime::kSession) {
         return Fail(document_.ErrorAt(item, Code::kUnenforceable, "a file outlives a session",
                                       "leave '; session' out, or grant it with a flag of the run"));
@@ -215,6 +216,7 @@ class SetReader {
 
   const Document& document_;
   const Node& node_;
+  Level level_;
 };
 
 // A YAML double-quoted scalar.
@@ -252,7 +254,7 @@ bool ByPlugin(const GrantSet& a, const GrantSet& b) { return a.plugin < b.plugin
 
 }  // namespace
 
-Result<GrantBook> GrantBook::Parse(std::string_view text, std::string file) {
+Result<GrantBook> GrantBook::Parse(std::string_view text, std::string file, Level level) {
   yaml::Limits limits;
   limits.bytes = kGrantsBytesMax;
   limits.nodes = 64 << 10;
@@ -262,7 +264,7 @@ Result<GrantBook> GrantBook::Parse(std::string_view text, std::string file) {
   if (root.kind == Node::Kind::kNull) return book;
   const Node* many = root.Find("grants");
   if (many == nullptr) {
-    CORDON_ASSIGN(GrantSet set, SetReader(document, root).Read());
+    CORDON_ASSIGN(GrantSet set, SetReader(document, root, level).Read());
     book.sets_.push_back(std::move(set));
     return book;
   }
@@ -276,7 +278,7 @@ Result<GrantBook> GrantBook::Parse(std::string_view text, std::string file) {
   }
   if (many->items.size() > kPluginsMax) return Fail(document.ErrorAt(*many, Code::kLimit, "more than 1024 plugins"));
   for (const Node& item : many->items) {
-    CORDON_ASSIGN(GrantSet set, SetReader(document, item).Read());
+    CORDON_ASSIGN(GrantSet set, SetReader(document, item, level).Read());
     for (const GrantSet& other : book.sets_) {
       if (other.plugin == set.plugin) {
         return Fail(

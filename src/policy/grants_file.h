@@ -20,7 +20,7 @@ class GrantBook final : public GrantSource {
   GrantBook() = default;
   // Errors carry file, line and column: E_SYNTAX, E_DUPLICATE_KEY, E_UNKNOWN_KEY, E_MISSING, E_TYPE, E_NAME, E_DIGEST,
   // E_INVALID, and those of Grant::Parse. Absent, null and empty `granted` all mean that nothing is granted.
-  static Result<GrantBook> Parse(std::string_view text, std::string file);
+  static Result<GrantBook> Parse(std::string_view text, std::string file, Level level = Level::kDefault);
 
   Result<std::optional<GrantSet>> Find(const Subject& subject) const override;
   // Replaces the set of the plugin, or adds it. Session grants are dropped: they never reach a disk.

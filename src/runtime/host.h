@@ -28,6 +28,7 @@ struct HostOptions {
   manifest::Config config;                             // limits, level, entries
   std::shared_ptr<audit::Observer> observer;           // REQUIRED
   std::shared_ptr<services::LogSink> log_sink;         // REQUIRED
+  std::vector<std::shared_ptr<const policy::Policy>> policies;  // each of them caps every grant
   std::shared_ptr<const policy::GrantSource> grants;   // grants on disk; may be null
   std::vector<std::filesystem::path> forbidden_roots;  // state, config and cache folders: never mapped as a root
   std::uint32_t max_instances = 64;                    // live at once, for each engine

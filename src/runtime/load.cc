@@ -148,7 +148,9 @@ Status Loader::CollectGrants() {
     programs_.named[name] = path;
   }
   for (const std::string& text : request_.grants) {
-    CORDON_ASSIGN(policy::Grant grant, policy::Grant::Parse(text));
+    // What only a stricter level forbids becomes a ruling, with the other denials.
+    const policy::Level level = std::min(plugin_->ceiling.level(), policy::Level::kDefault);
+    CORDON_ASSIGN(policy::Grant grant, policy::Grant::Parse(text, level));
     if (grant.capability.exec() != nullptr) programs_.session.insert(grant.capability.exec()->program);
     grants_.push_back(std::move(grant));
   }
@@ -161,6 +163,11 @@ Status Loader::CollectGrants() {
   const policy::Subject subject = {plugin_->source.name, plugin_->source.digest, plugin_->source.manifest_digest,
                                    requests_};
   CORDON_TRY(CollectGrantSet(subject));
+  if (manifest && plugin_->ceiling.GrantsRequests() && host_.options.grants != nullptr &&
+      request_.purpose == LoadRequest::Purpose::kRun) {
+    CORDON_ASSIGN(const bool widens, host_.options.grants->Widens(subject));
+    if (widens) plugin_->ceiling.Widened();
+  }
   if (!manifest) {
     for (const policy::Grant& grant : grants_) {
       requests_.push_back({grant.capability, policy::Need::kOptional, "asked for on the command line"});
@@ -169,13 +176,19 @@ Status Loader::CollectGrants() {
   return {};
 }
 
-Status Loader::ComputeAuthority() {
+// What the operator says of this load, else of all plugins; and at least what the operator says of this plugin.
+policy::Level Loader::LevelOf() const {
+  const auto now = std::chrono::system_clock::now();
   const manifest::Config& config = host_.options.config;
+  if (!request_.level) return config.LevelFor(plugin_->source.name, now);
   const auto entry = config.entries.find(plugin_->source.name);
-  policy::Level level = config.level;
-  if (entry != config.entries.end() && entry->second.level) level = *entry->second.level;
-  if (request_.level) level = *request_.level;
-  CORDON_ASSIGN(policy::Ceiling ceiling, policy::Ceiling::For(level));
+  return entry == config.entries.end() ? *request_.level
+                                       : std::max(*request_.level, entry->second.level.value_or(*request_.level));
+}
+
+Status Loader::ComputeAuthority() {
+  policy::Ceiling& ceiling = plugin_->ceiling;
+  ceiling = policy::Ceiling::For(LevelOf(), host_.options.policies, plugin_->source.name, plugin_->source.digest);
   abi::LinkOptions link_options{.plugin = request_.source.string()};
   std::vector<std::string> host_names;
   for (const HostedInterface& hosted : request_.hosted) {
@@ -203,11 +216,19 @@ std::optional<Error> Loader::WhyNot() const {
                  "set plugins.entries." + plugin_->source.name + ".enabled: true in config.yaml");
   }
   std::optional<Error> why;
-  if (Status required = plugin_->authority.CheckRequired(); !required) why = std::move(required).error();
+  if (Status runnable = plugin_->ceiling.CheckRunnable(); !runnable) why = std::move(runnable).error();
+  const auto add = [&why](Error error) {
+    if (why) {
+      why->causes.push_back(std::move(error));
+    } else {
+      why = std::move(error);
+    }
+  };
+  if (Status required = plugin_->authority.CheckRequired(); !required) add(std::move(required).error());
   if (plugin_->plan.complete()) return why;
   Error unlinked = abi::UnlinkedError(plugin_->plan);
   if (!why) return unlinked;
-  for (Error& cause : unlinked.causes) why->causes.push_back(std::move(cause));
+  for (Error& cause : unlinked.causes) add(std::move(cause));
   return why;
 }
 

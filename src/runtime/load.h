@@ -27,6 +27,7 @@ class Loader {
   Status CollectGrants();
   Status CollectGrantSet(const policy::Subject& subject);
   Status AddMountFlags(std::span<const policy::Request> requests);
+  policy::Level LevelOf() const;
   Status ComputeAuthority();
   // Everything that stands between the plugin and a run, as one error; nothing when it may run.
   std::optional<Error> WhyNot() const;

@@ -482,6 +482,12 @@ Status Plugin::CallRaw(const engine::Function& function, std::span<const std::ui
 }
 
 Result<engine::Instance> Plugin::NewInstance(const CallOptions& options) const {
+  if (state_->ceiling.level() >= policy::Level::kStrict) {
+    const std::string level(policy::LevelName(state_->ceiling.level()));
+    return Fail(Error(Code::kDenied, "level " + level + " gives each call an instance of its own",
+                      "call the plugin itself, or use level default")
+                    .With("rule", "ceiling:level-" + level));
+  }
   if (state_->linked == nullptr) return Fail(Code::kUsage, "the plugin was loaded to be looked at, not to run");
   engine::CallLimits limits = {.wall = state_->limits.timeout, .cpu = state_->limits.cpu, .fuel = state_->limits.fuel};
   if (options.timeout) limits.wall = std::min(limits.wall, *options.timeout);

@@ -99,6 +99,7 @@ struct Plugin::State {
   std::shared_ptr<Host::State> host;
   Source source;
   std::shared_ptr<const wit::Contract> contract;
+  policy::Ceiling ceiling = policy::Ceiling::Default();
   policy::Authority authority;
   abi::LinkPlan plan;
   manifest::Limits limits;

@@ -187,7 +187,7 @@ std::optional<SecretText> EgressService::ValueOf(const InjectedHeader& header) c
 }
 
 std::string EgressService::RuleFor(const Request& request, std::string_view address) const {
-  const std::string rule = RuleAgainst(guard_.authority(), options_.private_blocks, address);
+  const std::string rule = RuleAgainst(guard_.authority(), options_.private_blocks, request.host, address);
   const bool is_never = rule == "net:metadata" || rule == "net:unspecified" || rule == "net:unknown";
   if (rule.empty() || is_never) return rule;
   // An address that a grant names is the operator's word; the request was covered by it.

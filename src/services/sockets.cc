@@ -89,7 +89,7 @@ std::vector<std::uint32_t> SocketsService::Found(const Caller& caller, std::stri
   std::vector<std::uint32_t> allowed;
   std::string first_rule;
   for (std::uint32_t i = 0; i < addresses.size(); ++i) {
-    const std::string rule = RuleAgainst(guard_.authority(), private_blocks_, addresses[i]);
+    const std::string rule = RuleAgainst(guard_.authority(), private_blocks_, name, addresses[i]);
     if (rule.empty()) {
       allowed.push_back(i);
       Remember(name, addresses[i]);
