@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "policy/audit_detail.h"
 #include "policy/capability.h"
 #include "policy/level.h"
 #include "policy/policy.h"
@@ -51,6 +52,7 @@ class Ceiling {
   // Whether a policy names this very grammar for the plugin: launchers and interpreters need that.
   bool Spells(const Capability& capability) const;
   std::optional<RiskCap> risk() const { return risk_; }
+  AuditDetail audit() const { return static_cast<AuditDetail>(level_); }
 
   // E_UNENFORCEABLE when a row of the level is beyond this build, E_DENIED when a policy pins other bytes.
   Status CheckRunnable() const;

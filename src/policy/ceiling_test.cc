@@ -126,6 +126,13 @@ TEST(Levels, ClocksAreFineAtRelaxedOnly) {
   }
 }
 
+TEST(Levels, TheAuditHasMoreTheStricterTheLevel) {
+  EXPECT_EQ(Ceiling::At(Level::kRelaxed).audit(), AuditDetail::kDecisions);
+  EXPECT_EQ(Ceiling::At(Level::kDefault).audit(), AuditDetail::kCalls);
+  EXPECT_EQ(Ceiling::At(Level::kStrict).audit(), AuditDetail::kDigests);
+  EXPECT_EQ(Ceiling::At(Level::kParanoid).audit(), AuditDetail::kHostCalls);
+}
+
 TEST(Levels, StubsEndAtStrict) {
   for (const Level level : kAll) {
     const Authority authority = *Authority::Evaluate({}, {}, Ceiling::At(level), LinkMode::kLenient);

@@ -42,7 +42,7 @@ struct HostOptions {
   std::filesystem::path compiler;                 // cordon-compile; empty: this process compiles
   std::optional<Error> no_compiler;               // set: there is none, and this process must not compile
   engine::CompileLimits compile_limits;
-  policy::AuditDetail audit_detail = policy::AuditDetail::kCalls;  // of plugins that nothing else is said for
+  policy::AuditDetail audit_detail = policy::AuditDetail::kDecisions;  // at least; a plugin's level may want more
   std::shared_ptr<SpanSink> spans;                // may be null: then there are no traces
   std::shared_ptr<class KillSwitch> kill_switch;  // may be null: then calls cost nothing for it
   // Opens what keeps the values of plugins; asked when the first one is loaded that may store any, and until it

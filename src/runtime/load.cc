@@ -605,7 +605,7 @@ Result<std::unique_ptr<Plugin::State>> Loader::PrepareReplay() {
 Result<std::unique_ptr<Plugin::State>> Loader::Prepare() {
   CORDON_TRY(ReadAndDescribe());
   CORDON_TRY(ComputeAuthority());
-  plugin_->detail = host_.options.audit_detail;
+  plugin_->detail = std::max(host_.options.audit_detail, plugin_->ceiling.audit());
   plugin_->meter = host_.meter->Of(plugin_->source.name);
   plugin_->is_plain = host_.options.kill_switch == nullptr && host_.options.spans == nullptr &&
                       plugin_->detail < policy::AuditDetail::kDigests;

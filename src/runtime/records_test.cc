@@ -46,6 +46,7 @@ struct Fixture {
     options.spans = std::move(spans);
     host = *Host::Create(std::move(options));
     LoadRequest request;
+    if (detail == AuditDetail::kDecisions) request.level = policy::Level::kRelaxed;
     request.source = "sum";
     request.bytes = Module();
     auto loaded = host->Load(request);

@@ -2,6 +2,7 @@
 """Security levels and policy.yaml: one plugin that wants everything, at every level. The table itself, capability by
 capability, is in src/policy/ceiling_test.cc."""
 import hashlib
+import json
 import unittest
 
 from cordon import ADD, CordonTest, module
@@ -81,6 +82,8 @@ class Tests(CordonTest):
         policy = self.pinned()
         self.assertEqual("3\n", self.cordon("run", self.folder, *CALL, "--level", "strict", "--policy", policy).out)
         self.assertEqual(4, self.cordon("run", self.folder, *CALL, "--level", "paranoid", "--policy", policy).code)
+        call = [record for record in self.audit() if record["event"] == "call"][-1]
+        self.assertIn("sha256:", json.dumps(call), "digests of input and output are in the audit from strict on")
 
     def test_pinned_bytes_that_changed_do_not_run_at_any_level(self):
         policy = self.pinned()
