@@ -26,7 +26,7 @@ constexpr Positional kRecordWords[] = {
 constexpr Option kRecordOptions[] = {
     {"--fixture", "FILE", "what was asked and answered goes there, for `cordon replay`", Option::Times::kOnce,
      Offer::kFile},
-    {"--policy", "FILE", "the grants that this call needed go there, as `--grants` reads them", Option::Times::kOnce,
+    {"--write-grants", "FILE", "the grants that this call needed go there, as `--grants` reads them", Option::Times::kOnce,
      Offer::kFile},
     kInputOption,
     kGrantOption,
@@ -35,6 +35,7 @@ constexpr Option kRecordOptions[] = {
     kEnvironmentOption,
     kRootOption,
     kLevelOption,
+    kPolicyOption,
     kTimeoutOption,
     kMemoryOption,
 };
@@ -53,11 +54,11 @@ Status CheckRepeatable(const Status& done) {
 }
 
 // The file that `--grants` reads. Roots are those of this run.
-Result<std::string> PolicyText(const runtime::Plugin& plugin, const runtime::LoadRequest& request,
+Result<std::string> GrantsText(const runtime::Plugin& plugin, const runtime::LoadRequest& request,
                                const std::vector<policy::Capability>& used) {
   if (plugin.manifest() == nullptr) {
     return Fail(Code::kUsage, "a .wasm file without a plugin.yaml has no grants file",
-                "leave --policy out: the grants are printed, for --grant");
+                "leave --write-grants out: the grants are printed, for --grant");
   }
   CORDON_ASSIGN(const runtime::Source source, runtime::ReadSource(request.source));
   policy::GrantSet set;
@@ -110,9 +111,9 @@ Result<int> Record(Session& session) {
   const std::vector<policy::Capability> used =
       runtime::UsedGrants(*plugin, request.witness->records(), fixture.exchanges);
   if (file) CORDON_TRY(WriteFileAtomically(*file, runtime::FixtureText(fixture), FileMode::kPrivate));
-  if (const auto policy_file = arguments.One("--policy")) {
-    CORDON_ASSIGN(const std::string text, PolicyText(*plugin, request, used));
-    CORDON_TRY(WriteFileAtomically(*policy_file, text, FileMode::kPrivate));
+  if (const auto grants_file = arguments.One("--write-grants")) {
+    CORDON_ASSIGN(const std::string text, GrantsText(*plugin, request, used));
+    CORDON_TRY(WriteFileAtomically(*grants_file, text, FileMode::kPrivate));
   }
   OrderedJson grants = OrderedJson::array();
   for (const policy::Capability& capability : used) grants.push_back(capability.ToString());

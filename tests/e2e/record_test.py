@@ -56,7 +56,7 @@ class Tests(CordonTest):
         plugin, policy = GUESTS / "plugins" / "graph-analyst", self.tmp / "grants.yaml"
         call = ["analyze-file", "--input", '{"path": "/data/graph.json"}']
         self.record(plugin, "analyze-file", {"path": "/data/graph.json"}, "--mount", f"{self.data}:/data",
-                    "--policy", policy)  # fmt: skip
+                    "--write-grants", policy)  # fmt: skip
         done = self.cordon("run", plugin, *call, "--grants", policy)
         self.assertEqual(0, done.code, done.err)
         self.assertEqual(done.out, self.replay().out)
