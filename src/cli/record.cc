@@ -26,8 +26,8 @@ constexpr Positional kRecordWords[] = {
 constexpr Option kRecordOptions[] = {
     {"--fixture", "FILE", "what was asked and answered goes there, for `cordon replay`", Option::Times::kOnce,
      Offer::kFile},
-    {"--write-grants", "FILE", "the grants that this call needed go there, as `--grants` reads them", Option::Times::kOnce,
-     Offer::kFile},
+    {"--write-grants", "FILE", "the grants that this call needed go there, as `--grants` reads them",
+     Option::Times::kOnce, Offer::kFile},
     kInputOption,
     kGrantOption,
     kGrantsOption,
