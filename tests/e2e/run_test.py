@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """`cordon run`: results, streams, documents, limits, signals."""
 import os
+import pathlib
 import pty
 import select
 import signal
@@ -204,7 +205,18 @@ class Tests(CordonTest):
             time.sleep(0.02)
         return child
 
+    def ready(self, child):
+        """Waits until the command has taken Ctrl-C over from the kernel."""
+        bit, end = 1 << (signal.SIGINT - 1), time.monotonic() + HANG_SECONDS
+        while time.monotonic() < end and child.poll() is None:
+            status = pathlib.Path(f"/proc/{child.pid}/status").read_text()
+            masks = [int(line.split()[1], 16) for line in status.splitlines() if line.startswith(("SigBlk", "SigCgt"))]
+            if any(mask & bit for mask in masks):
+                return
+            time.sleep(0.01)
+
     def interrupted(self, child, wait):
+        self.ready(child)
         time.sleep(wait)
         started = time.monotonic()
         child.send_signal(signal.SIGINT)
