@@ -102,9 +102,16 @@ class Memory {
   // Unmaps and seals: from here on nobody writes, this process included.
   Result<UniqueFd> Seal() && {
     ::munmap(std::exchange(at_, nullptr), size_);
-    if (::fcntl(fd_.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
-      return Fail(Refused());
+    // The kernel may hold pages of a big file for a moment longer, and says that the file is busy.
+    constexpr int kTries = 50;
+    const timespec pause{0, 2'000'000};
+    int failed = 0;
+    for (int i = 0; i < kTries; ++i) {
+      failed = ::fcntl(fd_.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+      if (failed == 0 || errno != EBUSY) break;
+      ::nanosleep(&pause, nullptr);
     }
+    if (failed != 0) return Fail(Refused());
     return std::move(fd_);
   }
 
