@@ -1,6 +1,7 @@
 #include <cstdlib>
 
 #include "audit/audit_log.h"
+#include "folder.h"
 #include "rows.h"
 #include "services/guard.h"
 
@@ -8,21 +9,6 @@ namespace cordon::bench {
 namespace {
 
 constexpr char kNothing[] = "an empty loop";
-
-class Folder {
- public:
-  Folder() : path_((std::filesystem::temp_directory_path() / "cordon-bench-XXXXXX").string()) {
-    if (::mkdtemp(path_.data()) == nullptr) path_.clear();
-  }
-  ~Folder() {
-    std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 // Takes a decision as the audit does, and keeps nothing of it.
 class Sum final : public audit::Observer {

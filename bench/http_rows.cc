@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/unique_fd.h"
+#include "folder.h"
 #include "rows.h"
 
 namespace cordon::bench {
@@ -66,21 +67,6 @@ class Server {
 
 struct FreeRaw {
   void operator()(raw_http* http) const { raw_http_free(http); }
-};
-
-class Folder {
- public:
-  Folder() : path_((std::filesystem::temp_directory_path() / "cordon-bench-XXXXXX").string()) {
-    if (::mkdtemp(path_.data()) == nullptr) path_.clear();
-  }
-  ~Folder() {
-    std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
 };
 
 // A call of a warm instance that makes one request, on a connection that is kept: with the decisions and their records.

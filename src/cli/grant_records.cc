@@ -1,7 +1,6 @@
 #include "cli/grant_records.h"
 
 #include <chrono>
-#include <ctime>
 #include <pwd.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -9,6 +8,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "base/timestamp.h"
 
 namespace cordon::cli {
 
@@ -93,12 +93,7 @@ std::string GrantSetText(const policy::GrantSet& set, const Terminal& terminal) 
 }
 
 std::string Now() {
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  std::tm utc{};
-  ::gmtime_r(&seconds, &utc);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text;
+  return FormatTimestamp(std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
 }
 
 }  // namespace cordon::cli

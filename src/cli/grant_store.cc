@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/unique_fd.h"
+#include "policy/ceiling.h"
 
 namespace cordon::cli {
 namespace {
@@ -100,12 +101,15 @@ Result<bool> GrantStore::Widens(const policy::Subject& subject) const {
     now.plugin = subject.plugin;
     now.artifact = subject.artifact;
     now.manifest = subject.manifest;
-    for (const policy::Request& request : subject.requests) now.granted.push_back({request.capability});
+    for (const policy::Request& request : subject.requests) {
+      // What no level grants is no authority, and this file could not be read with it.
+      if (policy::CheckWidth(request.capability, policy::Level::kRelaxed)) now.granted.push_back({request.capability});
+    }
     for (const policy::GrantSet& seen : book.sets()) {
       if (seen.plugin != subject.plugin) continue;
-      widens = !std::ranges::all_of(subject.requests, [&](const policy::Request& request) {
+      widens = !std::ranges::all_of(now.granted, [&](const policy::Grant& asked) {
         return std::ranges::any_of(seen.granted, [&](const policy::Grant& before) {
-          return before.capability.Covers(request.capability);
+          return before.capability.Covers(asked.capability);
         });
       });
     }

@@ -37,12 +37,9 @@ Status CheckHost(const std::string& host, const std::string& shown, Level level)
   return Wide(shown, "is not a public address" + at + " has no other");
 }
 
+// `host:NAME` has none to look for: what its targets mean is the embedding program's, and no target is every target.
 bool HasWildcard(const Capability& capability) {
-  const NameScope* named = capability.named();
-  if (named == nullptr) return false;
-  if (capability.kind() == Kind::kCall) return named->name.ends_with('*');
-  // No target at all is every target.
-  return capability.kind() == Kind::kHost && named->name.ends_with('*');
+  return capability.kind() == Kind::kCall && capability.named()->name.ends_with('*');
 }
 
 }  // namespace

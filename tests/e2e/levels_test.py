@@ -110,6 +110,23 @@ class Tests(CordonTest):
         self.plugin("permissions:\n  optional:\n    - environment: [ONE]\n")
         self.assertIn("env:ONE", self.cordon(*run).err)
 
+    def test_a_hostile_request_does_not_end_level_relaxed_for_others(self):
+        """What no level grants is not remembered either: the memory of level relaxed could not be read with it."""
+        hostile = """permissions:
+  optional:
+    - http: {url: "http://169.254.169.254/*", methods: [GET]}
+    - exec: {program: sh, args: [-c, {pattern: ".*"}]}
+    - environment: [ONE]
+"""
+        for _ in range(2):
+            self.plugin(hostile, name="acme/hostile")
+            done = self.cordon("run", self.folder, *CALL, "--level", "relaxed")
+            self.assertEqual("3\n", done.out, done.err)
+            self.assertNotIn("169.254", done.err)
+            self.plugin("permissions:\n  optional:\n    - environment: [TWO]\n", name="acme/other")
+            done = self.cordon("run", self.folder, *CALL, "--level", "relaxed")
+            self.assertEqual("3\n", done.out, done.err)
+
     def test_relaxed_in_a_file_needs_an_end(self):
         def config(text):
             return {"CORDON_CONFIG": str(self.write("config.yaml", text))}
