@@ -4,21 +4,14 @@
 
 #include <vector>
 
+#include "policy/test_authority.h"
+
 namespace cordon::cli {
 namespace {
 
-policy::Authority Given(const std::vector<std::string>& texts) {
-  std::vector<policy::Request> requests;
-  std::vector<policy::Grant> grants;
-  for (const std::string& text : texts) {
-    requests.push_back({*policy::Capability::Parse(text), policy::Need::kOptional, ""});
-    grants.push_back(*policy::Grant::Parse(text));
-  }
-  return *policy::Authority::Evaluate(requests, grants, policy::Ceiling::Default(), policy::LinkMode::kLenient);
-}
-
 TEST(WhatIf, AnswersAsTheGuardWould) {
-  const policy::Authority authority = Given({"fs:read:/data=workspace", "fs:write:/data/out=workspace/out",
+  const policy::Authority authority =
+      policy::AuthorityOf({"fs:read:/data=workspace", "fs:write:/data/out=workspace/out",
                                              "http:GET:https://api.example.com/v1/*", "kv:read:cache"});
   const struct {
     const char* question;

@@ -3,22 +3,13 @@
 #include <gtest/gtest.h>
 
 #include "base/wire.h"
+#include "policy/test_authority.h"
 #include "services/codec.h"
 #include "services/files.h"
 #include "services/router.h"
 
 namespace cordon::services {
 namespace {
-
-policy::Authority AuthorityOf(std::initializer_list<const char*> texts) {
-  std::vector<policy::Request> requests;
-  std::vector<policy::Grant> grants;
-  for (const char* text : texts) {
-    requests.push_back({*policy::Capability::Parse(text), policy::Need::kRequired, ""});
-    grants.push_back(*policy::Grant::Parse(text));
-  }
-  return *policy::Authority::Compute(requests, grants, policy::Ceiling::Default(), policy::LinkMode::kLenient);
-}
 
 class BrokenObserver final : public audit::Observer {
  public:
@@ -35,7 +26,7 @@ std::vector<std::uint8_t> OpenPayload(std::string_view mount, std::string_view p
 }
 
 TEST(Guard, EachQuestionIsDecidedAndAuditedOnce) {
-  const policy::Authority authority = AuthorityOf({"fs:read:/data=workspace"});
+  const policy::Authority authority = policy::AuthorityOf({"fs:read:/data=workspace"});
   audit::MemoryObserver observer;
   const Guard guard(authority, observer, "acme/linkcheck", "sha256:x");
   const Caller caller{7, {"cli"}};
@@ -50,7 +41,7 @@ TEST(Guard, EachQuestionIsDecidedAndAuditedOnce) {
 }
 
 TEST(Guard, WhatCannotBeAuditedDoesNotHappen) {
-  const policy::Authority authority = AuthorityOf({"fs:read:/data=workspace"});
+  const policy::Authority authority = policy::AuthorityOf({"fs:read:/data=workspace"});
   BrokenObserver observer;
   const Guard guard(authority, observer, "acme/linkcheck", "");
   const auto decision = guard.Check({}, *policy::Capability::Parse("fs:read:/data=workspace"), "/data");
@@ -66,7 +57,7 @@ struct FilesCase {
 };
 
 TEST(Files, OpenAnswersByTheGrants) {
-  const policy::Authority authority = AuthorityOf({"fs:read:/data=workspace/in", "fs:write:/out=temp"});
+  const policy::Authority authority = policy::AuthorityOf({"fs:read:/data=workspace/in", "fs:write:/out=temp"});
   const std::vector<std::uint8_t> ok = {0}, not_granted = {1, 0, 0, 0, 0}, read_only = {1, 1, 0, 0, 0};
   const FilesCase cases[] = {
       {"/data", "a/./b", FileAccess::kRead, ok, "grant:fs:read:/data=workspace/in", "/data/a/b"},
@@ -98,7 +89,7 @@ TEST(Files, OpenAnswersByTheGrants) {
 }
 
 TEST(Files, AReportIsOneDenialWithItsRule) {
-  const policy::Authority authority = AuthorityOf({"fs:read:/data=workspace"});
+  const policy::Authority authority = policy::AuthorityOf({"fs:read:/data=workspace"});
   audit::MemoryObserver observer;
   const Guard guard(authority, observer, "acme/x", "");
   FilesService files(guard);
@@ -120,7 +111,7 @@ TEST(Files, AReportIsOneDenialWithItsRule) {
 }
 
 TEST(Files, HostilePayloadsTrap) {
-  const policy::Authority authority = AuthorityOf({"fs:read:/data=workspace"});
+  const policy::Authority authority = policy::AuthorityOf({"fs:read:/data=workspace"});
   audit::MemoryObserver observer;
   const Guard guard(authority, observer, "acme/x", "");
   FilesService files(guard);
@@ -135,7 +126,7 @@ TEST(Files, HostilePayloadsTrap) {
 }
 
 TEST(Router, AStubDeniesInTheWordsOfItsInterfaceAndIsAudited) {
-  const policy::Authority authority = AuthorityOf({});
+  const policy::Authority authority = policy::AuthorityOf({});
   audit::MemoryObserver observer;
   const Guard guard(authority, observer, "acme/x", "");
   ServiceRouter router(guard);
@@ -161,7 +152,7 @@ TEST(Router, AStubHoldsNoService) {
       return {};
     }
   };
-  const policy::Authority authority = AuthorityOf({});
+  const policy::Authority authority = policy::AuthorityOf({});
   audit::MemoryObserver observer;
   const Guard guard(authority, observer, "acme/x", "");
   ServiceRouter router(guard);
@@ -178,7 +169,7 @@ TEST(Router, AServiceAnswersEveryVersionOfItsInterfaceAndThrowsNothingOut) {
       throw std::runtime_error("boom");
     }
   };
-  const policy::Authority authority = AuthorityOf({});
+  const policy::Authority authority = policy::AuthorityOf({});
   audit::MemoryObserver observer;
   const Guard guard(authority, observer, "acme/x", "");
   ServiceRouter router(guard);

@@ -3,19 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "base/wire.h"
+#include "policy/test_authority.h"
 
 namespace cordon::services {
 namespace {
-
-policy::Authority AuthorityOf(std::initializer_list<const char*> texts) {
-  std::vector<policy::Request> requests;
-  std::vector<policy::Grant> grants;
-  for (const char* text : texts) {
-    requests.push_back({*policy::Capability::Parse(text), policy::Need::kOptional, ""});
-    grants.push_back(*policy::Grant::Parse(text));
-  }
-  return *policy::Authority::Compute(requests, grants, policy::Ceiling::Default(), policy::LinkMode::kLenient);
-}
 
 struct Asked {
   std::string_view method, scheme, host;
@@ -38,7 +29,9 @@ std::vector<std::uint8_t> Payload(const Asked& asked) {
 class Egress {
  public:
   explicit Egress(std::initializer_list<const char*> grants, EgressOptions options = {})
-      : authority_(AuthorityOf(grants)), guard_(authority_, observer_, "acme/a", ""), service_(guard_, options) {}
+      : authority_(policy::AuthorityOf(grants)),
+        guard_(authority_, observer_, "acme/a", ""),
+        service_(guard_, options) {}
 
   bool Admits(const Asked& asked) {
     const HostReply reply = service_.Call({}, "admit", Payload(asked));

@@ -3,24 +3,15 @@
 #include <gtest/gtest.h>
 
 #include "base/wire.h"
+#include "policy/test_authority.h"
 
 namespace cordon::services {
 namespace {
 
-policy::Authority AuthorityOf(std::initializer_list<const char*> texts) {
-  std::vector<policy::Request> requests;
-  std::vector<policy::Grant> grants;
-  for (const char* text : texts) {
-    requests.push_back({*policy::Capability::Parse(text), policy::Need::kOptional, ""});
-    grants.push_back(*policy::Grant::Parse(text));
-  }
-  return *policy::Authority::Compute(requests, grants, policy::Ceiling::Default(), policy::LinkMode::kLenient);
-}
-
 class Sockets {
  public:
   explicit Sockets(std::initializer_list<const char*> grants)
-      : authority_(AuthorityOf(grants)), guard_(authority_, observer_, "acme/a", ""), service_(guard_, {}) {}
+      : authority_(policy::AuthorityOf(grants)), guard_(authority_, observer_, "acme/a", ""), service_(guard_, {}) {}
 
   bool Use(SocketStep step, std::string_view address, std::uint16_t port, std::uint64_t call = 1) {
     std::vector<std::uint8_t> payload;

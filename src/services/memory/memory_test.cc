@@ -12,6 +12,7 @@
 
 #include "audit/observer.h"
 #include "base/wire.h"
+#include "policy/test_authority.h"
 #include "services/memory/service.h"
 #include "services/memory/sqlite_memory.h"
 
@@ -205,20 +206,10 @@ TEST_F(SqliteMemoryTest, ADamagedFileIsAnErrorAndNoCrash) {
 class MemoryServiceTest : public testing::Test {
  protected:
   MemoryServiceTest()
-      : authority_(
-            Given({"memory:store:plugin", "memory:recall:plugin", "memory:store:session", "memory:recall:session"})),
+      : authority_(policy::AuthorityOf({"memory:store:plugin", "memory:recall:plugin", "memory:store:session",
+                                        "memory:recall:session"})),
         guard_(authority_, observer_, "acme/a", "sha256:0"),
         service_(guard_, *SqliteMemory::InMemory(), {10, 1 << 20}) {}
-
-  static policy::Authority Given(std::vector<std::string> texts) {
-    std::vector<policy::Request> asked;
-    std::vector<policy::Grant> given;
-    for (const std::string& text : texts) {
-      asked.push_back({*policy::Capability::Parse(text), policy::Need::kOptional, "", {}});
-      given.push_back(*policy::Grant::Parse(text));
-    }
-    return *policy::Authority::Evaluate(asked, given, policy::Ceiling::Default(), policy::LinkMode::kLenient);
-  }
 
   // "ok", or the case of the error and its text.
   std::string Call(std::string_view function, const wire::Buffer& payload, Principal principal = {}) {

@@ -11,6 +11,7 @@
 
 #include "audit/observer.h"
 #include "base/wire.h"
+#include "policy/test_authority.h"
 #include "services/messaging/queue.h"
 #include "services/messaging/service.h"
 
@@ -236,21 +237,12 @@ TEST(SendRate, IsWhatASecondHolds) {
 class MessagingServiceTest : public testing::Test {
  protected:
   MessagingServiceTest()
-      : authority_(Given({"msg:send:alerts", "msg:receive:jobs"})),
+      : authority_(policy::AuthorityOf({"msg:send:alerts", "msg:receive:jobs"})),
         guard_(authority_, observer_, "acme/a", "sha256:0"),
         queue_(*MessageQueue::InMemory({.messages = 5})),
         producer_(guard_, queue_, 1000),
         consumer_(guard_, queue_) {}
 
-  static policy::Authority Given(std::vector<std::string> texts) {
-    std::vector<policy::Request> asked;
-    std::vector<policy::Grant> given;
-    for (const std::string& text : texts) {
-      asked.push_back({*policy::Capability::Parse(text), policy::Need::kOptional, "", {}});
-      given.push_back(*policy::Grant::Parse(text));
-    }
-    return *policy::Authority::Evaluate(asked, given, policy::Ceiling::Default(), policy::LinkMode::kLenient);
-  }
   static wire::Buffer SendPayload(std::string_view channel, std::string_view body) {
     wire::Buffer bytes;
     wire::Writer out(bytes);
