@@ -49,7 +49,8 @@ class Ceiling {
     std::string why{};   // "level strict …"
   };
   Capped Cap(const Capability& capability) const;
-  // Whether a policy names this very grammar for the plugin: launchers and interpreters need that.
+  // Whether a policy writes this very capability out for the plugin, and not only its kind: writing at level paranoid
+  // needs that.
   bool Spells(const Capability& capability) const;
   std::optional<RiskCap> risk() const { return risk_; }
   AuditDetail audit() const { return static_cast<AuditDetail>(level_); }
