@@ -221,6 +221,8 @@ typedef struct cordon_host_import {
   struct cordon_str message;
   // The answer may take long; the engine waits for it off the guest's thread.
   bool blocking;
+  // The answer is a call of another guest, which keeps to the deadline; made on the thread of the guest that asks.
+  bool nested;
   // Answered by the engine's own WASI; the port is told of it, as "trace:" and the function's name.
   bool traced;
 } cordon_host_import;

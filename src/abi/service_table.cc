@@ -88,7 +88,8 @@ constexpr ServiceFunction kRunner[] = {
 constexpr ServiceFunction kToolCaller[] = {
     {"call",
      "(string,string)->result<string,variant{access-denied:string,answered:string,"
-     "failed:record{code:string,message:string}}>"},
+     "failed:record{code:string,message:string}}>",
+     HostImport::Kind::kNested},
 };
 constexpr ServiceFunction kToolCallee[] = {{"callers", "()->list<string>", HostImport::Kind::kQuick}};
 

@@ -130,11 +130,12 @@ Result<std::shared_ptr<const Linked>> Linked::Link(std::shared_ptr<const Compile
   std::vector<cordon_host_import> host;
   for (const HostImport& import : spec.host) {
     host.push_back({View(import.interface_name), View(import.function), View(import.function),
-                    import.kind == HostImport::Kind::kBlocking, import.kind == HostImport::Kind::kTraced});
+                    import.kind == HostImport::Kind::kBlocking, import.kind == HostImport::Kind::kNested,
+                    import.kind == HostImport::Kind::kTraced});
   }
   for (std::size_t i = 0; i < spec.stubs.size(); ++i) {
     const HostImport& stub = spec.stubs[i];
-    host.push_back({View(stub.interface_name), View(stub.function), View(stub_names[i]), false, false});
+    host.push_back({View(stub.interface_name), View(stub.function), View(stub_names[i]), false, false, false});
   }
   std::shared_ptr<Linked> linked(new Linked);
   linked->code_ = std::move(code);

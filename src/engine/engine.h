@@ -103,10 +103,12 @@ struct HostImport {
   std::string function;
   // kBlocking: the answer may take long, and is awaited off the guest's thread so that the deadline holds. A call that
   // is stopped leaves the answer behind, still being made: the engine keeps the channel until that Send has returned.
+  // kNested: the answer is a call of another guest. It is made on the thread of the guest that asks, which is suspended
+  // off that thread's stack, and must keep to the request's deadline; what interrupts the asking guest interrupts it.
   // kTraced: of WASI. The engine answers it by itself, and then tells the channel, as "trace:" and the function's name:
   // a byte for how it ended (0 answered, 1 the guest's exit, 2 a trap), the size of what was asked as u32, that, and
   // what was answered. An empty function stands for an interface that has only resources.
-  enum class Kind : std::uint8_t { kQuick, kBlocking, kTraced } kind = Kind::kQuick;
+  enum class Kind : std::uint8_t { kQuick, kBlocking, kNested, kTraced } kind = Kind::kQuick;
 };
 
 // Exactly what the linker offers. Whatever is not here is not there.

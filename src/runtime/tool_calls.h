@@ -9,8 +9,8 @@
 
 namespace cordon::runtime {
 
-// At once, in one host. Each waits on one of the threads that answer guests, and those have to stay enough for the
-// plugins that are called.
+// At once, in one host. A call that finds no room on its caller's stack waits on one of the threads that answer guests,
+// and those have to stay enough for the plugins that are called.
 inline constexpr int kToolCallsMax = 8;
 
 class HostToolCalls final : public services::ToolCalls {

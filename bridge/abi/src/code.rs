@@ -227,6 +227,7 @@ unsafe fn import(h: &cordon_host_import) -> Outcome<HostImport> {
             function: h.function.get("function")?.to_string(),
             message: h.message.get("message")?.to_string(),
             blocking: h.blocking,
+            nested: h.nested,
             traced: h.traced,
         })
     }

@@ -197,6 +197,8 @@ pub struct cordon_host_import {
     pub message: cordon_str,
     /// The answer may take long; the engine waits for it off the guest's thread.
     pub blocking: bool,
+    /// The answer is a call of another guest, which keeps to the deadline; made on the thread of the guest that asks.
+    pub nested: bool,
     /// Answered by the engine's own WASI; the port is told of it, as "trace:" and the function's name.
     pub traced: bool,
 }

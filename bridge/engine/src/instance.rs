@@ -3,6 +3,7 @@
 use crate::engine::Engine;
 use crate::fault::{Fault, Kind, Outcome, classify};
 use crate::link::{Function, Linked, Pre, instantiation_fault, read_core, write_core};
+use crate::nested::{Driving, interrupted_outside};
 use crate::store::{CallLimits, InstanceOptions, Interrupter, Port, State, Usage};
 use crate::ticker::monotonic_ns;
 use crate::values::{Given, Params, Piece, Reader, Results, Sink, receive};
@@ -52,8 +53,14 @@ thread_local! {
 /// Drives a future on this thread until it is done, the deadline passes or the call is interrupted. Guests keep the
 /// caller's thread; only timers and blocking file work run on the engine's own runtime. Unlike a runtime's own
 /// `block_on` it may be entered again by a host function that calls another plugin.
-fn drive<F: Future>(engine: &Engine, future: F, end_ns: u64, interrupter: Option<&Interrupter>) -> Outcome<F::Output> {
+fn drive<F: Future>(
+    engine: &Engine,
+    future: F,
+    end_ns: u64,
+    interrupter: Option<&Arc<Interrupter>>,
+) -> Outcome<F::Output> {
     let _runtime = engine.runtime()?.enter();
+    let driving = Driving::begin(engine, interrupter);
     if let Some(i) = interrupter {
         i.watch(Some(std::thread::current()));
     }
@@ -64,14 +71,21 @@ fn drive<F: Future>(engine: &Engine, future: F, end_ns: u64, interrupter: Option
             if let Poll::Ready(value) = future.as_mut().poll(&mut cx) {
                 return Ok(value);
             }
-            if interrupter.is_some_and(|i| i.is_set()) {
+            let errand = driving.take();
+            let waits = errand.is_none();
+            if let Some(errand) = errand {
+                errand.run();
+            }
+            if interrupted_outside() {
                 return Err(Fault::new(Kind::Interrupted, "the call was interrupted"));
             }
             let now = monotonic_ns();
             if now >= end_ns {
                 return Err(Fault::new(Kind::Timeout, "the call ran past its deadline"));
             }
-            std::thread::park_timeout(Duration::from_nanos(end_ns - now));
+            if waits {
+                std::thread::park_timeout(Duration::from_nanos(end_ns - now));
+            }
         }
     });
     if let Some(i) = interrupter {
@@ -229,7 +243,7 @@ impl Instance {
         }
         let end = store.data_mut().deadline.end_ns();
         let interrupter = store.data().interrupter.clone();
-        let stop = interrupter.as_deref();
+        let stop = interrupter.as_ref();
         let engine = &linked.code.engine;
         let made = match &linked.pre {
             Pre::Component(pre) => {
@@ -412,7 +426,7 @@ fn enter(
     sink: &mut Sink<'_>,
 ) -> wasmtime::Result<u64> {
     let interrupter = store.data().interrupter.clone();
-    if interrupter.as_ref().is_some_and(|i| i.is_set()) {
+    if interrupter.as_ref().is_some_and(|i| i.is_set()) || interrupted_outside() {
         return Err(Fault::new(Kind::Interrupted, "the call was interrupted").into());
     }
     match (inside, function) {
@@ -443,7 +457,7 @@ fn enter(
                         _ => call_async::<2>(store, func, params).await,
                     }
                 };
-                drive(&linked.code.engine, call, end, interrupter.as_deref())?
+                drive(&linked.code.engine, call, end, interrupter.as_ref())?
             });
             outcome.map(|()| bytes)
         }
@@ -454,7 +468,7 @@ fn enter(
             if linked.needs.asynchronous {
                 let end = store.data_mut().deadline.end_ns();
                 let call = func.call_async(store, &params, &mut values);
-                drive(&linked.code.engine, call, end, interrupter.as_deref())??;
+                drive(&linked.code.engine, call, end, interrupter.as_ref())??;
             } else {
                 func.call(store, &params, &mut values)?;
             }

@@ -9,6 +9,7 @@ pub mod files;
 pub mod http;
 pub mod instance;
 pub mod link;
+mod nested;
 mod sockets;
 mod stdio;
 pub mod store;

@@ -4,11 +4,13 @@ use crate::engine::Engine;
 use crate::fault::{Fault, Kind, Outcome, classify};
 use crate::files::{self, FilesView};
 use crate::http;
+use crate::nested;
 use crate::sockets;
 use crate::store::{Needs, Reply, State, WasiState};
 use crate::traced::{self, DROP};
 use crate::values::{HostParams, HostResults, Hosted, Ignored, Reader, Shape, recycle};
 use std::sync::Arc;
+use std::time::Duration;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{self, Component, ComponentExportIndex, HasData, LinkerInstance, ResourceTable, Type};
 use wasmtime::{Module, StoreContextMut, ValType};
@@ -78,6 +80,8 @@ pub struct HostImport {
     pub message: String,
     /// The answer may take long: it is awaited off the guest's thread, so that the deadline holds.
     pub blocking: bool,
+    /// The answer is a call of another guest, made while this one waits (nested.rs); it keeps to the deadline.
+    pub nested: bool,
     /// Answered by the engine's own WASI; the host is told of it.
     pub traced: bool,
 }
@@ -234,13 +238,14 @@ fn define<const N: usize, const R: usize>(
             },
         );
     }
-    if !import.blocking {
+    if !import.blocking && !import.nested {
         return l.func_wrap(&import.function, move |mut cx: StoreContextMut<'_, State>, params: HostParams<N>| {
             let reply = send(cx.data_mut(), &interface, &message, &params.0)?;
             recycle(params.0);
             Ok(HostResults::<R>(reply))
         });
     }
+    let is_nested = import.nested;
     l.func_wrap_async(&import.function, move |mut cx: StoreContextMut<'_, State>, params: HostParams<N>| {
         let (interface, message) = (interface.clone(), message.clone());
         let state = cx.data_mut();
@@ -251,10 +256,16 @@ fn define<const N: usize, const R: usize>(
                 return Err(Fault::new(Kind::Host, format!("no host answers {interface} {message}")).into());
             };
             let work = move || port.send(call_id, &interface, &message, &params.0, end);
-            match tokio::task::spawn_blocking(work).await {
-                Ok(reply) => Ok(HostResults::<R>(answer(reply)?)),
-                Err(_) => Err(Fault::new(Kind::Panic, "the host function did not return").into()),
-            }
+            let done = if is_nested {
+                nested::run(work).await
+            } else {
+                tokio::task::spawn_blocking(work).await.ok().map(|reply| (reply, Duration::ZERO))
+            };
+            let Some((reply, cpu)) = done else {
+                return Err(Fault::new(Kind::Panic, "the host function did not return").into());
+            };
+            cx.data_mut().deadline.leave_out(cpu);
+            Ok(HostResults::<R>(answer(reply)?))
         })
     })
 }
@@ -449,7 +460,7 @@ impl Linked {
     pub fn link(code: &Arc<Code>, wasi: &[String], host: &[HostImport]) -> Outcome<Arc<Linked>> {
         let traced = host.iter().any(|h| h.traced);
         let mut needs = Needs {
-            asynchronous: traced || host.iter().any(|h| h.blocking),
+            asynchronous: traced || host.iter().any(|h| h.blocking || h.nested),
             port: !host.is_empty(),
             wasi: traced,
             ..Needs::default()

@@ -4,6 +4,7 @@ use crate::engine::Engine;
 use crate::fault::{Fault, Kind, Outcome};
 use crate::files::{FileHooks, Files, Mount};
 use crate::http::Http;
+use crate::nested::interrupted_outside;
 use crate::sockets::Sockets;
 use crate::stdio::{Sink, SinkStream};
 use crate::ticker::{LongCall, TICK, clock_ns, monotonic_ns};
@@ -247,6 +248,13 @@ impl Deadline {
         now_ns.saturating_sub(self.began_ns)
     }
 
+    /// This thread worked for somebody else for so long.
+    pub(crate) fn leave_out(&mut self, cpu: Duration) {
+        if let Some((first, _)) = &mut self.cpu_first {
+            *first = first.saturating_add(cpu.as_nanos() as u64);
+        }
+    }
+
     /// Reads the thread's CPU clock (626 ns, hence only here). Gives the ticks until the next look, or `None` when the
     /// guest must stop.
     fn look(&mut self) -> Option<u64> {
@@ -268,7 +276,7 @@ impl Deadline {
     }
 }
 
-fn thread_cpu_ns() -> u64 {
+pub(crate) fn thread_cpu_ns() -> u64 {
     clock_ns(rustix::time::ClockId::ThreadCPUTime)
 }
 
@@ -407,7 +415,7 @@ impl State {
         if self.long_call.is_none() {
             self.long_call = self.engine.as_ref().map(|engine| engine.get().ticker.keep());
         }
-        if self.interrupter.as_ref().is_some_and(|i| i.is_set()) {
+        if self.interrupter.as_ref().is_some_and(|i| i.is_set()) || interrupted_outside() {
             self.deadline.stopped = Some(Kind::Interrupted);
             return UpdateDeadline::Interrupt;
         }

@@ -153,6 +153,7 @@ fn importing(function: &str, blocking: bool) -> Arc<Linked> {
         function: function.into(),
         message: function.into(),
         blocking,
+        nested: false,
         traced: false,
     };
     link(&engine(false), &wat, &[], &[import]).unwrap()
@@ -236,6 +237,7 @@ fn a_stub_stands_in_for_an_interface_with_resources() {
         function: function.into(),
         message: format!("deny:{function}"),
         blocking: false,
+        nested: false,
         traced: false,
     };
     struct Denies;

@@ -192,6 +192,7 @@ fn sender(bytes: u32) -> Arc<Linked> {
         function: "send".into(),
         message: "send".into(),
         blocking: false,
+        nested: false,
         traced: false,
     };
     link(&engine(false), &wat, &[], &[import]).unwrap()

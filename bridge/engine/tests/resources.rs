@@ -58,6 +58,7 @@ fn guest(body: &str) -> Arc<Linked> {
         function: function.into(),
         message: function.into(),
         blocking: function == "[method]bucket.get",
+        nested: false,
         traced: false,
     };
     let imports =

@@ -25,6 +25,7 @@ fn imports(traced: bool) -> Vec<HostImport> {
         function: function.into(),
         message: function.into(),
         blocking: false,
+        nested: false,
         traced,
     };
     vec![import("get-random-u64")]
