@@ -277,6 +277,8 @@ typedef struct cordon_limits {
 } cordon_limits;
 // The caller sets `size`; as much is written.
 cordon_code cordon_plugin_limits(const cordon_plugin* plugin, cordon_limits* limits, cordon_failure** failure);
+// Takes back what the capability has a part of: the guest's next question is denied, in calls that run too.
+cordon_code cordon_plugin_revoke(const cordon_plugin* plugin, cordon_text capability, cordon_failure** failure);
 // Calls of it, through any handle, are CORDON_E_UNAVAILABLE from now on.
 void cordon_plugin_unload(const cordon_plugin* plugin);
 void cordon_plugin_free(cordon_plugin* plugin);

@@ -86,6 +86,12 @@ class Plugin {
   // A warm instance. E_BUSY when none is free, and what its initialisers may run into.
   Result<Instance> NewInstance(const CallOptions& options = {}) const;
 
+  // Takes back what `capability` ("http:GET:https://a.example/*") has a part of, for all that is left of this plugin's
+  // life: from its next question on the guest is denied, in calls that run too. When that is something an instance
+  // holds from its start (files, environment), every later call is E_DENIED. Grants of a file are taken back by
+  // changing it: the host sees that by itself. Errors of the capability grammar; E_AUDIT_UNAVAILABLE when it was done
+  // and could not be recorded.
+  Status Revoke(std::string_view capability) const;
   // From now on every call, through any handle, is E_UNAVAILABLE; running ones go on to their end.
   void Unload() const;
 

@@ -236,6 +236,13 @@ cordon_code cordon_plugin_limits(const cordon_plugin* plugin, cordon_limits* lim
   });
 }
 
+cordon_code cordon_plugin_revoke(const cordon_plugin* plugin, cordon_text capability, cordon_failure** failure) {
+  return capi::Enter(failure, [&]() -> Status {
+    if (plugin == nullptr) return capi::Needs("the plugin");
+    return plugin->plugin.Revoke(capi::ViewOf(capability));
+  });
+}
+
 void cordon_plugin_unload(const cordon_plugin* plugin) {
   if (plugin != nullptr) plugin->plugin.Unload();
 }

@@ -76,6 +76,7 @@ OrderedJson PermissionsJson(const policy::Authority& authority) {
     if (!ruling.request.reason.empty()) one["reason"] = Escape(ruling.request.reason);
     if (!ruling.why.empty()) one["why"] = Escape(ruling.why);
     if (ruling.effective) one["effective"] = ruling.effective->ToString();
+    for (const policy::LimitedGrant& grant : ruling.limits) one["limits"].push_back(grant.text);
     if (!ruling.smallest_grant.empty()) {
       one["grant"] = ruling.smallest_grant;
       one["flags"] = policy::GrantFlags(capability);
@@ -96,6 +97,7 @@ std::string PermissionsText(const policy::Authority& authority, const Terminal& 
     if (!ruling.request.reason.empty()) out += indent + "reason: " + EscapeShort(ruling.request.reason, 400) + "\n";
     if (!ruling.why.empty()) out += indent + Escape(ruling.why) + "\n";
     if (ruling.narrowed()) out += indent + "narrowed to " + ruling.effective->ToString() + "\n";
+    for (const policy::LimitedGrant& grant : ruling.limits) out += indent + "as long as '" + grant.text + "' lasts\n";
     if (!ruling.smallest_grant.empty()) out += indent + "grant: " + policy::GrantFlags(capability) + "\n";
   }
   return out;

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "base/timestamp.h"
+#include "services/tally.h"
 
 namespace cordon::cli {
 
@@ -23,6 +24,17 @@ std::string Actor() {
 
 bool Holds(const std::vector<policy::Grant>& grants, const policy::Capability& capability) {
   return std::ranges::any_of(grants, [&](const policy::Grant& grant) { return grant.capability == capability; });
+}
+
+Status ForgetUses(const std::filesystem::path& state_folder, const std::string& plugin,
+                  const std::vector<policy::Grant>& grants) {
+  const auto is_counted = [](const policy::Grant& grant) { return grant.limits.counted(); };
+  if (std::ranges::none_of(grants, is_counted)) return {};
+  CORDON_ASSIGN(const auto tally, services::Tally::Open(state_folder / services::kTallyFile));
+  for (const policy::Grant& grant : grants) {
+    if (is_counted(grant)) CORDON_TRY(tally->Forget(plugin, grant.ToString()));
+  }
+  return {};
 }
 
 Status AuditGrants(audit::AuditLog& log, audit::Event event, const policy::GrantSet& set,

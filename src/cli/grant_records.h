@@ -19,6 +19,10 @@ std::string Now();
 bool Holds(const std::vector<policy::Grant>& grants, const policy::Capability& capability);
 
 // One record for each grant, on disk when this returns: before anything is granted or revoked.
+// Grants that are counted begin anew, or are gone.
+Status ForgetUses(const std::filesystem::path& state_folder, const std::string& plugin,
+                  const std::vector<policy::Grant>& grants);
+
 Status AuditGrants(audit::AuditLog& log, audit::Event event, const policy::GrantSet& set,
                    const std::vector<policy::Grant>& grants);
 

@@ -144,6 +144,7 @@ Result<Parts> ConnectParts(Session& session, const manifest::Config& config, Use
     options.open_storage = [file = *folder / "kv.db"]() -> Result<std::shared_ptr<services::KvBackend>> {
       return services::SqliteBackend::Open(file);
     };
+    options.open_tally = [file = *folder / services::kTallyFile] { return services::Tally::Open(file); };
     options.open_memory = [file = *folder / "memory.db"] { return services::SqliteMemory::Open(file); };
     options.open_messages = [file = *folder / "messages.db", limits = runtime::Host::LimitsOf(config.messaging)] {
       return services::MessageQueue::Open(file, limits);

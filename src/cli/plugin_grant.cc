@@ -145,7 +145,8 @@ Plan MakePlan(const policy::GrantBook& book, const runtime::Source& source, cons
   plan.set.at = Now();
   for (const policy::Grant& grant : asked) {
     const auto held = std::ranges::find(plan.set.granted, grant.capability, &policy::Grant::capability);
-    if (held != plan.set.granted.end() && *held == grant) continue;
+    // One that was counted begins anew.
+    if (held != plan.set.granted.end() && *held == grant && !grant.limits.counted()) continue;
     if (held != plan.set.granted.end()) {
       *held = grant;  // with another quota
     } else {
@@ -217,7 +218,7 @@ Status Confirm(const Session& session, const std::string& shown) {
 
 // Writes what was shown and agreed to; nothing is written before it was audited.
 Status Commit(Session& session, const GrantStore& store, audit::AuditLog& log, const policy::GrantBook& shown,
-              const Plan& plan) {
+              const Plan& plan, const fs::path& folder) {
   const auto set_of = [&](const policy::GrantBook& book) -> std::optional<policy::GrantSet> {
     const auto found = std::ranges::find(book.sets(), plan.set.plugin, &policy::GrantSet::plugin);
     return found == book.sets().end() ? std::nullopt : std::optional(*found);
@@ -230,6 +231,7 @@ Status Commit(Session& session, const GrantStore& store, audit::AuditLog& log, c
     }
     lock = session.CatchSignals().Protect();
     CORDON_TRY(AuditGrants(log, audit::Event::kGrant, plan.set, plan.changed_since ? plan.set.granted : plan.added));
+    CORDON_TRY(ForgetUses(folder, plan.set.plugin, plan.added));
     book.Put(plan.set);
     return {};
   });
@@ -259,7 +261,7 @@ Result<int> Grant(Session& session) {
   WarnOf(session, plan, *source.manifest);
   if (!plan.Empty()) {
     CORDON_TRY(Confirm(session, shown));
-    CORDON_TRY(Commit(session, store, *log, before, plan));
+    CORDON_TRY(Commit(session, store, *log, before, plan, folder));
   }
   if (session.json()) {
     OrderedJson fields = GrantSetJson(plan.set);

@@ -31,7 +31,9 @@ Result<policy::GrantSet> Taken(const policy::GrantBook& book, const std::string&
       return Fail(Code::kNotFound, capability.ToString() + " is not among the grants of " + name,
                   "see them: cordon plugin grants " + name);
     }
-    taken.granted.push_back({std::move(capability), policy::Lifetime::kPermanent});
+    for (const policy::Grant& grant : found->granted) {
+      if (grant.capability == capability) taken.granted.push_back(grant);
+    }
   }
   return taken;
 }
@@ -48,6 +50,7 @@ Result<int> Revoke(Session& session) {
     lock = session.CatchSignals().Protect();
     CORDON_ASSIGN(taken, Taken(book, name, texts));
     CORDON_TRY(AuditGrants(*log, audit::Event::kRevoke, taken, taken.granted));
+    CORDON_TRY(ForgetUses(folder, name, taken.granted));
     if (texts.empty()) return book.Remove(name);
     policy::GrantSet rest = *std::ranges::find(book.sets(), name, &policy::GrantSet::plugin);
     std::erase_if(rest.granted, [&](const policy::Grant& grant) { return Holds(taken.granted, grant.capability); });

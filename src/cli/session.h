@@ -11,16 +11,18 @@
 #include <vector>
 
 #include "audit/audit_log.h"
-#include "cli/grant_store.h"
 #include "cli/stop.h"
 #include "cli/syntax.h"
 #include "cli/terminal.h"
 #include "formats/json.h"
 #include "manifest/config.h"
 #include "manifest/paths.h"
+#include "runtime/grant_store.h"
 #include "runtime/host.h"
 
 namespace cordon::cli {
+
+using runtime::GrantStore;
 
 class Session;
 

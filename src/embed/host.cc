@@ -8,6 +8,7 @@
 #include "manifest/config.h"
 #include "manifest/policy_file.h"
 #include "policy/grants_file.h"
+#include "runtime/grant_store.h"
 #include "runtime/kill_switch.h"
 #include "telemetry/otlp.h"
 
@@ -36,9 +37,11 @@ Result<runtime::HostOptions> RuntimeOptions(const HostOptions& options) {
     out.kill_switch = runtime::KillSwitch::Make(file, std::move(held));
   }
   if (!options.grants_file.empty()) {
-    CORDON_ASSIGN(const std::string text, ReadFile(options.grants_file, policy::kGrantsBytesMax));
-    CORDON_ASSIGN(policy::GrantBook book, policy::GrantBook::Parse(text, options.grants_file.string()));
-    out.grants = std::make_shared<const policy::GrantBook>(std::move(book));
+    auto store = std::make_shared<const runtime::GrantStore>(runtime::GrantStore::OfFile(options.grants_file));
+    // What cannot be read is an error now; later it grants nothing.
+    CORDON_TRY(ReadFile(options.grants_file, policy::kGrantsBytesMax));
+    CORDON_TRY(store->Read());
+    out.grants = std::move(store);
     out.forbidden_roots.push_back(options.grants_file);
   }
   if (!out.config.otlp_endpoint.empty()) {

@@ -172,6 +172,13 @@ const std::string& Plugin::digest() const { return state_->digest; }
 std::vector<Action> Plugin::Actions() const { return embed::ActionsOf(*state_->plugin); }
 Authority Plugin::authority() const { return embed::AuthorityOf(*state_->plugin); }
 Limits Plugin::limits() const { return embed::LimitsOf(state_->plugin->limits()); }
+Status Plugin::Revoke(std::string_view capability) const {
+  return embed::Guarded([&]() -> Status {
+    CORDON_ASSIGN(const policy::Capability parsed, policy::Capability::Parse(capability));
+    return state_->plugin->Revoke(parsed);
+  });
+}
+
 void Plugin::Unload() const {
   state_->unloaded.store(true);
   state_->plugin->Retire();

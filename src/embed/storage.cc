@@ -102,6 +102,7 @@ void SetUpState(const HostOptions& options, runtime::HostOptions& out) {
     out.open_storage = [file = options.state_folder / "kv.db"]() -> Result<std::shared_ptr<services::KvBackend>> {
       return services::SqliteBackend::Open(file);
     };
+    out.open_tally = [file = options.state_folder / services::kTallyFile] { return services::Tally::Open(file); };
     out.open_memory = [file = options.state_folder / "memory.db"] { return services::SqliteMemory::Open(file); };
     out.open_messages = [file = options.state_folder / "messages.db",
                          limits = runtime::Host::LimitsOf(out.config.messaging)] {

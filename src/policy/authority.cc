@@ -18,6 +18,7 @@ Capability DefaultOf(Kind kind, Level level) {
     default: return MakeLog();
   }
 }
+constexpr std::string_view kRuleEnded = "limit:until";
 constexpr std::array<Kind, 4> kDefaults = {Kind::kClock, Kind::kRandom, Kind::kStdio, Kind::kLog};
 
 void Deny(Ruling& ruling, std::string rule, Ruling::State state = Ruling::State::kDenied) {
@@ -51,10 +52,15 @@ void Give(Ruling& ruling, const Capability& given, std::string rule, const Ceili
 }
 
 // The widest that any one grant gives; of two that do not compare, the first.
-void ApplyGrants(Ruling& ruling, std::span<const Grant> grants, const Ceiling& ceiling) {
+void ApplyGrants(Ruling& ruling, std::span<const Grant> grants, const Ceiling& ceiling, Timestamp now) {
   for (const Grant& grant : grants) {
     const std::optional<Capability> both = Intersect(ruling.request.capability, grant.capability);
     if (!both) continue;
+    if (grant.limits.HasEnded(now)) {
+      if (!ruling.effective) ruling.rule = kRuleEnded;
+      continue;
+    }
+    if (grant.limits.any()) ruling.limits.push_back({grant.ToString(), grant.limits, grant.keep});
     if (grant.quota) ruling.quota = std::min(*grant.quota, ruling.quota.value_or(*grant.quota));
     if (grant.pass) ruling.passed = ruling.passed & *grant.pass;
     Give(ruling, *both, "grant:" + grant.capability.ToString(), ceiling);
@@ -62,8 +68,8 @@ void ApplyGrants(Ruling& ruling, std::span<const Grant> grants, const Ceiling& c
 }
 
 Ruling Rule(const Request& request, std::span<const Grant> grants, const Ceiling& ceiling,
-            std::span<const Kind> withdrawn) {
-  Ruling ruling{request, Ruling::Source::kManifest, Ruling::State::kDenied, {}, {}, {}, {}, request.quota};
+            std::span<const Kind> withdrawn, Timestamp now) {
+  Ruling ruling{.request = request, .quota = request.quota};
   const Kind kind = request.capability.kind();
   if (!EnforceableNow(kind) || !ceiling.Holds(request.capability)) {
     Deny(ruling, "unenforceable", Ruling::State::kUnenforceable);
@@ -73,7 +79,7 @@ Ruling Rule(const Request& request, std::span<const Grant> grants, const Ceiling
     Give(ruling, request.capability, "default-on", ceiling);
   } else {
     Deny(ruling, "no-grant");
-    ApplyGrants(ruling, grants, ceiling);
+    ApplyGrants(ruling, grants, ceiling, now);
     // At level relaxed a request is granted as it stands, whatever narrower thing was granted beside.
     if (ceiling.GrantsRequests()) Give(ruling, request.capability, "level:relaxed", ceiling);
   }
@@ -107,6 +113,7 @@ Decision DenialFor(std::span<const Ruling> rulings, const Capability& asked) {
     break;
   }
   if (decision.rule == "no-grant") decision.remedy = "grant it: " + GrantFlags(asked);
+  if (decision.rule == kRuleEnded) decision.remedy = "its time is over; grant it again: " + GrantFlags(asked);
   if (decision.rule == "not-requested") {
     decision.remedy = "ask for " + asked.ToString() + " in plugin.yaml, then grant it: " + GrantFlags(asked);
   }
@@ -155,16 +162,17 @@ std::string_view StateName(Ruling::State state) {
 }
 
 Result<Authority> Authority::Evaluate(std::span<const Request> requests, std::span<const Grant> grants,
-                                      const Ceiling& ceiling, LinkMode link, std::span<const Kind> withdrawn) {
+                                      const Ceiling& ceiling, LinkMode link, std::span<const Kind> withdrawn,
+                                      Timestamp now) {
   Authority authority;
   authority.link_ = ceiling.level() >= Level::kStrict ? LinkMode::kStrict : link;
   authority.level_ = ceiling.level();
   authority.risk_cap_ = ceiling.risk();
-  for (const Request& request : requests) authority.rulings_.push_back(Rule(request, grants, ceiling, withdrawn));
+  for (const Request& request : requests) authority.rulings_.push_back(Rule(request, grants, ceiling, withdrawn, now));
   for (Kind kind : kDefaults) {
     if (authority.Allows(kind)) continue;
     const Request request{DefaultOf(kind, ceiling.level()), Need::kOptional, "", {}};
-    Ruling ruling{request, Ruling::Source::kDefault, Ruling::State::kDenied, {}, {}, {}, {}, {}};
+    Ruling ruling{.request = request, .source = Ruling::Source::kDefault};
     if (Has(withdrawn, kind)) {
       Deny(ruling, "withdrawn");
     } else {
@@ -197,7 +205,7 @@ Status Authority::CheckRequired() const {
   for (const Ruling& ruling : rulings_) {
     if (ruling.request.need != Need::kRequired || ruling.state == Ruling::State::kEffective) continue;
     if (ruling.state == Ruling::State::kDenied) code = Code::kDenied;
-    if (ruling.rule == "no-grant") flags += " " + GrantFlags(ruling.request.capability);
+    if (ruling.rule == "no-grant" || ruling.rule == kRuleEnded) flags += " " + GrantFlags(ruling.request.capability);
     names += (names.empty() ? "" : ", ") + ruling.request.capability.ToString();
     causes.push_back(CauseOf(ruling));
   }
@@ -280,6 +288,14 @@ Decision Authority::Decide(const Capability& asked) const {
     if (ruling.effective && ruling.effective->Covers(asked)) return {Verdict::kAllow, ruling.rule, "", Code::kDenied};
   }
   return DenialFor(rulings_, asked);
+}
+
+void Authority::Remove(const Capability& capability) {
+  for (Ruling& ruling : rulings_) {
+    if (!ruling.effective || !Intersect(*ruling.effective, capability)) continue;
+    ruling.effective.reset();
+    Deny(ruling, "revoked");
+  }
 }
 
 KindSet Authority::PassedOn(const Capability& asked) const {

@@ -31,8 +31,8 @@ enum class LinkMode : std::uint8_t { kStrict, kLenient };
 enum class Verdict : std::uint8_t { kAllow, kDeny };
 
 // The answer to one question. Rules are stable: "grant:<capability>", "default-on", "level:relaxed", "no-grant",
-// "not-requested", "withdrawn", "unenforceable", "ceiling:level-strict", "ceiling:policy"; services add their own
-// ("fs:beneath").
+// "not-requested", "withdrawn", "unenforceable", "ceiling:level-strict", "ceiling:policy", "limit:until"; the guard
+// adds "limit:uses", "limit:rate", "limit:bytes" and "revoked", services their own ("fs:beneath").
 struct Decision {
   Verdict verdict = Verdict::kDeny;
   std::string rule;
@@ -48,12 +48,13 @@ struct Ruling {
   Request request;
   Source source = Source::kManifest;
   State state = State::kDenied;
-  std::string rule;
-  std::optional<Capability> effective;  // when effective; may be narrower than the request
-  std::string smallest_grant;           // when denied: the text for `--grant` that would allow it
-  std::string why;                      // when a ceiling denied it: which, and what would change it
+  std::string rule{};
+  std::optional<Capability> effective{};  // when effective; may be narrower than the request
+  std::string smallest_grant{};         // when denied: the text for `--grant` that would allow it
+  std::string why{};                    // when a ceiling denied it: which, and what would change it
   std::optional<Bytes> quota{};         // of a bucket: the tightest that the request or a grant of it writes
   KindSet passed = KindSet::All();      // of a call: what every grant of it passes on
+  std::vector<LimitedGrant> limits{};   // of every grant that has any: all of them hold
 
   bool narrowed() const { return effective && !(*effective == request.capability); }
 };
@@ -64,10 +65,11 @@ class Authority {
  public:
   // No authority at all, defaults included.
   Authority() = default;
-  // Every ruling, denials of required permissions included: what `explain` shows. E_INVALID when two permissions give
-  // one mount to different folders.
+  // Every ruling, denials of required permissions included: what `explain` shows. A grant that has ended by `now` gives
+  // nothing. E_INVALID when two permissions give one mount to different folders.
   static Result<Authority> Evaluate(std::span<const Request> requests, std::span<const Grant> grants,
-                                    const Ceiling& ceiling, LinkMode link, std::span<const Kind> withdrawn = {});
+                                    const Ceiling& ceiling, LinkMode link, std::span<const Kind> withdrawn = {},
+                                    Timestamp now = {});
   // As Evaluate, then CheckRequired.
   static Result<Authority> Compute(std::span<const Request> requests, std::span<const Grant> grants,
                                    const Ceiling& ceiling, LinkMode link, std::span<const Kind> withdrawn = {});
@@ -92,6 +94,8 @@ class Authority {
   std::optional<ClockPrecision> Clock() const;  // nothing when withdrawn
 
   Decision Decide(const Capability& asked) const;
+  // Takes away everything that `capability` has a part of.
+  void Remove(const Capability& capability);
   // Of an allowed call: what the plugin that is called may use of its own rights meanwhile.
   KindSet PassedOn(const Capability& asked) const;
   // Of the effective set.

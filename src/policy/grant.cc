@@ -50,7 +50,6 @@ std::string PassText(KindSet pass) {
   return words.empty() ? "nothing" : words;
 }
 
-// Every option but `session` and `quota` restricts something that this build does not count.
 Status ReadOption(std::string_view option, Grant& grant) {
   if (option == "session") {
     grant.lifetime = Lifetime::kSession;
@@ -69,12 +68,8 @@ Status ReadOption(std::string_view option, Grant& grant) {
     return {};
   }
   if (key == "pass") return ReadPass(option, grant);
-  for (std::string_view known : kOptions) {
-    if (key != known) continue;
-    return Fail(Code::kUnenforceable,
-                "'" + Excerpt(option) + "' restricts a grant in a way that this build cannot enforce",
-                "grant it for this run alone with '; session', or without a limit");
-  }
+  CORDON_ASSIGN(const bool is_limit, ReadLimit(option, grant.capability.kind(), grant.limits));
+  if (is_limit) return {};
   const std::string_view near = Nearest(key, kOptions);
   return Fail(Code::kSyntax, "'" + Excerpt(option) + "' is not an option of a grant",
               near.empty() ? "write '; session', or nothing" : "did you mean '" + std::string(near) + "'?");
@@ -99,7 +94,8 @@ Result<Grant> Grant::Parse(std::string_view text, Level level) {
 
 std::string Grant::ToString() const {
   return capability.ToString() + (quota ? "; quota=" + FormatBytes(*quota) : "") +
-         (pass ? "; pass=" + PassText(*pass) : "") + (lifetime == Lifetime::kSession ? "; session" : "");
+         (pass ? "; pass=" + PassText(*pass) : "") +
+         limits.ToString() + (lifetime == Lifetime::kSession ? "; session" : "");
 }
 
 bool OnByDefault(Kind kind) {

@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "base/units.h"
 #include "policy/capability.h"
+#include "policy/grant_limits.h"
 #include "policy/kind_set.h"
 #include "policy/level.h"
 #include "policy/roots.h"
@@ -21,17 +22,20 @@ namespace cordon::policy {
 
 enum class Lifetime : std::uint8_t { kPermanent, kSession /* this run only, never on disk */ };
 
-// `fs:read:/data=workspace/data`, `env:TOKEN; session`. `once`, `until=`, `uses=`, `rate=` and `bytes=` are part of the
-// grammar and E_UNENFORCEABLE: a restriction that cannot be held to is never accepted in silence.
+// `fs:read:/data=workspace/data`, `env:TOKEN; session`, `http:GET:https://a.example/*; uses=3`. A limit that nothing
+// would hold the plugin to is E_UNENFORCEABLE: a restriction is never accepted in silence.
 struct Grant {
   Capability capability;
   Lifetime lifetime = Lifetime::kPermanent;
   std::optional<Bytes> quota{};  // of a bucket: `kv:write:cache; quota=10MiB`
   // Of `call:…; pass=http,storage`: what the plugin that is called may use of its own rights meanwhile.
   std::optional<KindSet> pass{};
+  GrantLimits limits{};
+  // Where it comes from: what was used of a grant on disk stays used in the next run.
+  LimitedGrant::Keep keep = LimitedGrant::Keep::kRun;
 
-  // Errors of Capability::Parse; E_GRANT_TOO_WIDE at `level`; E_UNENFORCEABLE for other options; E_INVALID
-  // for a quota of what is not storage.
+  // Errors of Capability::Parse and ReadLimit; E_GRANT_TOO_WIDE at `level`; E_INVALID for a quota of what is not
+  // storage.
   static Result<Grant> Parse(std::string_view text, Level level = Level::kDefault);
   std::string ToString() const;
   friend bool operator==(const Grant&, const Grant&) = default;

@@ -1,6 +1,7 @@
 // Where the grants of a plugin come from. The interface lives here, the stores live above.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -24,6 +25,9 @@ class GrantSource {
   // The grants for exactly these bytes; nothing when the plugin was never granted anything; E_CHANGED when it was,
   // for other bytes. Thread-safe.
   virtual Result<std::optional<GrantSet>> Find(const Subject& subject) const = 0;
+  // Another number whenever Find may answer otherwise, and never 0; 0 of a source that never changes. Cheap, and
+  // thread-safe.
+  virtual std::uint64_t Version() const { return 0; }
   // For level relaxed: whether a version that ran there before asked for less; the first, and every one that asks for
   // no more, is remembered. A source that remembers nothing sees no updates. Thread-safe.
   virtual Result<bool> Widens(const Subject& subject) const {

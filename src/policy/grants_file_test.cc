@@ -79,12 +79,47 @@ TEST(GrantsFile, BindsToContent) {
 }
 
 TEST(GrantsFile, LimitsThatNothingEnforcesAreRefused) {
-  for (const char* option : {"once", "until=2026-01-01T00:00:00Z", "uses=3", "rate=60/min", "bytes=10MiB"}) {
+  for (const char* option : {"once", "uses=3", "rate=60/min", "bytes=10MiB"}) {
     EXPECT_EQ(Grant::Parse("env:A; " + std::string(option)).error().code, Code::kUnenforceable) << option;
+    EXPECT_EQ(Grant::Parse("clock:fine; " + std::string(option)).error().code, Code::kUnenforceable) << option;
   }
+  EXPECT_EQ(Grant::Parse("secret:key; bytes=10MiB").error().code, Code::kUnenforceable);
   EXPECT_EQ(Grant::Parse("env:A; uzes=3").error().remedy, "did you mean 'uses'?");
   EXPECT_EQ(Grant::Parse("env:A;session")->ToString(), "env:A; session");
   EXPECT_EQ(ErrorOf(OneSet("granted: ['env:A; session']")).code, Code::kUnenforceable);
+}
+
+TEST(Grant, LimitsHaveOneSpelling) {
+  const auto spelled = [](const std::string& text) {
+    const auto grant = Grant::Parse(text);
+    return grant ? grant->ToString() : std::string(CodeName(grant.error().code));
+  };
+  EXPECT_EQ(spelled("env:A; until=2026-01-01T00:00:00Z"), "env:A; until=2026-01-01T00:00:00Z");
+  EXPECT_EQ(spelled("secret:key; uses=1"), "secret:key; once");
+  EXPECT_EQ(spelled("kv:write:c; bytes=1024KiB; rate=60/min; uses=3; quota=1MiB"),
+            "kv:write:c; quota=1MiB; uses=3; rate=60/min; bytes=1MiB");
+  const std::pair<const char*, const char*> wrong[] = {
+      {"uses", "E_SYNTAX"},          {"uses=0", "E_RANGE"},         {"uses=-1", "E_TYPE"},
+      {"uses=3x", "E_TYPE"},         {"uses=99999999999999999999", "E_RANGE"},
+      {"once; uses=2", "E_INVALID"}, {"once; once", "E_INVALID"},   {"rate=60", "E_TYPE"},
+      {"rate=0/s", "E_RANGE"},       {"until=tomorrow", "E_TYPE"},
+      {"until=2026-02-30T00:00:00Z", "E_TYPE"},
+  };
+  for (const auto& [option, code] : wrong) EXPECT_EQ(spelled("secret:key; " + std::string(option)), code) << option;
+}
+
+TEST(Grant, OneWhoseTimeIsOverGivesNothing) {
+  const Grant grants[] = {*Grant::Parse("secret:key; until=2026-01-01T00:00:00Z")};
+  const Request requests[] = {{grants[0].capability, Need::kRequired, "", {}}};
+  const Timestamp end = *grants[0].limits.until;
+  const auto at = [&](Timestamp now) {
+    return *Authority::Evaluate(requests, grants, Ceiling::Default(), LinkMode::kLenient, {}, now);
+  };
+  EXPECT_TRUE(at(end - std::chrono::seconds(1)).CheckRequired());
+  const Error error = at(end).CheckRequired().error();
+  EXPECT_EQ(error.code, Code::kDenied);
+  EXPECT_EQ(error.causes[0].Detail("rule"), "limit:until");
+  EXPECT_EQ(error.remedy, "grant what is missing: --grant 'secret:key'");
 }
 
 TEST(GrantsFile, ErrorsSayWhere) {

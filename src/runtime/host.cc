@@ -104,6 +104,18 @@ Result<std::shared_ptr<services::MessageQueue>> Host::State::Messages() {
   return messages;
 }
 
+Result<std::shared_ptr<services::Tally>> Host::State::DiskTally() {
+  const std::lock_guard lock(mutex);
+  if (tally == nullptr) {
+    if (!options.open_tally) {
+      return Fail(Code::kUnenforceable, "a grant on disk is counted, and this host has no state folder to count in",
+                  "set HostOptions::state_folder, or grant it without uses, rate and bytes");
+    }
+    CORDON_ASSIGN(tally, options.open_tally());
+  }
+  return tally;
+}
+
 Result<std::shared_ptr<services::MessageQueue>> Host::Messages() const { return state_->Messages(); }
 
 std::string Host::Metrics() const {

@@ -52,6 +52,9 @@ struct HostOptions {
   std::function<Result<std::shared_ptr<Memory>>()> open_memory{};
   std::function<Result<std::shared_ptr<services::MessageQueue>>()> open_messages{};
   std::shared_ptr<services::SecretSource> secrets{};  // null: there are none
+  // Counts what grants on disk with limits were used for; opened when the first one is loaded. Empty: such a grant is
+  // E_UNENFORCEABLE.
+  std::function<Result<std::shared_ptr<services::Tally>>()> open_tally{};
   // An object of what was set for a plugin beside config.yaml. Empty: nothing.
   std::function<Result<Json>(const std::string& plugin)> settings{};
 };

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <condition_variable>
 #include <mutex>
-#include <set>
+#include <map>
 #include <thread>
 
 #include "base/file.h"
@@ -35,7 +35,8 @@ struct KillSwitch::State {
   std::optional<std::string> held;
   std::mutex mutex;                // guards what follows
   std::optional<std::string> off;  // why this process is off
-  std::multiset<std::shared_ptr<CallHandle>> running;  // several calls may share one handle
+  // Several calls may share one handle.
+  std::multimap<std::shared_ptr<CallHandle>, std::shared_ptr<PluginStanding>> running;
   bool watching = false, ending = false;
   std::condition_variable wake;
   std::thread watcher;
@@ -91,16 +92,18 @@ void KillSwitch::SwitchOn() {
 
 void KillSwitch::StopAll() {
   const std::lock_guard lock(state_->mutex);
-  for (const std::shared_ptr<CallHandle>& handle : state_->running) handle->Interrupt();
+  for (const auto& [handle, _] : state_->running) handle->Interrupt();
 }
 
-Result<KillSwitch::Running> KillSwitch::Enter(std::shared_ptr<CallHandle> handle) {
+Result<KillSwitch::Running> KillSwitch::Enter(std::shared_ptr<CallHandle> handle,
+                                               std::shared_ptr<PluginStanding> standing) {
   CORDON_TRY(Check());
   Running running;
   running.handle_ = handle != nullptr ? std::move(handle) : std::make_shared<CallHandle>();
   const std::lock_guard lock(state_->mutex);
   if (state_->off) return Off(*state_->off);
-  state_->running.insert(running.handle_);
+  running.standing_ = standing;
+  state_->running.emplace(running.handle_, std::move(standing));
   running.of_ = shared_from_this();
   if (!state_->watching && !state_->file.empty()) {
     if (state_->watcher.joinable()) state_->watcher.join();  // it saw the switch go off, and is done
@@ -114,8 +117,11 @@ void KillSwitch::Watch() {
   std::unique_lock lock(state_->mutex);
   while (!state_->ending) {
     if (state_->WhyOff()) {
-      for (const std::shared_ptr<CallHandle>& handle : state_->running) handle->Interrupt();
+      for (const auto& [handle, _] : state_->running) handle->Interrupt();
       break;
+    }
+    for (const auto& [handle, standing] : state_->running) {
+      if (standing != nullptr && !standing->Check()) handle->Interrupt();
     }
     state_->wake.wait_for(lock, kLookEvery);
   }
@@ -126,14 +132,22 @@ KillSwitch::Running::~Running() {
   if (of_ == nullptr) return;
   const std::lock_guard lock(of_->state_->mutex);
   auto& running = of_->state_->running;
-  if (const auto found = running.find(handle_); found != running.end()) running.erase(found);
+  for (auto [at, end] = running.equal_range(handle_); at != end; ++at) {
+    if (at->second != standing_) continue;
+    running.erase(at);
+    break;
+  }
 }
 
 Status KillSwitch::Running::Judge(Status outcome) const {
   if (outcome || outcome.error().code != Code::kInterrupted) return outcome;
-  const std::lock_guard lock(of_->state_->mutex);
-  const auto why = of_->state_->WhyOff();
-  return why ? Off(*why) : outcome;
+  {
+    const std::lock_guard lock(of_->state_->mutex);
+    if (const auto why = of_->state_->WhyOff()) return Off(*why);
+  }
+  if (standing_ == nullptr) return outcome;
+  Status stands = standing_->Check();
+  return stands ? outcome : stands;
 }
 
 Status WriteSwitchFile(const std::filesystem::path& state_folder, std::string_view who) {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "runtime/plugin.h"
+#include "runtime/standing.h"
 
 namespace cordon::runtime {
 
@@ -42,10 +43,12 @@ class KillSwitch : public std::enable_shared_from_this<KillSwitch> {
     Running() = default;
     std::shared_ptr<KillSwitch> of_;
     std::shared_ptr<CallHandle> handle_;
+    std::shared_ptr<PluginStanding> standing_;
   };
   // Registers a call, with the caller's handle or a new one. E_UNAVAILABLE while plugins are off. From the first on a
   // thread looks at the file, until plugins are off.
-  Result<Running> Enter(std::shared_ptr<CallHandle> handle);
+  // `standing`, when it is given, is looked at too: the call of a plugin that is over is stopped.
+  Result<Running> Enter(std::shared_ptr<CallHandle> handle, std::shared_ptr<PluginStanding> standing = nullptr);
 
  private:
   struct State;

@@ -35,6 +35,8 @@ std::string FromText(const policy::FilesScope& scope) {
   return scope.below.empty() ? scope.root : scope.root + "/" + scope.below;
 }
 
+Timestamp WallNow() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
+
 // A flag above the ceiling is an error: the operator asked for what the operator's own file forbids.
 Error AboveCeiling(std::string_view flag, const std::string& asked, const std::string& ceiling, std::string_view key) {
   return Error(Code::kRange, std::string(flag) + " " + asked + " is above the ceiling of " + ceiling,
@@ -118,14 +120,20 @@ Status Loader::CollectGrantSet(const policy::Subject& subject) {
   if (set && (set->artifact != subject.artifact || set->manifest != subject.manifest)) {
     return Fail(policy::ChangedError(*set, subject));
   }
+  own_ = grants_;
+  own_withdrawn_ = withdrawn_;
   if (!set && host_.options.grants != nullptr && plugin_->source.manifest) {
+    version_ = host_.options.grants->Version();
     CORDON_ASSIGN(set, host_.options.grants->Find(subject));
   }
   if (!set) return {};
+  kept_ = set;
   for (const policy::Grant& grant : set->granted) {
     // A folder of --mount has the access that its flag says; the set's grant was for another folder.
     const policy::FilesScope* files = grant.capability.files();
-    if (files == nullptr || !folders_.mounts.contains(files->mount)) grants_.push_back(grant);
+    if (files != nullptr && folders_.mounts.contains(files->mount)) continue;
+    grants_.push_back(grant);
+    grants_.back().keep = policy::LimitedGrant::Keep::kDisk;
   }
   for (const auto& [name, path] : set->roots) folders_.roots.emplace(name, path);
   programs_.pins.insert(set->programs.begin(), set->programs.end());
@@ -199,7 +207,8 @@ Status Loader::ComputeAuthority() {
   CORDON_TRY(CollectGrants());
   const auto& manifest = plugin_->source.manifest;
   const policy::LinkMode link = manifest ? manifest->link : policy::LinkMode::kLenient;
-  CORDON_ASSIGN(plugin_->authority, policy::Authority::Evaluate(requests_, grants_, ceiling, link, withdrawn_));
+  CORDON_ASSIGN(plugin_->authority, policy::Authority::Evaluate(requests_, grants_, ceiling, link, withdrawn_,
+                                                                WallNow()));
   for (const policy::Ruling& ruling : plugin_->authority.rulings()) {
     const policy::ExecScope* scope = ruling.effective ? ruling.effective->exec() : nullptr;
     const auto pin = scope == nullptr ? programs_.pins.end() : programs_.pins.find(scope->program);
@@ -377,6 +386,40 @@ Status Loader::Compile() {
   return {};
 }
 
+Result<services::Accounts> Loader::SetUpAccounts() {
+  services::Accounts accounts;
+  for (const policy::Ruling& ruling : plugin_->authority.rulings()) {
+    for (const policy::LimitedGrant& grant : ruling.limits) {
+      if (!grant.limits.counted()) continue;
+      const bool on_disk = grant.keep == policy::LimitedGrant::Keep::kDisk;
+      std::shared_ptr<services::Tally>& tally = on_disk ? accounts.disk : accounts.run;
+      if (tally != nullptr) continue;
+      if (on_disk) {
+        CORDON_ASSIGN(tally, host_.DiskTally());
+      } else {
+        CORDON_ASSIGN(tally, services::Tally::InMemory());
+      }
+    }
+  }
+  PluginStanding::Basis basis;
+  basis.plugin = plugin_->source.name;
+  basis.artifact = plugin_->source.digest;
+  basis.manifest = plugin_->source.manifest_digest;
+  basis.requests = requests_;
+  basis.own = own_;
+  basis.kept = kept_;
+  basis.withdrawn = own_withdrawn_;
+  basis.ceiling = plugin_->ceiling;
+  basis.link = plugin_->authority.link();
+  basis.source = host_.options.grants;
+  basis.version = version_;
+  basis.authority = plugin_->authority;
+  plugin_->standing = std::make_shared<PluginStanding>(std::move(basis));
+  accounts.standing = plugin_->standing;
+  plugin_->is_plain = plugin_->is_plain && !plugin_->standing->can_end();
+  return accounts;
+}
+
 Status Loader::SetUpServices() {
   const std::string& name = plugin_->source.name;
   auto services = std::make_shared<PluginServices>();
@@ -388,8 +431,9 @@ Status Loader::SetUpServices() {
   services->log_sink = host_.options.log_sink;
   services->chains = host_.chains;
   services->meter = plugin_->meter;
+  CORDON_ASSIGN(services::Accounts accounts, SetUpAccounts());
   services->guard = std::make_unique<services::Guard>(services->authority, *services->observer, name,
-                                                      plugin_->source.digest.ToString());
+                                                      plugin_->source.digest.ToString(), std::move(accounts));
   services->router = std::make_unique<services::ServiceRouter>(*services->guard, services->chains.get());
   services->router->CountIn(services->meter->host_calls());
   if (plugin_->detail >= policy::AuditDetail::kHostCalls) {

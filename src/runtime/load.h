@@ -42,6 +42,8 @@ class Loader {
   Result<engine::LinkSpec> LinkOf() const;
   void SetUpInstance();
   Status SetUpServices();
+  // Counters of limited grants, and what watches over grants that are taken back.
+  Result<services::Accounts> SetUpAccounts();
   Status SetUpNetwork(PluginServices& services);
   Status SetUpStorage(PluginServices& services);
   Status SetUpPrograms(PluginServices& services);
@@ -57,6 +59,10 @@ class Loader {
   std::vector<policy::Request> requests_;
   std::vector<policy::Grant> grants_;
   std::vector<policy::Kind> withdrawn_;
+  std::optional<policy::GrantSet> kept_;      // what the source, or a file of this load, grants
+  std::vector<policy::Grant> own_;            // of flags
+  std::vector<policy::Kind> own_withdrawn_;   // by the manifest
+  std::uint64_t version_ = 0;                 // of the source of `kept_`
   FolderMap folders_;
   ProgramMap programs_;
   bool refusal_audited_ = false;

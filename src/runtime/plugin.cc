@@ -41,6 +41,8 @@ Error SchemaError(Code code, std::string_view what, const std::vector<SchemaViol
   return error;
 }
 
+Error NotLoadedToRun() { return Error(Code::kUsage, "the plugin was loaded to be looked at, not to run"); }
+
 Error SizeError(Code code, std::string_view what, std::size_t size, Bytes limit) {
   return Error(
       code,
@@ -124,6 +126,16 @@ const abi::LinkPlan& Plugin::link_plan() const { return state_->plan; }
 const manifest::Limits& Plugin::limits() const { return state_->limits; }
 std::span<const Mount> Plugin::mounts() const { return state_->mounts; }
 const std::map<std::string, policy::ProgramPin>& Plugin::programs() const { return state_->programs; }
+Status Plugin::Revoke(const policy::Capability& capability) const {
+  if (state_->standing == nullptr) return Fail(NotLoadedToRun());
+  audit::Record record = state_->NewRecord(audit::Event::kRevoke);
+  record.capability = capability.ToString();
+  // What cannot be written down is taken back all the same.
+  Status written = state_->observer().On(record);
+  state_->is_plain.store(false, std::memory_order_relaxed);
+  state_->standing->Revoke(capability);
+  return written;
+}
 void Plugin::Retire() const { state_->retired.store(true); }
 bool Plugin::retired() const { return state_->retired.load(); }
 policy::RiskLevel Plugin::risk() const { return state_->authority.risk(); }
@@ -178,7 +190,7 @@ namespace {
 
 // Finds the action, or binds an export of a plugin without a manifest for this one call.
 Result<const BoundAction*> FindAction(const Plugin::State& state, std::string_view action, BoundAction& local) {
-  if (state.linked == nullptr) return Fail(Code::kUsage, "the plugin was loaded to be looked at, not to run");
+  if (state.linked == nullptr) return Fail(NotLoadedToRun());
   if (state.source.manifest) {
     if (const auto found = state.actions.find(action); found != state.actions.end()) return &found->second;
     std::vector<std::string_view> names;
@@ -245,7 +257,7 @@ bool IsOpen(const Plugin::State& state, const CallOptions& options) {
 // Makes a call that the kill switch can stop; `call` is given the options for it.
 template <typename Call>
 Status UnderSwitch(const Plugin::State& state, std::string_view action, const CallOptions& options, Call&& call) {
-  auto running = state.host->options.kill_switch->Enter(options.handle);
+  auto running = state.host->options.kill_switch->Enter(options.handle, state.standing);
   if (!running) {
     CallScope scope(state, options.call_id, options);
     return scope.Settle(Fail(std::move(running).error()), action, {}, CallScope::Account::kOwn);
@@ -255,8 +267,6 @@ Status UnderSwitch(const Plugin::State& state, std::string_view action, const Ca
   entered.kill = CallOptions::Switch::kEntered;
   return running->Judge(call(entered));
 }
-
-Error NotToRun() { return Error(Code::kUsage, "the plugin was loaded to be looked at, not to run"); }
 
 }  // namespace
 
@@ -268,7 +278,7 @@ std::uint64_t Plugin::NextCallId(std::uint64_t count) const {
 
 Status Plugin::CallIn(std::string_view action_name, std::string_view input_json, const CallOptions& options,
                       CallReport& report, const RunGuest& run) const {
-  if (state_->linked == nullptr) return Fail(NotToRun());
+  if (state_->linked == nullptr) return Fail(NotLoadedToRun());
   report = CallReport{};
   report.call_id = options.call_id != 0 ? options.call_id : NextCallId();
   CallScope scope(*state_, report.call_id, options);
@@ -284,6 +294,7 @@ Status Plugin::Answer(CallScope& scope, std::string_view action_name, std::strin
   const auto digest = [](std::string_view text) { return Digest::Of(text).ToString(); };
   if (scope.wants_digests()) scope.input_digest = digest(input_json);
   BoundAction local;
+  CORDON_TRY(state_->CheckStanding());
   CORDON_ASSIGN(const BoundAction* action, FindAction(*state_, action_name, local));
   if (input_json.size() > state_->limits.input.count) {
     return Fail(SizeError(Code::kInputSize, "input", input_json.size(), state_->limits.input));
@@ -350,7 +361,7 @@ Status Plugin::CallIn(engine::Instance& instance, std::string_view action_name, 
 }
 
 Result<Plugin::Target> Plugin::FindTarget(std::string_view name) const {
-  if (state_->linked == nullptr) return Fail(NotToRun());
+  if (state_->linked == nullptr) return Fail(NotLoadedToRun());
   Target target;
   target.limits = {.wall = state_->limits.timeout, .cpu = state_->limits.cpu, .fuel = state_->limits.fuel};
   target.input_bytes_max = state_->limits.input.count;
@@ -393,7 +404,7 @@ Status Plugin::CallTarget(const Target& target, engine::Pieces input, engine::Re
     return UnderSwitch(*state_, target.export_name, options,
                        [&](const CallOptions& entered) { return CallTarget(target, input, sink, entered); });
   }
-  if (state_->linked == nullptr) return Fail(NotToRun());
+  if (state_->linked == nullptr) return Fail(NotLoadedToRun());
   const std::uint64_t id = options.call_id != 0 ? options.call_id : NextCallId();
   CallScope scope(*state_, id, options);
   engine::Usage usage;
@@ -409,6 +420,7 @@ Status Plugin::CallTarget(const Target& target, engine::Pieces input, engine::Re
 
 Status Plugin::RunTarget(const Target& target, engine::Pieces input, engine::ResultSink& sink,
                          const CallOptions& options, std::uint64_t call_id, engine::Usage& usage) const {
+  CORDON_TRY(state_->CheckStanding());
   CORDON_TRY(CheckInput(input));
   CORDON_TRY(services::CheckPrincipal(options.principal));
   const engine::CallLimits limits = LimitsFor(target.limits, options);
@@ -433,6 +445,7 @@ Status Plugin::CallTargetIn(engine::Instance& instance, const Target& target, en
   CallScope scope(*state_, call_id, options);
   if (options.handle) options.handle->Watch(instance.interrupter());
   const auto run = [&](engine::ResultSink& to) -> Status {
+    CORDON_TRY(state_->CheckStanding());
     CORDON_TRY(CheckInput(input));
     CORDON_TRY(services::CheckPrincipal(options.principal));
     return instance.Call(target.function, input, to, LimitsFor(target.limits, options), call_id);
@@ -448,7 +461,7 @@ Status Plugin::CallTargetIn(engine::Instance& instance, const Target& target, en
 
 Status Plugin::CallTargetIn(engine::Instance& instance, const Target& target, engine::Pieces input,
                             engine::ResultSink& sink, std::uint64_t call_id) const {
-  if (!state_->is_plain) [[unlikely]] {
+  if (!state_->is_plain.load(std::memory_order_relaxed)) [[unlikely]] {
     return CallTargetIn(instance, target, input, sink, CallOptions{}, call_id);
   }
   std::size_t size = 0;
@@ -470,7 +483,8 @@ Result<engine::Function> Plugin::Resolve(std::string_view action) const {
 
 Status Plugin::CallRaw(const engine::Function& function, std::span<const std::uint8_t> input,
                        std::vector<std::uint8_t>& output, const CallOptions& options) const {
-  if (state_->linked == nullptr) return Fail(Code::kUsage, "the plugin was loaded to be looked at, not to run");
+  if (state_->linked == nullptr) return Fail(NotLoadedToRun());
+  CORDON_TRY(state_->CheckStanding());
   engine::CallLimits limits = {.wall = state_->limits.timeout, .cpu = state_->limits.cpu, .fuel = state_->limits.fuel};
   if (options.timeout) limits.wall = std::min(limits.wall, *options.timeout);
   const std::uint64_t id = options.call_id != 0 ? options.call_id : NextCallId();
@@ -488,7 +502,8 @@ Result<engine::Instance> Plugin::NewInstance(const CallOptions& options) const {
                       "call the plugin itself, or use level default")
                     .With("rule", "ceiling:level-" + level));
   }
-  if (state_->linked == nullptr) return Fail(Code::kUsage, "the plugin was loaded to be looked at, not to run");
+  if (state_->linked == nullptr) return Fail(NotLoadedToRun());
+  CORDON_TRY(state_->CheckStanding());
   engine::CallLimits limits = {.wall = state_->limits.timeout, .cpu = state_->limits.cpu, .fuel = state_->limits.fuel};
   if (options.timeout) limits.wall = std::min(limits.wall, *options.timeout);
   KillSwitch* const kill_switch = state_->host->options.kill_switch.get();
@@ -502,7 +517,7 @@ Result<engine::Instance> Plugin::NewInstance(const CallOptions& options) const {
     return engine::Instance::Create(state_->linked, stoppable, state_->channel, limits, options.call_id);
   };
   if (kill_switch == nullptr) return make(*options.handle);
-  CORDON_ASSIGN(const KillSwitch::Running running, kill_switch->Enter(options.handle));
+  CORDON_ASSIGN(const KillSwitch::Running running, kill_switch->Enter(options.handle, state_->standing));
   auto made = make(*running.handle());
   if (made) return made;
   return Fail(running.Judge(Fail(std::move(made).error())).error());

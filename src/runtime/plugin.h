@@ -102,6 +102,10 @@ class Plugin {
   std::vector<ActionView> Actions() const;
   policy::RiskLevel risk() const;
 
+  // Takes back what the capability has a part of: every question that follows is denied (rule "revoked"), in calls that
+  // run too. When that is something an instance holds from its start, every later call is E_DENIED. One audit record.
+  Status Revoke(const policy::Capability& capability) const;
+
   // From now on no other plugin calls it; running calls go on.
   void Retire() const;
   bool retired() const;

@@ -17,6 +17,7 @@
 #include "runtime/host.h"
 #include "runtime/meter.h"
 #include "runtime/source.h"
+#include "runtime/standing.h"
 #include "services/codec.h"
 #include "services/guard.h"
 #include "services/router.h"
@@ -44,10 +45,13 @@ struct Host::State {
   std::shared_ptr<services::KvBackend> storage;
   std::shared_ptr<cordon::Memory> memory;
   std::shared_ptr<services::MessageQueue> messages;
+  std::shared_ptr<services::Tally> tally;
 
   Result<std::shared_ptr<services::KvBackend>> Storage();
   Result<std::shared_ptr<cordon::Memory>> Memories();
   Result<std::shared_ptr<services::MessageQueue>> Messages();
+  // E_UNENFORCEABLE when there is nowhere to keep it.
+  Result<std::shared_ptr<services::Tally>> DiskTally();
   // The engine of a class of tunables, made when it is first needed.
   Result<std::shared_ptr<const engine::Engine>> EngineFor(const LoadRequest& request, const manifest::Limits& limits,
                                                           std::uint64_t data_bytes);
@@ -120,10 +124,14 @@ struct Plugin::State {
   policy::AuditDetail detail = policy::AuditDetail::kCalls;
   std::shared_ptr<PluginMeter> meter;
   // Calls of it are counted and nothing more: no switch, no digests, no traces.
-  bool is_plain = false;
+  std::atomic<bool> is_plain{false};
+  std::shared_ptr<PluginStanding> standing;  // null when it is only looked at
 
   // Adds calls that went well to counters and, where calls are recorded at all, to the audit's tally.
   Status Count(std::uint64_t count, Duration total) const;
+
+  // E_DENIED when what an instance holds from its start is not granted any more.
+  Status CheckStanding() const { return standing == nullptr ? Status() : standing->Check(); }
 
   audit::Observer& observer() const { return *host->options.observer; }
   audit::Record NewRecord(audit::Event event) const;

@@ -12,6 +12,7 @@
 #include "base/trace.h"
 #include "cordon/call.h"
 #include "policy/authority.h"
+#include "services/tally.h"
 
 namespace cordon::services {
 
@@ -25,22 +26,51 @@ struct Caller {
   std::optional<TraceParent> trace{};               // the span of the call, when it belongs to a trace
 };
 
+// What became of a plugin's authority since it was loaded. Thread-safe.
+class Standing {
+ public:
+  virtual ~Standing() = default;
+  // Null while it stands as it was loaded; else what is left, which lives as long as this. It is asked each time.
+  virtual const policy::Authority* Now() = 0;
+};
+
+// What a guard asks beside the authority itself.
+struct Accounts {
+  std::shared_ptr<Tally> run{}, disk{};  // of limited grants, by where they come from; null: such a grant is denied
+  std::shared_ptr<Standing> standing{};  // null: nothing is ever taken back
+};
+
 // Holds the authority of one plugin. Thread-safe; the authority and the observer must outlive it.
 class Guard {
  public:
-  Guard(const policy::Authority& authority, audit::Observer& observer, std::string plugin, std::string digest);
+  Guard(const policy::Authority& authority, audit::Observer& observer, std::string plugin, std::string digest,
+        Accounts accounts = {});
 
-  // Decides and writes one record. When the record cannot be written the answer is a denial with the rule "audit" and
-  // E_AUDIT_UNAVAILABLE. An allowance makes no memory (but for requests of HTTP, sockets and programs that are narrower
-  // than their grant), and has no rule here: it is in the record.
+  // Decides, takes one use from a grant that counts them, and writes one record. When the record cannot be written the
+  // answer is a denial with the rule "audit" and E_AUDIT_UNAVAILABLE. An allowance makes no memory (but for requests of
+  // HTTP, sockets and programs that are narrower than their grant, and for grants that count), and has no rule here: it
+  // is in the record.
   policy::Decision Check(const Caller& caller, const policy::Capability& asked,
                          std::string_view normalised_target) const;
+
+  // Before bytes go by under something that Check allowed: takes them from a grant that counts them. A denial has a
+  // record, an allowance none.
+  policy::Decision Spend(const Caller& caller, const policy::Capability& asked, std::string_view normalised_target,
+                         std::uint64_t bytes) const;
+  // What such a grant has left; UINT64_MAX when nothing counts.
+  std::uint64_t BytesLeft(const policy::Capability& asked) const;
+  // Bytes that have gone by: taken as far as there are any left.
+  void Settle(const policy::Capability& asked, std::uint64_t bytes) const;
+
+  // Of an allowed call: what the plugin that is called may use meanwhile.
+  policy::KindSet PassedOn(const policy::Capability& asked) const;
 
   // Records a denial that a layer below made by a rule of its own; `capability` is the compact form, as far as it is
   // known.
   policy::Decision Refuse(const Caller& caller, std::string_view capability, std::string_view normalised_target,
                           std::string_view rule, Code code = Code::kDenied) const;
 
+  // As it was loaded.
   const policy::Authority& authority() const { return authority_; }
   const std::string& plugin() const { return plugin_; }
 
@@ -48,8 +78,14 @@ class Guard {
   policy::Decision Audit(const Caller& caller, std::string_view capability, std::string_view target,
                          policy::Decision decision) const;
 
+  // The denial, or one that allows, of the grants of a ruling that have limits.
+  policy::Decision Take(const policy::Ruling& ruling, Tally::Use use) const;
+  // The first ruling that covers and counts bytes, and then only when no other one covers without.
+  const policy::Ruling* Counting(const policy::Capability& asked) const;
+
   const policy::Authority& authority_;
   audit::Observer& observer_;
+  const Accounts accounts_;
   std::string plugin_;
   std::string digest_;
   std::vector<std::string> effective_;  // the text of what each ruling allows, in their order

@@ -126,10 +126,12 @@ HostReply EgressService::Call(const Caller& caller, std::string_view function, s
     rule = in.String();
   } else if (function == "done") {
     in.U16();
-    bytes_up_ += in.U64();
-    bytes_down_ += in.U64();
+    const std::uint64_t up = in.U64(), down = in.U64();
     in.U64();
+    bytes_up_ += up;
+    bytes_down_ += down;
     ++requests_;
+    Settle(request, up + down);
   } else if (function != "admit") {
     return Trap(Code::kLink, "nothing answers " + std::string(kEgressInterface) + "#" + std::string(function));
   }
@@ -141,7 +143,31 @@ HostReply EgressService::Call(const Caller& caller, std::string_view function, s
   return {};
 }
 
-HostReply EgressService::Admit(const Caller& caller, const Request& request) const {
+// Requests that are on their way at once never have more between them than there is.
+bool EgressService::Reserve(const Request& request, const Capability& asked, EgressLimits& limits) {
+  const std::uint64_t left = guard_.BytesLeft(asked);
+  if (left == UINT64_MAX) return true;
+  const std::lock_guard lock(mutex_);
+  std::uint64_t promised = 0;
+  for (const auto& [_, reservation] : reserved_) promised += reservation.bytes;
+  if (promised >= left) return false;
+  const std::uint64_t mine = std::min(left - promised, limits.request_bytes + limits.response_bytes);
+  const bool reads = request.method == "GET" || request.method == "HEAD";
+  limits.request_bytes = std::min(limits.request_bytes, mine / (reads ? 16 : 2));
+  limits.response_bytes = std::min(limits.response_bytes, mine - limits.request_bytes);
+  reserved_.emplace(std::string(request.method) + " " + request.Url(), Reservation{asked, mine});
+  return true;
+}
+
+void EgressService::Settle(const Request& request, std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  const auto found = reserved_.find(std::string(request.method) + " " + request.Url());
+  if (found == reserved_.end()) return;
+  guard_.Settle(found->second.asked, bytes);
+  reserved_.erase(found);
+}
+
+HostReply EgressService::Admit(const Caller& caller, const Request& request) {
   auto asked = request.Asked(request.path);
   if (!asked) {
     return Refused(guard_.Refuse(caller, request.CapabilityText(), request.Url(), "http:host").code);
@@ -163,9 +189,13 @@ HostReply EgressService::Admit(const Caller& caller, const Request& request) con
   }
   const policy::Decision decision = guard_.Check(caller, *asked, request.Url());
   if (!decision.allowed()) return Refused(decision.code);
+  EgressLimits limits = options_.limits;
+  if (!Reserve(request, *asked, limits)) {
+    return Refused(guard_.Refuse(caller, request.CapabilityText(), request.Url(), "limit:bytes").code);
+  }
   HostReply reply;
   wire::Writer out(reply.payload);
-  PutResult(out, options_.limits);
+  PutResult(out, limits);
   out.Count(added.size());
   for (const auto& [header, value] : added) {
     out.String(header->name);

@@ -13,7 +13,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -74,7 +76,12 @@ class EgressService final : public HostService {
 
  private:
   struct Request;
-  HostReply Admit(const Caller& caller, const Request& request) const;
+  HostReply Admit(const Caller& caller, const Request& request);
+  // Sets aside what a grant that counts bytes has left for one request; nothing when there is none left. `limits` is
+  // narrowed to it.
+  bool Reserve(const Request& request, const policy::Capability& asked, EgressLimits& limits);
+  // Gives back what was set aside, and takes what was used of it.
+  void Settle(const Request& request, std::uint64_t bytes);
   HostReply Addresses(const Caller& caller, const Request& request, std::span<const std::string_view> found) const;
   HostReply Report(const Caller& caller, const Request& request, std::string_view target, std::string_view rule) const;
   // Nothing when a secret is not there, or is no value of a header.
@@ -84,6 +91,12 @@ class EgressService final : public HostService {
   const Guard& guard_;
   EgressOptions options_;
   std::atomic<std::uint64_t> requests_{0}, bytes_up_{0}, bytes_down_{0};
+  struct Reservation {
+    policy::Capability asked;
+    std::uint64_t bytes;
+  };
+  std::mutex mutex_;                                 // guards what follows
+  std::multimap<std::string, Reservation> reserved_;  // by method and URL, of requests on their way
 };
 
 }  // namespace cordon::services

@@ -86,9 +86,13 @@ HostReply ToolCallerService::Call(const Caller& caller, std::string_view functio
   }
   const Decision decision = guard_.Check(caller, *asked, target);
   if (!decision.allowed()) return Denied(decision);
-  call.passed = call.passed & guard_.authority().PassedOn(*asked);
+  call.passed = call.passed & guard_.PassedOn(*asked);
+  const Decision sent = guard_.Spend(caller, *asked, target, input.size());
+  if (!sent.allowed()) return Denied(sent);
   const auto answer = calls_->Call(call);
-  return answer ? Answered(*answer) : Failed(answer.error());
+  if (!answer) return Failed(answer.error());
+  const Decision received = guard_.Spend(caller, *asked, target, answer->json.size());
+  return received.allowed() ? Answered(*answer) : Denied(received);
 }
 
 HostReply ToolCalleeService::Call(const Caller& caller, std::string_view function,

@@ -184,6 +184,7 @@ static void versions_and_null(void) {
   EXPECT(cordon_plugin_actions_json(NULL, NULL, &f), CORDON_E_USAGE);
   EXPECT(cordon_plugin_authority_json(NULL, NULL, &f), CORDON_E_USAGE);
   EXPECT(cordon_plugin_limits(NULL, NULL, &f), CORDON_E_USAGE);
+  EXPECT(cordon_plugin_revoke(NULL, cordon_text_of("config"), &f), CORDON_E_USAGE);
   EXPECT(cordon_plugin_call(NULL, cordon_text_of("x"), cordon_text_of("{}"), NULL, &answer, &f), CORDON_E_USAGE);
   EXPECT(cordon_plugin_call_async(NULL, cordon_text_of("x"), cordon_text_of("{}"), NULL, NULL, NULL, NULL, &f),
          CORDON_E_USAGE);
@@ -370,6 +371,8 @@ static void calls(cordon_plugin* plugin) {
   EXPECT(cordon_plugin_authority_json(plugin, &json, &f), CORDON_OK);
   CHECK(has(json, "\"state\":\"linked\""));
   EXPECT(cordon_plugin_limits(plugin, &limits, &f), CORDON_OK);
+  EXPECT(cordon_plugin_revoke(plugin, cordon_text_of("no capability"), &f), CORDON_E_SYNTAX);
+  EXPECT(cordon_plugin_revoke(plugin, cordon_text_of("secret:nothing-of-it"), &f), CORDON_OK);
   CHECK(limits.timeout_ns > 0 && limits.memory_bytes > 0);
 
   CHECK(call(plugin, "price", "{\"article\":\"shoes\"}", "80") == CORDON_OK);

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """`plugin grant`, `plugin revoke`, `plugin grants`, and what `run` makes of them. Then roots and mounts."""
+import json
 import os
 import pty
 import subprocess
+import time
 import unittest
 
-from cordon import ADD, BIN, HANG_SECONDS, NOBODY, TRAP, CordonTest, as_nobody, module
+from cordon import ADD, BIN, GUESTS, HANG_SECONDS, NOBODY, SPIN, TRAP, CordonTest, as_nobody, module
 
 CALL = ["--input", '{"p0": 1, "p1": 2}']
 NEEDS = """permissions:
@@ -31,6 +33,87 @@ class Tests(CordonTest):
         self.assertEqual(0, self.cordon("plugin", "revoke", "acme/adder", "clock:fine").code)
         self.assertEqual(3, self.cordon("run", folder, *CALL).code)
         self.assertEqual(7, self.cordon("plugin", "revoke", "acme/adder", "clock:fine").code)
+
+    def keeper(self):
+        """A plugin that keeps values by wasi:keyvalue."""
+        folder = self.plugin(wasm=(GUESTS / "storage.wasm").read_bytes())
+        self.write("plugin/plugin.yaml", """manifest: 1
+name: acme/keeper
+version: 1.0.0
+runtime: {abi: component, artifact: adder.wasm}
+actions:
+  set: {export: "cordon:storage-guest/kv#set"}
+  get: {export: "cordon:storage-guest/kv#get"}
+permissions:
+  required:
+    - storage: {bucket: cache, access: write}
+      reason: to keep
+""")
+        return folder
+
+    def keep(self, folder, value="v", code=0):
+        done = self.cordon("run", folder, "set", "--input", json.dumps({"bucket": "cache", "key": "k", "value": value}))
+        self.assertEqual(code, done.code, done.err)
+        return done
+
+    def test_what_was_used_of_a_grant_stays_used_until_it_is_granted_again(self):
+        folder = self.keeper()
+        # To open the bucket is a use, and to write is one.
+        self.assertEqual(0, self.grant("kv:write:cache; uses=4", "--yes").code)
+        self.keep(folder)
+        self.keep(folder)
+        denied = self.keep(folder, code=1)
+        self.assertIn("access-denied", denied.err + denied.out)
+        self.assertEqual("limit:uses", self.audit()[-2]["rule"])
+        self.assertIn("as long as 'kv:write:cache; uses=4' lasts", self.cordon("explain", folder).out)
+        self.assertEqual(["kv:write:cache; uses=4"],
+                         self.cordon("explain", folder, "--json").json["permissions"][0]["limits"])
+        self.assertEqual(0, self.grant("kv:write:cache; uses=4", "--yes").code)
+        self.keep(folder)
+        # A flag counts for its run alone.
+        self.assertEqual(0, self.cordon("plugin", "revoke", "acme/keeper").code)
+        for _ in range(2):
+            done = self.cordon("run", folder, "set", "--input", '{"bucket": "cache", "key": "k", "value": "v"}',
+                               "--grant", "kv:write:cache; uses=2")
+            self.assertEqual(0, done.code, done.err)
+
+    def test_bytes_go_by_as_far_as_they_were_granted(self):
+        folder = self.keeper()
+        self.assertEqual(0, self.grant("kv:write:cache; bytes=10B", "--yes").code)
+        self.keep(folder, "123456")
+        self.keep(folder, "12345", code=1)
+        self.assertEqual("limit:bytes", self.audit()[-2]["rule"])
+        self.keep(folder, "1234")
+        self.keep(folder, "", code=1)
+
+    def test_a_rate_holds_between_runs(self):
+        folder = self.keeper()
+        self.assertEqual(0, self.grant("kv:write:cache; rate=2/h", "--yes").code)
+        self.keep(folder)
+        self.keep(folder, code=1)
+        self.assertEqual("limit:rate", self.audit()[-2]["rule"])
+
+    def test_a_grant_ends_with_its_time(self):
+        folder = self.plugin(NEEDS)
+        self.assertEqual(0, self.grant("clock:fine; until=2020-01-01T00:00:00Z", "--yes").code)
+        done = self.cordon("run", folder, *CALL)
+        self.assertEqual(3, done.code)
+        self.assertIn("limit:until", done.err)
+        self.assertEqual(0, self.grant("clock:fine; until=2999-01-01T00:00:00Z", "--yes").code)
+        self.assertEqual("3\n", self.cordon("run", folder, *CALL).out)
+
+    def test_a_running_call_ends_when_what_it_holds_is_taken_back(self):
+        folder = self.plugin(NEEDS, wasm=module([("add", *SPIN[1:])]))
+        self.assertEqual(0, self.grant("clock:fine", "--yes").code)
+        running = self.start("run", folder, "--timeout", "30s", "--input", "{}")
+        for _ in range(HANG_SECONDS * 10):
+            if (self.state / "audit.jsonl").exists() and any(r["event"] == "load" for r in self.audit()):
+                break
+            time.sleep(0.1)
+        self.assertEqual(0, self.cordon("plugin", "revoke", "acme/adder", "clock:fine").code)
+        out, err = running.communicate(timeout=HANG_SECONDS)
+        self.assertEqual(3, running.returncode, err)
+        self.assertIn(b"clock:fine of acme/adder was taken back", err)
 
     def test_without_names_what_is_required_is_granted(self):
         self.plugin(NEEDS)

@@ -115,7 +115,10 @@ class KvPlugin {
 
   Answer<std::optional<KvEntry>> Get(const Caller& caller, std::uint32_t rep, std::string_view key) {
     if (auto checked = Check(caller, rep, key, Access::kRead); !checked) return std::unexpected(checked.error());
-    return Of(backend_->Get(buckets_[rep], key));
+    auto entry = Of(backend_->Get(buckets_[rep], key));
+    if (!entry || !*entry) return entry;
+    const auto spent = Spend(caller, rep, Access::kRead, (*entry)->value.size());
+    return spent ? std::move(entry) : std::unexpected(spent.error());
   }
 
   Answer<bool> Exists(const Caller& caller, std::uint32_t rep, std::string_view key) {
@@ -128,7 +131,12 @@ class KvPlugin {
   Answer<KvPage> List(const Caller& caller, std::uint32_t rep, std::string_view after) {
     if (auto checked = CheckBucket(caller, rep, Access::kRead, ""); !checked) return std::unexpected(checked.error());
     if (after.size() > kKvKeyBytesMax) return Other(Code::kLimit, "the cursor is longer than a key");
-    return Of(backend_->List(buckets_[rep], after, kKvPageKeysMax));
+    auto page = Of(backend_->List(buckets_[rep], after, kKvPageKeysMax));
+    if (!page) return page;
+    std::size_t bytes = 0;
+    for (const std::string& key : page->keys) bytes += key.size();
+    const auto spent = Spend(caller, rep, Access::kRead, bytes);
+    return spent ? std::move(page) : std::unexpected(spent.error());
   }
 
   // The keys of one bucket; each is asked for and audited.
@@ -230,6 +238,13 @@ class KvPlugin {
     return std::monostate();
   }
 
+  Answer<std::monostate> Spend(const Caller& caller, std::uint32_t rep, Access access, std::size_t bytes) {
+    const Capability& asked = access == Access::kRead ? reads_[rep] : writes_[rep];
+    const Decision decision = guard_.Spend(caller, asked, buckets_[rep].name, bytes);
+    if (!decision.allowed()) return Denied(decision);
+    return std::monostate();
+  }
+
   Answer<std::monostate> Check(const Caller& caller, std::uint32_t rep, std::string_view key, Access access) {
     if (auto checked = CheckBucket(caller, rep, access, key); !checked) return checked;
     if (key.empty()) return Other(Code::kName, "a key has at least one byte");
@@ -250,6 +265,9 @@ class KvPlugin {
   // A quota that stops a write has a record of its own: the question before it was one of authority.
   Answer<KvBackend::Applied> Apply(const Caller& caller, std::uint32_t rep, std::span<const KvChange> changes,
                                    const std::optional<KvExpected>& expected) {
+    std::size_t bytes = 0;
+    for (const KvChange& change : changes) bytes += change.value ? change.value->size() : 0;
+    if (const auto spent = Spend(caller, rep, Access::kWrite, bytes); !spent) return std::unexpected(spent.error());
     auto applied = backend_->Apply(buckets_[rep], changes, expected, caller.deadline_ns);
     if (!applied && applied.error().code == Code::kLimit) {
       const Decision told =

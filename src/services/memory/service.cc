@@ -26,6 +26,11 @@ HostReply Refused(const Error& error) {
   return Refused(MemoryError::kOther, std::string(CodeName(error.code)) + ": " + Escape(error.message));
 }
 
+HostReply Denied(const policy::Decision& decision) {
+  if (decision.code == Code::kAuditUnavailable) return Trap(decision.code, "the audit cannot be written");
+  return Refused(MemoryError::kAccessDenied);
+}
+
 // "store" of "forget-all" and so on: the word in a grant.
 std::string_view AccessOf(std::string_view function) { return function == "forget-all" ? "forget" : function; }
 
@@ -101,11 +106,14 @@ HostReply MemoryService::Call(const Caller& caller, std::string_view function, s
   const auto capability = policy::MakeMemory(AccessOf(function), scope);
   const std::string target = is_forget ? scope + "/" + EscapeShort(asked.text, kIdShownMax) : scope;
   const policy::Decision decision = guard_.Check(caller, *capability, target);
-  if (decision.code == Code::kAuditUnavailable) return Trap(decision.code, "the audit cannot be written");
-  if (!decision.allowed()) return Refused(MemoryError::kAccessDenied);
+  if (!decision.allowed()) return Denied(decision);
   const Memory::Place place = PlaceOf(caller, static_cast<Memory::Scope>(number));
   if (place.scope != Memory::Scope::kPlugin && place.name.empty()) return Refused(MemoryError::kNoScope);
-  return Do(place, function, asked);
+  const auto spend = [&](std::size_t bytes) { return guard_.Spend(caller, *capability, target, bytes); };
+  if (const auto spent = spend(is_store ? asked.text.size() : 0); !spent.allowed()) return Denied(spent);
+  HostReply reply = Do(place, function, asked);
+  if (const auto spent = spend(is_recall ? reply.payload.size() : 0); !spent.allowed()) return Denied(spent);
+  return reply;
 }
 
 HostReply MemoryService::Do(const Memory::Place& place, std::string_view function, const Asked& asked) const {

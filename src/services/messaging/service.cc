@@ -29,6 +29,12 @@ HostReply Refused(Case error, std::string_view text = {}) {
 
 std::string TextOf(const Error& error) { return std::string(CodeName(error.code)) + ": " + Escape(error.message); }
 
+// Bytes that go by a channel that the plugin may use.
+policy::Decision Spend(const Guard& guard, const Caller& caller, std::string_view access, std::string_view channel,
+                       std::size_t bytes) {
+  return guard.Spend(caller, *policy::MakeMessaging(access, channel), channel, bytes);
+}
+
 // One question for one channel. A name that has no spelling in the grammar was granted to nobody.
 policy::Decision Ask(const Guard& guard, const Caller& caller, std::string_view access, std::string_view channel) {
   const auto asked = policy::MakeMessaging(access, channel);
@@ -78,6 +84,9 @@ HostReply ProducerService::Call(const Caller& caller, std::string_view function,
   if (decision.code == Code::kAuditUnavailable) return Trap(decision.code, "the audit cannot be written");
   if (!decision.allowed()) return Refused(SendError::kAccessDenied);
   if (!rate_.Admits(std::chrono::steady_clock::now())) return Refused(SendError::kRateLimited);
+  const policy::Decision spent = Spend(guard_, caller, "send", channel, body.size());
+  if (spent.code == Code::kAuditUnavailable) return Trap(spent.code, "the audit cannot be written");
+  if (!spent.allowed()) return Refused(SendError::kAccessDenied);
   const auto id = queue_->Send(channel, SenderOf(guard_), body, caller.deadline_ns);
   if (!id) {
     const bool is_body = std::ranges::any_of(id.error().details, [](const auto& d) { return d.second == "body"; });
@@ -95,6 +104,12 @@ HostReply ConsumerService::Receive(const Caller& caller, std::string_view channe
   const Hold hold{HolderOf(*queue_, caller), TimeLeft(caller.deadline_ns)};
   const auto messages = queue_->Receive(channel, hold, max, caller.deadline_ns);
   if (!messages) return Refused(ReceiveError::kOther, TextOf(messages.error()));
+  std::size_t bytes = 0;
+  for (const Message& message : *messages) bytes += message.body.size();
+  // What is not handed over here is delivered again when the hold is over.
+  const policy::Decision spent = Spend(guard_, caller, "receive", channel, bytes);
+  if (spent.code == Code::kAuditUnavailable) return Trap(spent.code, "the audit cannot be written");
+  if (!spent.allowed()) return Refused(ReceiveError::kAccessDenied);
   HostReply reply;
   wire::Writer out(reply.payload);
   out.Bool(false);

@@ -1,4 +1,4 @@
-#include "cli/grant_store.h"
+#include "runtime/grant_store.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -13,7 +13,7 @@
 #include "base/unique_fd.h"
 #include "policy/ceiling.h"
 
-namespace cordon::cli {
+namespace cordon::runtime {
 namespace {
 
 namespace fs = std::filesystem;
@@ -72,6 +72,24 @@ GrantStore GrantStore::OfRelaxed(fs::path state_folder) {
   store.name_ = "relaxed.yaml";
   store.level_ = policy::Level::kRelaxed;
   return store;
+}
+
+GrantStore GrantStore::OfFile(const fs::path& file) {
+  GrantStore store(file.has_parent_path() ? file.parent_path() : fs::path("."));
+  store.name_ = file.filename().string();
+  return store;
+}
+
+std::uint64_t GrantStore::Version() const {
+  struct stat st{};
+  if (::lstat(file().c_str(), &st) != 0) return 1;
+  std::uint64_t hash = 14695981039346656037u;
+  const auto add = [&hash](auto part) { hash = (hash ^ static_cast<std::uint64_t>(part)) * 1099511628211u; };
+  add(st.st_ino);
+  add(st.st_size);
+  add(st.st_ctim.tv_sec);
+  add(st.st_ctim.tv_nsec);
+  return hash > 1 ? hash : 2;
 }
 
 Result<policy::GrantBook> GrantStore::Read() const {
@@ -138,4 +156,4 @@ Status GrantStore::Update(const std::function<Status(policy::GrantBook&)>& chang
   return WriteFileAtomically(file(), text, FileMode::kPrivate);
 }
 
-}  // namespace cordon::cli
+}  // namespace cordon::runtime
