@@ -134,6 +134,22 @@ struct HookAnswer {
   Result<Answer> answer;
 };
 
+// A command that a loaded plugin provides.
+struct Command {
+  std::string path;  // "deploy.preview"
+  std::string plugin;
+  std::string action;
+  std::string description;  // the author's: escape before display
+};
+
+// A call with all that it asked of the host.
+struct Recording {
+  std::string fixture;              // JSON lines (docs/formats/fixture.md), for Replay and `cordon replay`
+  std::vector<std::string> grants;  // the fewest that this call needed, compact
+  Answer answer;
+  std::optional<Error> failure{};  // of a call that failed, and will fail again
+};
+
 // Owns what plugins share: engines, cache, threads. Thread-safe. Many may live in one process. Plugins stay usable as
 // values after it is gone; their calls are then E_UNAVAILABLE.
 class Host {
@@ -178,6 +194,22 @@ class Host {
   // Calls the action `service` of the plugin whose manifest provides it. E_NOT_FOUND when none does, E_INVALID when
   // several do; then as Plugin::Call.
   Result<Answer> CallService(std::string_view service, std::string_view input_json, const CallOptions& options = {});
+
+  // The commands of all loaded plugins (`provides: { commands: { deploy.preview: preview } }`), sorted by path.
+  std::vector<Command> Commands() const;
+  // Calls the action behind exactly this path. E_NOT_FOUND, E_INVALID when several plugins have it; then as
+  // Plugin::Call.
+  Result<Answer> CallCommand(std::string_view path, std::string_view input_json, const CallOptions& options = {});
+
+  // Loads a plugin for one call, and keeps everything that it asks of the host, of your services too, with the answers.
+  // As Load and Plugin::Call; E_UNENFORCEABLE for what cannot be recorded; the error of a call that the clock ended,
+  // which would end elsewhere the next time.
+  Result<Recording> Record(const std::filesystem::path& source, std::string_view action, std::string_view input_json,
+                           const LoadOptions& options = {}, const CallOptions& call_options = {});
+  // Runs a recorded call again, answered from the record alone: no file, clock or service is asked. E_DIGEST when it
+  // asks or answers otherwise; E_CHANGED for other bytes; the recorded error of a call that failed. `source` empty: the
+  // plugin is where it was recorded.
+  Result<Answer> Replay(std::string_view fixture, const std::filesystem::path& source = {});
 
   // Counters since it was made, in the text format that Prometheus reads: calls, loads, decisions, host calls.
   std::string Metrics() const;

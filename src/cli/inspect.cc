@@ -36,7 +36,8 @@ OrderedJson ProvidesJson(const manifest::Provides& registered) {
   return {{"tools", registered.tools},
           {"actions", registered.actions},
           {"services", registered.services},
-          {"hooks", registered.hooks}};
+          {"hooks", registered.hooks},
+          {"commands", registered.commands}};
 }
 
 OrderedJson ActionsJson(const std::vector<runtime::ActionView>& actions) {
@@ -97,6 +98,11 @@ std::string ProvidesText(const manifest::Provides& registered) {
   line("actions", registered.actions);
   line("services", registered.services);
   line("hooks", registered.hooks);
+  std::vector<std::string> commands;
+  for (const auto& [path, action] : registered.commands) {
+    commands.push_back(path == action ? path : path + " (" + action + ")");
+  }
+  line("commands", commands);
   return out;
 }
 

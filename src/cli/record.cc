@@ -1,6 +1,4 @@
 // `record` and `replay`: what a plugin asked of the host and was answered, kept, and answered again without the host.
-#include <algorithm>
-
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/calls.h"
@@ -9,14 +7,11 @@
 #include "cli/load_flags.h"
 #include "cli/report.h"
 #include "policy/grants_file.h"
-#include "runtime/recording.h"
+#include "runtime/recorded_call.h"
 #include "runtime/source.h"
-#include "runtime/used_grants.h"
 
 namespace cordon::cli {
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr Positional kRecordWords[] = {
     kPluginWord,
@@ -39,19 +34,6 @@ constexpr Option kRecordOptions[] = {
     kTimeoutOption,
     kMemoryOption,
 };
-
-// A call that the clock ended would end elsewhere the next time.
-Status CheckRepeatable(const Status& done) {
-  if (done) return {};
-  const Code code = done.error().code;
-  if (code != Code::kTimeout && code != Code::kCpu && code != Code::kInterrupted && code != Code::kUnavailable &&
-      code != Code::kAuditUnavailable && code != Code::kBusy) {
-    return {};
-  }
-  Error error = done.error();
-  error.message += "; nothing was recorded, since it would not end there again";
-  return Fail(std::move(error));
-}
 
 // The file that `--grants` reads. Roots are those of this run.
 Result<std::string> GrantsText(const runtime::Plugin& plugin, const runtime::LoadRequest& request,
@@ -90,26 +72,15 @@ Result<int> Record(Session& session) {
   CORDON_ASSIGN(runtime::LoadRequest request, ReadLoadFlags(session));
   CORDON_ASSIGN(const Parts parts, session.Open(config, Use::kRun));
   CORDON_ASSIGN(const std::string input, ReadInput(arguments.One("--input"), config));
-  request.recorder = std::make_shared<runtime::Recorder>();
-  request.witness = std::make_shared<audit::MemoryObserver>();
+  runtime::BeginRecording(request);
   CORDON_ASSIGN(const auto plugin, LoadToRun(session, *parts.host, request));
   CORDON_ASSIGN(const std::string action, ChooseAction(session, *plugin));
   runtime::CallReport report;
   const Status done = CallInterruptibly(session, *plugin, action, input, {}, report);
   CORDON_TRY(parts.audit->Flush());
-  CORDON_TRY(CheckRepeatable(done));
-  runtime::Fixture fixture{.plugin = plugin->name(),
-                           .digest = plugin->digest(),
-                           .source = fs::absolute(request.source).string(),
-                           .action = action,
-                           .input = input,
-                           .exchanges = {},
-                           .code = {},
-                           .output = report.output};
-  if (!done) fixture.code = done.error().code;
-  CORDON_ASSIGN(fixture.exchanges, request.recorder->Take());
-  const std::vector<policy::Capability> used =
-      runtime::UsedGrants(*plugin, request.witness->records(), fixture.exchanges);
+  CORDON_ASSIGN(const runtime::RecordedCall recorded,
+                runtime::EndRecording(request, *plugin, action, input, done, report.output));
+  const auto& [fixture, used] = recorded;
   if (file) CORDON_TRY(WriteFileAtomically(*file, runtime::FixtureText(fixture), FileMode::kPrivate));
   if (const auto grants_file = arguments.One("--write-grants")) {
     CORDON_ASSIGN(const std::string text, GrantsText(*plugin, request, used));
@@ -140,17 +111,6 @@ constexpr Option kReplayOptions[] = {
     {"--plugin", "PLUGIN", "the plugin, where it is not where it was recorded", Option::Times::kOnce, Offer::kFile},
 };
 
-// What differs at the end of a call that asked for all that was recorded.
-std::optional<std::string> EndDiffers(const runtime::Fixture& fixture, const Status& done, const std::string& output) {
-  const std::string now = done ? "answers" : "fails with " + std::string(CodeName(done.error().code));
-  const std::string then = fixture.code ? "failed with " + std::string(CodeName(*fixture.code)) : "answered";
-  if (done.has_value() == fixture.code.has_value() || (!done && done.error().code != *fixture.code)) {
-    return "the call " + now + ", and " + then;
-  }
-  if (!done || output == fixture.output) return std::nullopt;
-  return "the call answers " + EscapeShort(output, 200) + ", and answered " + EscapeShort(fixture.output, 200);
-}
-
 Result<int> Replay(Session& session) {
   session.CatchSignals();
   const Arguments& arguments = session.arguments();
@@ -161,19 +121,13 @@ Result<int> Replay(Session& session) {
   CORDON_ASSIGN(const Parts parts, session.Open(config, Use::kRun));
   const std::size_t count = fixture.exchanges.size();
   runtime::LoadRequest request;
-  request.source = arguments.One("--plugin").value_or(fixture.source);
-  request.replayer = std::make_shared<runtime::Replayer>(std::move(fixture.exchanges));
-  request.replayed_digest = fixture.digest;
+  request.source = arguments.One("--plugin").value_or("");
+  runtime::BeginReplay(request, fixture);
   CORDON_ASSIGN(const auto plugin, LoadToRun(session, *parts.host, request));
   runtime::CallReport report;
   const Status done = CallInterruptibly(session, *plugin, fixture.action, fixture.input, {}, report);
   CORDON_TRY(parts.audit->Flush());
-  std::optional<std::string> difference = request.replayer->Divergence();
-  if (!difference) difference = EndDiffers(fixture, done, report.output);
-  if (difference) {
-    return Fail(Code::kDigest, "the replay diverged: " + *difference,
-                "the plugin depends on something that is not in the fixture; or record it again");
-  }
+  CORDON_TRY(runtime::CheckReplay(request, fixture, done, report.output));
   if (session.json()) {
     OrderedJson fields = {
         {"plugin", Escape(plugin->name())}, {"action", Escape(fixture.action)}, {"host_calls", count}};

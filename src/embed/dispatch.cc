@@ -1,6 +1,8 @@
 // What plugins registered with their host by `provides:`, found and called by name.
 #include <algorithm>
+#include <tuple>
 
+#include "base/text.h"
 #include "embed/state.h"
 #include "manifest/manifest.h"
 
@@ -9,9 +11,8 @@ namespace {
 
 using Names = std::vector<std::string> manifest::Provides::*;
 
-// The loaded plugins that provide `name`; of two of one name, the one that was loaded last. Forgets those that are
-// gone.
-std::vector<std::shared_ptr<const Plugin::State>> Providers(Host::State& host, Names names, std::string_view name) {
+// The loaded plugins; of two of one name, the one that was loaded last. Forgets those that are gone.
+std::vector<std::shared_ptr<const Plugin::State>> Loaded(Host::State& host) {
   std::vector<std::shared_ptr<const Plugin::State>> all;
   {
     const std::lock_guard lock(host.mutex);
@@ -20,14 +21,35 @@ std::vector<std::shared_ptr<const Plugin::State>> Providers(Host::State& host, N
       if (auto plugin = one.lock(); plugin != nullptr && !plugin->unloaded.load()) all.push_back(std::move(plugin));
     }
   }
-  std::vector<std::shared_ptr<const Plugin::State>> providers;
+  std::vector<std::shared_ptr<const Plugin::State>> last;
   for (auto at = all.begin(); at != all.end(); ++at) {
     const bool replaced = std::any_of(
         at + 1, all.end(), [&](const auto& later) { return later->plugin->name() == (*at)->plugin->name(); });
-    const std::vector<std::string>& provided = (*at)->plugin->manifest()->provides.*names;
-    if (!replaced && std::ranges::find(provided, name) != provided.end()) providers.push_back(*at);
+    if (!replaced) last.push_back(*at);
   }
+  return last;
+}
+
+std::vector<std::shared_ptr<const Plugin::State>> Providers(Host::State& host, Names names, std::string_view name) {
+  std::vector<std::shared_ptr<const Plugin::State>> providers = Loaded(host);
+  std::erase_if(providers, [&](const auto& one) {
+    const std::vector<std::string>& provided = one->plugin->manifest()->provides.*names;
+    return std::ranges::find(provided, name) == provided.end();
+  });
   return providers;
+}
+
+// The only one; `where` is the key of its manifest.
+Status CheckOne(const std::vector<std::shared_ptr<const Plugin::State>>& providers, const std::string& shown,
+                std::string_view where) {
+  if (providers.empty()) {
+    return Fail(Code::kNotFound, "no loaded plugin provides " + shown,
+                "load one that has it under " + std::string(where));
+  }
+  if (providers.size() == 1) return {};
+  return Fail(Code::kInvalid,
+              providers[0]->plugin->name() + " and " + providers[1]->plugin->name() + " both provide " + shown,
+              "unload one of them");
 }
 
 Status CheckHost(const Host::State& host, const CallOptions& options) {
@@ -54,17 +76,33 @@ Result<Answer> Host::CallService(std::string_view service, std::string_view inpu
   return embed::Guarded([&]() -> Result<Answer> {
     CORDON_TRY(CheckHost(*state_, options));
     auto providers = Providers(*state_, &manifest::Provides::services, service);
-    const std::string shown = "the service '" + std::string(service) + "'";
-    if (providers.empty()) {
-      return Fail(Code::kNotFound, "no loaded plugin provides " + shown,
-                  "load one that has it under provides.services");
-    }
-    if (providers.size() > 1) {
-      return Fail(Code::kInvalid,
-                  providers[0]->plugin->name() + " and " + providers[1]->plugin->name() + " both provide " + shown,
-                  "unload one of them");
-    }
+    CORDON_TRY(CheckOne(providers, "the service '" + std::string(service) + "'", "provides.services"));
     return Plugin(std::move(providers.front())).Call(service, input_json, options);
+  });
+}
+
+std::vector<Command> Host::Commands() const {
+  std::vector<Command> commands;
+  for (const auto& one : Loaded(*state_)) {
+    const manifest::Manifest& manifest = *one->plugin->manifest();
+    for (const auto& [path, action] : manifest.provides.commands) {
+      commands.push_back({path, one->plugin->name(), action, manifest.actions.at(action).description});
+    }
+  }
+  std::ranges::sort(commands, {}, [](const Command& command) { return std::tie(command.path, command.plugin); });
+  return commands;
+}
+
+Result<Answer> Host::CallCommand(std::string_view path, std::string_view input_json, const CallOptions& options) {
+  return embed::Guarded([&]() -> Result<Answer> {
+    CORDON_TRY(CheckHost(*state_, options));
+    auto providers = Loaded(*state_);
+    std::erase_if(providers, [&](const auto& one) {
+      return !one->plugin->manifest()->provides.commands.contains(std::string(path));
+    });
+    CORDON_TRY(CheckOne(providers, "the command '" + EscapeShort(path, 200) + "'", "provides.commands"));
+    const std::string action = providers.front()->plugin->manifest()->provides.commands.at(std::string(path));
+    return Plugin(std::move(providers.front())).Call(action, input_json, options);
   });
 }
 

@@ -187,7 +187,7 @@ Status Host::Register(Service service) {
   });
 }
 
-namespace {
+namespace embed {
 
 Result<runtime::LoadRequest> Prepare(Host::State& state, const LoadOptions& options) {
   if (state.down.load()) return Fail(Code::kUnavailable, "the host was shut down", "make a new Host");
@@ -195,7 +195,7 @@ Result<runtime::LoadRequest> Prepare(Host::State& state, const LoadOptions& opti
     return Fail(Code::kUnavailable, "this process was forked after its host was made",
                 "make a new Host in this process");
   }
-  if (embed::InsideService()) {
+  if (InsideService()) {
     return Fail(Code::kUsage, "a plugin was loaded from inside a host service", "load it before, or on another thread");
   }
   CORDON_TRY(CheckLoadOptions(options));
@@ -205,7 +205,7 @@ Result<runtime::LoadRequest> Prepare(Host::State& state, const LoadOptions& opti
   return request;
 }
 
-Result<std::shared_ptr<const Plugin::State>> Finish(const std::shared_ptr<Host::State>& host,
+Result<std::shared_ptr<const Plugin::State>> LoadState(const std::shared_ptr<Host::State>& host,
                                                     const runtime::LoadRequest& request) {
   CORDON_ASSIGN(std::shared_ptr<const runtime::Plugin> loaded, host->host->Load(request));
   auto state = std::make_shared<Plugin::State>();
@@ -219,33 +219,33 @@ Result<std::shared_ptr<const Plugin::State>> Finish(const std::shared_ptr<Host::
   return std::shared_ptr<const Plugin::State>(std::move(state));
 }
 
-}  // namespace
+}  // namespace embed
 
 Result<Plugin> Host::Load(const std::filesystem::path& source, const LoadOptions& options) {
   return embed::Guarded([&]() -> Result<Plugin> {
-    CORDON_ASSIGN(runtime::LoadRequest request, Prepare(*state_, options));
+    CORDON_ASSIGN(runtime::LoadRequest request, embed::Prepare(*state_, options));
     request.source = source;
-    CORDON_ASSIGN(auto state, Finish(state_, request));
+    CORDON_ASSIGN(auto state, embed::LoadState(state_, request));
     return Plugin(std::move(state));
   });
 }
 
 Result<Plugin> Host::LoadBytes(std::string_view name, ByteView wasm, const LoadOptions& options) {
   return embed::Guarded([&]() -> Result<Plugin> {
-    CORDON_ASSIGN(runtime::LoadRequest request, Prepare(*state_, options));
+    CORDON_ASSIGN(runtime::LoadRequest request, embed::Prepare(*state_, options));
     request.source = std::filesystem::path(name);
     request.bytes.emplace(reinterpret_cast<const char*>(wasm.data()), wasm.size());
-    CORDON_ASSIGN(auto state, Finish(state_, request));
+    CORDON_ASSIGN(auto state, embed::LoadState(state_, request));
     return Plugin(std::move(state));
   });
 }
 
 Result<Plugin> Host::Inspect(const std::filesystem::path& source, const LoadOptions& options) {
   return embed::Guarded([&]() -> Result<Plugin> {
-    CORDON_ASSIGN(runtime::LoadRequest request, Prepare(*state_, options));
+    CORDON_ASSIGN(runtime::LoadRequest request, embed::Prepare(*state_, options));
     request.source = source;
     request.purpose = runtime::LoadRequest::Purpose::kInspect;
-    CORDON_ASSIGN(auto state, Finish(state_, request));
+    CORDON_ASSIGN(auto state, embed::LoadState(state_, request));
     return Plugin(std::move(state));
   });
 }

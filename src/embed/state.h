@@ -102,6 +102,11 @@ Status CheckPlace(const CallOptions* options);
 // has passed, E_USAGE for a cycle, E_LIMIT for a chain that is too long.
 Result<runtime::CallOptions> OptionsOf(const Plugin::State& plugin, const CallOptions& options);
 
+// The public options as the runtime's. E_UNAVAILABLE after Shutdown; E_USAGE inside a host service.
+Result<runtime::LoadRequest> Prepare(Host::State& host, const LoadOptions& options);
+Result<std::shared_ptr<const Plugin::State>> LoadState(const std::shared_ptr<Host::State>& host,
+                                                       const runtime::LoadRequest& request);
+
 // What an asynchronous call runs on a thread of the queue.
 using CallBody =
     std::move_only_function<Status(const CallOptions& options, const std::shared_ptr<runtime::CallHandle>& handle)>;

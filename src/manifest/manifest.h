@@ -72,6 +72,7 @@ struct Provides {
   std::vector<std::string> actions;   // for other plugins
   std::vector<std::string> services;  // that the host calls where it needs one
   std::vector<std::string> hooks;     // that the host calls wherever there is one
+  std::map<std::string, std::string> commands;  // dotted path → action
 };
 
 // A value type; immutable in use, so safe to share between threads.

@@ -12,6 +12,7 @@
 #include "manifest/permissions.h"
 #include "manifest/refs.h"
 #include "manifest/settings_schema.h"
+#include "policy/capability_grammar.h"
 
 namespace cordon::manifest {
 namespace {
@@ -311,7 +312,7 @@ class Parser {
 
   void Provides(const Fields& root) {
     const Fields fields(findings_, root.Get("provides"), "provides", KeysAt(ManifestKeys(), "provides"));
-    fields.RefuseLater("commands", Fields::Empty::kMeansNothing, "remove it: no such thing can be registered yet");
+    Commands(fields);
     Registered(fields, "tools", out_.provides.tools);
     Registered(fields, "actions", out_.provides.actions);
     Registered(fields, "services", out_.provides.services);
@@ -332,19 +333,59 @@ class Parser {
     }
   }
 
+  // `deploy.preview: preview`: each path by itself, so `deploy` is a command only when it is declared.
+  void Commands(const Fields& fields) {
+    const Node* node = fields.Get("commands");
+    if (node == nullptr || IsNothing(*node)) return;
+    if (node->kind != Node::Kind::kMapping) {
+      findings_.At(*node, Code::kType, "'provides.commands' is not a mapping of paths to actions",
+                   "write commands: { deploy.preview: preview }");
+      return;
+    }
+    if (node->entries.size() > kActionsMax) {
+      findings_.At(*node, Code::kLimit, "'provides.commands' has more than " + std::to_string(kActionsMax) + " paths",
+                   "register fewer");
+      return;
+    }
+    for (const Node::Entry& entry : node->entries) {
+      const auto action = ReadText(findings_, entry.value, "provides.commands");
+      if (!IsCommandPath(entry.key)) {
+        findings_.At(entry.value, Code::kName, "'" + EscapeShort(entry.key, 80) + "' is not the path of a command",
+                     "write up to 8 names of a-z, 0-9 and - with dots between them");
+      } else if (action && IsAction(entry.value, "provides.commands", *action)) {
+        out_.provides.commands.emplace(entry.key, *action);
+      }
+    }
+  }
+
+  static bool IsCommandPath(std::string_view path) {
+    for (int names = 0; names < 8; ++names) {
+      const std::size_t dot = path.find('.');
+      if (!policy::IsSlug(path.substr(0, dot), "-")) return false;
+      if (dot == std::string_view::npos) return true;
+      path.remove_prefix(dot + 1);
+    }
+    return false;
+  }
+
+  bool IsAction(const Node& item, const std::string& path, const std::string& name) {
+    if (out_.actions.contains(name)) return true;
+    std::vector<std::string_view> actions;
+    for (const auto& [action, _] : out_.actions) actions.push_back(action);
+    const std::string_view near = Nearest(name, actions);
+    findings_.At(item, Code::kInvalid, "'" + path + "' names '" + EscapeShort(name, 80) + "', which is no action",
+                 near.empty() ? "declare it under actions" : "did you mean '" + std::string(near) + "'?");
+    return false;
+  }
+
   // Names of the plugin's own actions, each once.
   void Registered(const Fields& fields, std::string_view key, std::vector<std::string>& out) {
     const std::string path = fields.NameOf(key);
     for (const Node& item : ItemsOf(findings_, fields.Get(key), path, kActionsMax)) {
       const auto name = ReadText(findings_, item, path);
       if (!name) continue;
-      if (!out_.actions.contains(*name)) {
-        std::vector<std::string_view> actions;
-        for (const auto& [action, _] : out_.actions) actions.push_back(action);
-        const std::string_view near = Nearest(*name, actions);
-        findings_.At(item, Code::kInvalid, "'" + path + "' names '" + EscapeShort(*name, 80) + "', which is no action",
-                     near.empty() ? "declare it under actions" : "did you mean '" + std::string(near) + "'?");
-      } else if (std::ranges::find(out, *name) != out.end()) {
+      if (!IsAction(item, path, *name)) continue;
+      if (std::ranges::find(out, *name) != out.end()) {
         findings_.At(item, Code::kInvalid, "'" + path + "' names '" + *name + "' twice", "name each once");
       } else {
         out.push_back(*name);

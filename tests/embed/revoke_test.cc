@@ -32,21 +32,10 @@ class Revoke : public ::testing::Test {
     options.audit = audit_;
     auto host = cordon::Host::Create(options);
     EXPECT_TRUE(host) << host.error().message;
-    cordon::Service prices("acme:shop/prices@1.0.0");
-    prices.Function("price-of", cordon::Needs("prices"),
-                    [this, at_second = std::move(at_second)](const cordon::ServiceCall&,
-                                                             std::string) -> std::optional<std::uint32_t> {
-                      if (++asked_ == 2 && at_second) at_second();
-                      return 80;
-                    })
-        .Function("describe", cordon::Needs("prices"),
-                  [](const cordon::ServiceCall&, const std::string&) -> std::expected<shop::Article, std::string> {
-                    return std::unexpected("not for you");
-                  })
-        .Function("total", cordon::Needs("prices"),
-                  [](const cordon::ServiceCall&, const std::vector<std::uint32_t>&) -> std::uint64_t { return 0; })
-        .Function("wait", cordon::Needs("prices"), [](const cordon::ServiceCall&) {})
-        .Function("fail", cordon::Needs("prices"), [](const cordon::ServiceCall&) {});
+    auto prices = shop::PricesWith([this, at_second = std::move(at_second)]() -> std::optional<std::uint32_t> {
+      if (++asked_ == 2 && at_second) at_second();
+      return 80;
+    });
     EXPECT_TRUE(host->Register(std::move(prices)));
     return std::move(*host);
   }

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <thread>
@@ -32,6 +33,23 @@ namespace shop {
 
 inline std::filesystem::path Guest(const std::string& name = "shop") {
   return std::filesystem::path(CORDON_GUESTS_DIR) / (name + ".wasm");
+}
+
+// The same service, of which only `price-of` does anything.
+inline cordon::Service PricesWith(std::function<std::optional<std::uint32_t>()> price) {
+  cordon::Service prices("acme:shop/prices@1.0.0");
+  prices
+      .Function("price-of", cordon::Needs("prices"),
+                [price = std::move(price)](const cordon::ServiceCall&, std::string) { return price(); })
+      .Function("describe", cordon::Needs("prices"),
+                [](const cordon::ServiceCall&, const std::string&) -> std::expected<Article, std::string> {
+                  return std::unexpected("not for you");
+                })
+      .Function("total", cordon::Needs("prices"),
+                [](const cordon::ServiceCall&, const std::vector<std::uint32_t>&) -> std::uint64_t { return 0; })
+      .Function("wait", cordon::Needs("prices"), [](const cordon::ServiceCall&) {})
+      .Function("fail", cordon::Needs("prices"), [](const cordon::ServiceCall&) {});
+  return prices;
 }
 
 inline cordon::Service Prices() {

@@ -125,6 +125,24 @@ TEST_F(Tools, AHookIsCalledInEachPluginThatProvidesIt) {
   EXPECT_EQ(host_->Dispatch("who", "{}").error().code, Code::kUnavailable);
 }
 
+TEST_F(Tools, ACommandIsExactlyThePathThatIsDeclared) {
+  const auto a = Load("a", {}, "{commands: {notes.echo: echo, notes.who.now: who}}");
+  const auto b = Load("b", {}, "{commands: {other: who}}");
+  const auto commands = host_->Commands();
+  ASSERT_EQ(commands.size(), 3u);
+  EXPECT_EQ(commands[0].path + " " + commands[0].action + " " + commands[0].plugin, "notes.echo echo acme/a");
+  EXPECT_EQ(commands[2].path, "other");
+  EXPECT_EQ(host_->CallCommand("notes.echo", R"({"text": "x"})")->json, R"("x")");
+  EXPECT_EQ(host_->CallCommand("notes.who.now", "{}")->json, "[]");
+  for (const char* path : {"notes", "notes.who", "echo", "notes.echo.x", "", "notes.echo\n"}) {
+    EXPECT_EQ(host_->CallCommand(path, "{}").error().code, Code::kNotFound) << path;
+  }
+  const auto c = Load("c", {}, "{commands: {other: who}}");
+  EXPECT_EQ(host_->CallCommand("other", "{}").error().code, Code::kInvalid);
+  c.Unload();
+  EXPECT_TRUE(host_->CallCommand("other", "{}"));
+}
+
 TEST_F(Tools, AServiceIsOnePlugins) {
   const auto a = Load("a", {}, "{services: [echo]}");
   EXPECT_EQ(host_->CallService("echo", R"({"text": "x"})")->json, R"("x")");

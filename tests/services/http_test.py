@@ -60,6 +60,17 @@ class Requests(NetCase):
                                         "times": many}, f"http:GET:http://127.0.0.1:{server.port}/*")
         self.assertEqual((answer, len(server.requests)), ({"ok": 200}, many))
 
+    def test_a_grant_is_used_up_by_requests_and_by_bytes(self):
+        server = self.http(lambda request, _: response(b"x" * 1000))
+        url = f"http://127.0.0.1:{server.port}"
+        many = {"scheme": "http", "authority": f"127.0.0.1:{server.port}", "path": "/", "times": 5}
+        self.call("get-many", many, f"http:GET:{url}/*; uses=3")
+        self.assertEqual(len(server.requests), 3)
+        self.assertEqual([rule for _, rule, _ in self.decisions()][-1], "limit:uses")
+        self.call("get-many", many, f"http:GET:{url}/*; bytes=2500B")
+        # The third is given what is left, which is less than its answer; then there is nothing.
+        self.assertEqual(len(server.requests), 3 + 3)
+
     def test_a_name_is_looked_up_by_the_operators_servers(self):
         server = self.http()
         dns = self.dns({"api.example.test": [["127.0.0.2", "::1"]]})
