@@ -23,9 +23,11 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests" / "guests"
 PLUGINS = ROOT / "examples" / "plugins"
-SOURCES = {".rs", ".toml", ".wit", ".wat", ".lock", ".yaml", ".json"}
+SOURCES = {".c", ".go", ".mod", ".rs", ".toml", ".wit", ".wat", ".lock", ".yaml", ".json"}
 WASI = "wasm32-wasip2"
+WASI_1 = "wasm32-wasip1"
 BARE = "wasm32-unknown-unknown"
+C_HEADERS = pathlib.Path("/usr/include/wasm32-wasi")
 KEPT_BUILDS = 4
 
 
@@ -68,10 +70,16 @@ def key() -> str:
     if version.returncode != 0:
         raise Failure("cargo does not run; install Rust 1.95 or later (tools/setup.sh build guests)")
     digest.update(version.stdout)
+    # Those that are built where their tools are.
+    digest.update(f"go {shutil.which('go')} c {can_build_c()}".encode())
     digest.update(pathlib.Path(__file__).read_bytes())
     for path in inputs():
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:32]
+
+
+def can_build_c() -> bool:
+    return shutil.which("clang") is not None and shutil.which("wasm-ld") is not None and C_HEADERS.is_dir()
 
 
 def has_target(target: str) -> bool:
@@ -82,7 +90,7 @@ def has_target(target: str) -> bool:
 
 
 def install_targets() -> None:
-    missing = [target for target in (WASI, BARE) if not has_target(target)]
+    missing = [target for target in (WASI, WASI_1, BARE) if not has_target(target)]
     if not missing:
         return
     if not shutil.which("rustup"):
@@ -153,6 +161,21 @@ class Builder:
         for name in bare:
             self.encode(name, self.into / f"{name}.wasm")
 
+    def commands(self) -> None:
+        """Programs of ordinary standard libraries. Those of Go and C where their tools are; their tests are skipped
+        elsewhere."""
+        say("the commands")
+        for target, name in ((WASI_1, "command_p1.wasm"), (WASI, "command_p2.wasm")):
+            self.cargo_build(TESTS, "--release", "--target", target, "-p", "command")
+            shutil.copyfile(self.target_dir / target / "release" / "command.wasm", self.into / name)
+        if shutil.which("go"):
+            env = dict(os.environ, GOOS="wasip1", GOARCH="wasm", GOFLAGS="-trimpath", GOTOOLCHAIN="local")
+            out = self.into / "command_go.wasm"
+            run(["go", "build", "-ldflags", "-s -w", "-o", out, "."], cwd=TESTS / "command-go", env=env)
+        if can_build_c():
+            source = TESTS / "command-c" / "main.c"
+            run(["clang", "--target=wasm32-wasi", "-O2", "-o", self.into / "command_c.wasm", source])
+
     def encode(self, name: str, out: pathlib.Path) -> None:
         run([self.assembler, "component", out, self.target_dir / BARE / "release" / f"{name}.wasm"])
 
@@ -194,6 +217,7 @@ def build(store: pathlib.Path, name: str, target_dir: pathlib.Path) -> pathlib.P
         builder = Builder(target_dir, into)
         builder.assemble()
         builder.rust_tests()
+        builder.commands()
         builder.plugins()
         into.rename(finished)
     say(f"built in {time.monotonic() - started:.0f} s")

@@ -12,7 +12,7 @@ BUILD_PACKAGES=(g++ make cmake ninja-build ccache pkg-config python3 dpkg-dev fi
   libgtest-dev prometheus python3-pip)
 CHECK_PACKAGES=(clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev)
 DEBIAN_RUST_PACKAGES=(rustc-web cargo-web)
-WASM_TARGETS=(wasm32-wasip2 wasm32-unknown-unknown)
+WASM_TARGETS=(wasm32-wasip1 wasm32-wasip2 wasm32-unknown-unknown)
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: error: %s\n' "$*" >&2; exit 1; }

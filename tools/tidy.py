@@ -24,7 +24,7 @@ BUILD_FILES = ("Makefile", "CMakeLists.txt")
 # Written by a tool, and checked by it.
 GENERATED = {"bridge/include/cordon_bridge.h", "bridge/include/cordon_formats.h"}
 # Hostile or verbatim input, where odd bytes and long lines are the point.
-INPUTS = ("fuzz/corpus/", "tests/cases/", "tests/guests/wat/", "wit/")
+INPUTS = ("fuzz/corpus/", "tests/cases/", "tests/guests/wat/", "tests/wasi-testsuite/", "wit/")
 # The one room that may include each header of the bridge.
 BRIDGE_HEADERS = {"cordon_bridge.h": "engine", "cordon_formats.h": "formats"}
 # The bridge itself, and a program that has it a second time.

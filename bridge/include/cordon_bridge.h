@@ -98,6 +98,14 @@ typedef struct cordon_bytes {
   size_t len;
 } cordon_bytes;
 
+// Descriptors of the caller, which the instance duplicates; -1: `stdin_bytes`, or output that is kept. The guest reads
+// when it asks, and what it writes goes on at once, up to the limit of `stdout_bytes`.
+typedef struct cordon_streams {
+  int32_t stdin_fd;
+  int32_t stdout_fd;
+  int32_t stderr_fd;
+} cordon_streams;
+
 // Limits of one store, summed over everything in it.
 typedef struct cordon_store_limits {
   uint64_t memory_bytes;
@@ -121,6 +129,8 @@ typedef struct cordon_instance_options {
   const struct cordon_preopen *preopens;
   size_t preopens_len;
   struct cordon_bytes stdin_bytes;
+  // The standard streams as descriptors; NULL: none is.
+  const struct cordon_streams *streams;
   bool fine_clock;
   // The way to the network, shared by the instances of one plugin; NULL: every request is denied.
   const struct cordon_network *network;

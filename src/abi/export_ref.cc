@@ -53,6 +53,19 @@ std::vector<ExportRef> Exports(const wit::Contract& contract) {
   return refs;
 }
 
+std::optional<ExportRef> CommandEntry(const wit::Contract& contract) {
+  const bool is_module = contract.kind == wit::Contract::Kind::kModule;
+  for (const ExportRef& ref : Exports(contract)) {
+    const wit::Function& function = *ref.function;
+    if (!function.params.empty()) continue;
+    if (is_module ? function.name == "_start" && function.result == wit::kNone
+                  : function.name == "run" && SplitInterface(ref.interface_name).name == "wasi:cli/run") {
+      return ref;
+    }
+  }
+  return std::nullopt;
+}
+
 Result<ExportRef> ResolveExport(const wit::Contract& contract, std::string_view name) {
   const std::vector<ExportRef> all = Exports(contract);
   const std::size_t hash = name.find('#');

@@ -1,6 +1,7 @@
 // Which export a name means. Pure; thread-safe.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,10 @@ struct ExportRef {
 // "check" when one export has it (a function at the root comes before those of interfaces). E_NOT_FOUND lists the
 // exports, with the nearest name in the remedy.
 Result<ExportRef> ResolveExport(const wit::Contract& contract, std::string_view name);
+
+// What makes a binary a command: `_start` of a core module, or `run` of a component's wasi:cli/run. Nothing when it is
+// none.
+std::optional<ExportRef> CommandEntry(const wit::Contract& contract);
 
 // Every exported function, in the binary's order.
 std::vector<ExportRef> Exports(const wit::Contract& contract);

@@ -488,7 +488,11 @@ void Planner::DecidePreview1(const Preview1Function& function) {
         "the binary declares " + std::string(name) + " as " + decision_.type + "; it is " + std::string(function.type),
         "build the plugin with a toolchain for wasm32-wasip1");
   }
-  if (function.kind) {
+  const bool has_files = !authority_.FilesGrants().empty();
+  if (authority_.Allows(Kind::kStdio)) LinkWasi(kPreview1Stdio);
+  // Reading and writing are also of files; then the standard streams alone are missing.
+  const bool is_of_files = function.kind == Kind::kStdio && has_files && !authority_.Allows(Kind::kStdio);
+  if (function.kind && !is_of_files) {
     const std::string grant =
         *function.kind == Kind::kClock ? "clock:coarse" : std::string(policy::KindName(*function.kind));
     return Gate(*function.kind, Need{"", function.kind, grant}, kPreview1);
@@ -496,8 +500,9 @@ void Planner::DecidePreview1(const Preview1Function& function) {
   LinkWasi(kPreview1);
   if (name.starts_with("environ_") || name.starts_with("args_"))
     return GateEnvironment(*NeedOf("wasi:cli/environment"));
-  if (name.starts_with("path_") || name.starts_with("fd_") || name.starts_with("sock_")) {
-    return Set(LinkState::kLinkedEmpty, "no-grant", "linked without a single folder or socket");
+  if (name.starts_with("path_") || name.starts_with("fd_")) return GateFiles(*NeedOf("wasi:filesystem/types"));
+  if (name.starts_with("sock_")) {
+    return Set(LinkState::kLinkedEmpty, "no-grant", "linked without a socket: preview 1 cannot make one");
   }
   Set(LinkState::kLinked, "harmless", "holds no authority by itself");
 }
@@ -535,17 +540,7 @@ bool LinkPlan::complete() const {
                       [](const auto& d) { return d.state == LinkState::kNotLinked; });
 }
 
-Result<LinkPlan> PlanLink(const wit::Contract& contract, const policy::Authority& authority,
-                          const LinkOptions& options) {
-  const bool is_module = contract.kind == wit::Contract::Kind::kModule;
-  const bool uses_preview1 = is_module && std::any_of(contract.imports.begin(), contract.imports.end(),
-                                                      [](const Item& item) { return item.module == kPreview1; });
-  if (uses_preview1 && !authority.FilesGrants().empty()) {
-    return Fail(Error(Code::kUnenforceable,
-                      "files were granted to a preview 1 module; files for a preview 1 module come with abi: command",
-                      "build the plugin as a component (wasm32-wasip2), or leave the grant of files out")
-                    .With("capability", "files"));
-  }
+LinkPlan PlanLink(const wit::Contract& contract, const policy::Authority& authority, const LinkOptions& options) {
   return Planner(contract, authority, options).Plan();
 }
 

@@ -74,9 +74,9 @@ struct LinkOptions {
   std::vector<OfferedInterface> offered{};
 };
 
-// Decides over every import. Errors: E_UNENFORCEABLE for file grants to a preview 1 module. An incomplete plan is not
-// an error here, so that `explain` can show it; whoever links asks UnlinkedError first.
-Result<LinkPlan> PlanLink(const wit::Contract& contract, const policy::Authority& authority,
+// Decides over every import. An incomplete plan is not an error here, so that `explain` can show it; whoever links asks
+// UnlinkedError first.
+LinkPlan PlanLink(const wit::Contract& contract, const policy::Authority& authority,
                           const LinkOptions& options = {});
 
 // E_LINK with one cause for each import that was not linked, in the binary's order; each has the details "import",

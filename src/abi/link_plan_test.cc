@@ -75,7 +75,7 @@ struct Guest : Types {
 };
 
 LinkPlan Planned(const wit::Contract& contract, const policy::Authority& authority) {
-  return *PlanLink(contract, authority, {.plugin = "acme/linkcheck"});
+  return PlanLink(contract, authority, {.plugin = "acme/linkcheck"});
 }
 
 const ImportDecision& Of(const LinkPlan& plan, std::string_view import) {
@@ -318,7 +318,7 @@ TEST(attack_1, CoreImportsOutsidePreview1AreNotLinked) {
              Types::CoreFunction("wasi_unstable", "fd_write", "(i32, i32, i32, i32) -> i32"),
              Types::CoreFunction("env", "system", "(i32) -> i32"), memory});
   const LinkPlan plan = Planned(g.contract, Nothing());
-  EXPECT_EQ(plan.spec.wasi, (std::vector<std::string>{"wasi_snapshot_preview1"}));
+  EXPECT_EQ(plan.spec.wasi, (std::vector<std::string>{"wasi_snapshot_preview1/stdio", "wasi_snapshot_preview1"}));
   const std::string_view rules[] = {"default-on",   "wrong-type",        "unknown-function",
                                     "wasi-version", "unknown-interface", "unknown-interface"};
   for (std::size_t i = 0; i < plan.decisions.size(); ++i)
@@ -327,7 +327,7 @@ TEST(attack_1, CoreImportsOutsidePreview1AreNotLinked) {
   EXPECT_EQ(UnlinkedError(plan).causes[3].Detail("import"), "env.system");
 }
 
-TEST(LinkPlan, Preview1IsLinkedEmptyAndTakesNoFiles) {
+TEST(LinkPlan, Preview1IsLinkedEmptyUntilSomethingIsGranted) {
   Guest g;
   g.contract.kind = wit::Contract::Kind::kModule;
   for (const Preview1Function& f : Preview1Functions()) {
@@ -340,13 +340,29 @@ TEST(LinkPlan, Preview1IsLinkedEmptyAndTakesNoFiles) {
   EXPECT_EQ(Of(plan, "wasi_snapshot_preview1.environ_get").state, LinkState::kLinkedEmpty);
   EXPECT_EQ(Of(plan, "wasi_snapshot_preview1.proc_exit").state, LinkState::kLinked);
 
-  const auto files = Given({Ask("fs:read:/data=workspace", Need::kRequired)}, {"fs:read:/data=workspace"});
-  const auto refused = PlanLink(g.contract, files);
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, Code::kUnenforceable);
+  const std::vector<policy::Request> asked = {Ask("fs:read:/data=workspace", Need::kRequired)};
+  const auto files = Given(asked, {"fs:read:/data=workspace"});
+  EXPECT_EQ(Of(Planned(g.contract, files), "wasi_snapshot_preview1.path_open").state, LinkState::kLinked);
+  EXPECT_EQ(Of(Planned(g.contract, files), "wasi_snapshot_preview1.path_open").rule, "grant:fs:read:/data=workspace");
+  EXPECT_EQ(Of(Planned(g.contract, files), "wasi_snapshot_preview1.sock_recv").state, LinkState::kLinkedEmpty);
 
   const auto no_clock = Given({}, {}, LinkMode::kLenient, {PolicyKind::kClock});
   EXPECT_EQ(Of(Planned(g.contract, no_clock), "wasi_snapshot_preview1.clock_time_get").state, LinkState::kNotLinked);
+
+  const auto no_streams = Given({}, {}, LinkMode::kLenient, {PolicyKind::kStdio});
+  EXPECT_EQ(Of(Planned(g.contract, no_streams), "wasi_snapshot_preview1.fd_write").state, LinkState::kNotLinked);
+}
+
+TEST(LinkPlan, Preview1ReadsAndWritesFilesWithoutStandardStreams) {
+  Guest g;
+  g.contract.kind = wit::Contract::Kind::kModule;
+  g.Imports({Types::CoreFunction("wasi_snapshot_preview1", "fd_write", "(i32, i32, i32, i32) -> i32")});
+  const auto files = Given({Ask("fs:write:/data=workspace", Need::kRequired)}, {"fs:write:/data=workspace"},
+                           LinkMode::kLenient, {PolicyKind::kStdio});
+  const LinkPlan plan = Planned(g.contract, files);
+  EXPECT_TRUE(plan.complete());
+  EXPECT_EQ(plan.spec.wasi, (std::vector<std::string>{"wasi_snapshot_preview1"}));
+  EXPECT_EQ(plan.decisions.front().capability, "files");
 }
 
 TEST(DenialPayload, SpeaksTheInterfacesOwnError) {

@@ -29,6 +29,8 @@ struct Preview1Function {
 };
 
 inline constexpr std::string_view kPreview1 = "wasi_snapshot_preview1";
+// Its descriptors 0, 1 and 2; without it they are not open.
+inline constexpr std::string_view kPreview1Stdio = "wasi_snapshot_preview1/stdio";
 // nullptr when there is none.
 const Preview1Function* FindPreview1(std::string_view name);
 std::span<const Preview1Function> Preview1Functions();

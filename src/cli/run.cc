@@ -8,6 +8,7 @@
 #include "cli/load_flags.h"
 #include "cli/progress.h"
 #include "cli/report.h"
+#include "cli/run_command.h"
 #include "services/principal.h"
 
 namespace cordon::cli {
@@ -142,6 +143,11 @@ Result<Principal> ReadPrincipal(const Arguments& arguments) {
   return principal;
 }
 
+Status WriteMetrics(const Session& session, const runtime::Host& host) {
+  const auto file = session.arguments().One("--metrics");
+  return file ? WriteFileAtomically(*file, host.Metrics(), FileMode::kShared) : Status();
+}
+
 Result<int> Run(Session& session) {
   session.CatchSignals();
   CORDON_ASSIGN(const manifest::Config config, session.LoadConfig());
@@ -150,7 +156,12 @@ Result<int> Run(Session& session) {
   CORDON_ASSIGN(options.principal, ReadPrincipal(session.arguments()));
   CORDON_ASSIGN(const Parts parts, session.Open(config, Use::kRun));
   CORDON_ASSIGN(const std::string input, ReadInput(session.arguments().One("--input"), config));
-  CORDON_ASSIGN(const auto plugin, LoadToRun(session, *parts.host, request));
+  auto loaded = LoadToRun(session, *parts.host, request);
+  if (!loaded) {
+    JudgeFailedLoad(session, *parts.host, request);
+    return Fail(std::move(loaded).error());
+  }
+  const auto plugin = *std::move(loaded);
   WarnOf(session, *plugin);
   std::vector<std::shared_ptr<const runtime::Plugin>> others;
   for (const std::string& source : session.arguments().All("--with")) {
@@ -161,6 +172,11 @@ Result<int> Run(Session& session) {
     if (others.back()->manifest() != nullptr) continue;
     return Fail(Code::kUsage, "a bare .wasm has no name by which a plugin could call it",
                 "write a plugin.yaml beside it, and name the folder: --with PLUGIN");
+  }
+  if (MeansCommand(session, *plugin)) {
+    auto ended = RunAsCommand(session, parts, *plugin, options);
+    CORDON_TRY(WriteMetrics(session, *parts.host));
+    return ended;
   }
   CORDON_ASSIGN(const std::string action, ChooseAction(session, *plugin));
   runtime::CallReport report;
@@ -173,9 +189,7 @@ Result<int> Run(Session& session) {
   session.Detail(UsageText(report.usage));
   session.failure_fields = fields;
   const Status flushed = parts.audit->Flush();
-  if (const auto file = session.arguments().One("--metrics")) {
-    CORDON_TRY(WriteFileAtomically(*file, parts.host->Metrics(), FileMode::kShared));
-  }
+  CORDON_TRY(WriteMetrics(session, *parts.host));
   CORDON_TRY(done);
   CORDON_TRY(flushed);
   PrintResult(session, fields, report);

@@ -122,6 +122,7 @@ void Session::ReportError(const Error& error) {
 
 int Session::Finish(const Result<int>& outcome) {
   int exit_code = outcome ? *outcome : ExitCode(outcome.error().code);
+  if (!outcome && outcome.error().code != Code::kInterrupted) exit_code += failure_base;
   {
     const std::lock_guard lock(mutex_);
     reported_ = true;

@@ -82,6 +82,9 @@ class Session {
   // Keys that the failure document gets beside `error`.
   OrderedJson failure_fields = OrderedJson::object();
 
+  // Added to the code of a failure of ours, so that it is told apart from the exit status of a command.
+  int failure_base = 0;
+
   // Writes what was printed, or the error; the exit code.
   int Finish(const Result<int>& outcome);
 

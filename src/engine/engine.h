@@ -114,7 +114,7 @@ struct HostImport {
 // Exactly what the linker offers. Whatever is not here is not there.
 struct LinkSpec {
   // WASI interfaces by their name without version: "wasi:io/poll", "wasi:filesystem/types", "wasi:cli/environment" ...
-  // For a core module: "wasi_snapshot_preview1" (linked whole, on an empty context).
+  // For a core module: "wasi_snapshot_preview1", whole, and "wasi_snapshot_preview1/stdio" for its descriptors 0 to 2.
   std::vector<std::string> wasi;
   std::vector<HostImport> host;   // answered by the channel
   std::vector<HostImport> stubs;  // answered by the channel too, under the function name prefixed "deny:", without
@@ -191,11 +191,21 @@ class Interrupter {
   std::shared_ptr<void> raw_;
 };
 
+// Descriptors for a guest's standard streams, duplicated by the instance; -1: stdin_bytes, or output that is kept.
+// Input is read when the guest asks for it. Output goes on as it is written, up to StoreLimits::stdout_bytes each, and
+// without control characters to a terminal; when nobody reads it, the guest ends as by SIGPIPE: E_EXIT, status 141.
+struct Streams {
+  int stdin_fd = -1;
+  int stdout_fd = -1;
+  int stderr_fd = -1;
+};
+
 struct InstanceOptions {
   std::vector<std::pair<std::string, std::string>> environment;
   std::vector<std::string> arguments;
   std::vector<Preopen> preopens;
   std::string stdin_bytes;
+  std::optional<Streams> streams;  // in place of stdin_bytes and of output that is kept
   ClockKind clock = ClockKind::kCoarse;
   std::shared_ptr<const Network> network;  // null: every request is denied
   Interrupter interrupter;  // of Make: stops the instance from its first instruction on

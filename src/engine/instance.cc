@@ -103,6 +103,9 @@ class OptionsView {
     for (const Preopen& preopen : options.preopens) {
       preopens_.push_back({preopen.dir_fd, View(preopen.guest_path), preopen.writable});
     }
+    if (options.streams) {
+      streams_ = {options.streams->stdin_fd, options.streams->stdout_fd, options.streams->stderr_fd};
+    }
     const StoreLimits& limits = options.limits;
     raw_ = {
         .size = sizeof(cordon_instance_options),
@@ -113,6 +116,7 @@ class OptionsView {
         .preopens = preopens_.data(),
         .preopens_len = preopens_.size(),
         .stdin_bytes = {reinterpret_cast<const std::uint8_t*>(options.stdin_bytes.data()), options.stdin_bytes.size()},
+        .streams = options.streams ? &streams_ : nullptr,
         .fine_clock = options.clock == ClockKind::kFine,
         .network = options.network ? options.network->raw()->network : nullptr,
         .interrupter = static_cast<const cordon_interrupter*>(options.interrupter.raw()),
@@ -126,6 +130,7 @@ class OptionsView {
   std::vector<cordon_pair> environment_;
   std::vector<cordon_str> arguments_;
   std::vector<cordon_preopen> preopens_;
+  cordon_streams streams_{};
   cordon_instance_options raw_;
 };
 

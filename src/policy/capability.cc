@@ -132,7 +132,7 @@ Status CheckMount(std::string_view mount) {
     return Fail(Code::kGrantForbidden, "mount '" + Excerpt(mount) + "' " + std::string(why),
                 "mount at a path of its own, such as /data");
   };
-  if (mount == "/") return forbidden("is the root of the guest's file system");
+  if (mount == "/") return {};  // all that the guest sees; the folder behind it is what counts
   if (mount.empty() || mount.front() != '/') {
     return Fail(Code::kSyntax, "mount '" + Excerpt(mount) + "' is not an absolute path", "write a path such as /data");
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "abi/wasi_table.h"
 #include "policy/roots.h"
 #include "runtime/host_call_watch.h"
 #include "runtime/kill_switch.h"
@@ -214,7 +215,7 @@ Status Loader::ComputeAuthority() {
     const auto pin = scope == nullptr ? programs_.pins.end() : programs_.pins.find(scope->program);
     if (pin != programs_.pins.end()) plugin_->programs.insert(*pin);
   }
-  CORDON_ASSIGN(plugin_->plan, abi::PlanLink(*plugin_->contract, plugin_->authority, link_options));
+  plugin_->plan = abi::PlanLink(*plugin_->contract, plugin_->authority, link_options);
   return {};
 }
 
@@ -275,8 +276,9 @@ Status Loader::OpenMounts() {
   const std::vector<policy::FilesScope> scopes = plugin_->authority.FilesGrants();
   CORDON_ASSIGN(plugin_->folders, OpenFolders(scopes, folders_, host_.options.forbidden_roots));
   // Code that imports no file system has no use for a folder, granted or not.
-  const bool has_files =
-      std::ranges::find(plugin_->plan.spec.wasi, "wasi:filesystem/preopens") != plugin_->plan.spec.wasi.end();
+  const bool has_files = std::ranges::any_of(plugin_->plan.spec.wasi, [](const std::string& name) {
+    return name == "wasi:filesystem/preopens" || name == abi::kPreview1;
+  });
   for (const OpenFolder& folder : plugin_->folders) {
     plugin_->mounts.push_back({folder.guest_path, folder.host_path, folder.access});
     if (!has_files) continue;

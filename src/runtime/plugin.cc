@@ -7,6 +7,7 @@
 #include "abi/type_shape.h"
 #include "base/text.h"
 #include "runtime/call_scope.h"
+#include "runtime/command.h"
 #include "runtime/kill_switch.h"
 #include "runtime/state.h"
 #include "services/principal.h"
@@ -270,6 +271,19 @@ Status UnderSwitch(const Plugin::State& state, std::string_view action, const Ca
 
 }  // namespace
 
+const engine::InstanceOptions& Plugin::OptionsOf(const CallOptions& options, engine::InstanceOptions& own) const {
+  const engine::InstanceOptions& all = state_->instance;
+  if (!options.handle && options.stdin_bytes.empty() && options.passed == policy::KindSet::All()) return all;
+  own = options.handle ? Stoppable(all) : all;
+  if (options.handle) options.handle->Watch(own.interrupter);
+  own.stdin_bytes = options.stdin_bytes;
+  // What an instance is given without asking the guard.
+  if (!options.passed.Has(policy::Kind::kFiles)) own.preopens.clear();
+  if (!options.passed.Has(policy::Kind::kEnvironment)) own.environment.clear();
+  if (!options.passed.Has(policy::Kind::kArguments)) own.arguments.clear();
+  return own;
+}
+
 std::uint64_t Plugin::NextCallId(std::uint64_t count) const {
   auto& next = state_->host->next_call;
   const std::size_t place = next.HereIndex();
@@ -322,22 +336,47 @@ Status Plugin::Call(std::string_view action_name, std::string_view input_json, c
                        [&](const CallOptions& entered) { return Call(action_name, input_json, entered, report); });
   }
   engine::InstanceOptions own;
-  const engine::InstanceOptions* instance_options = &state_->instance;
-  if (options.handle || !options.stdin_bytes.empty() || options.passed != policy::KindSet::All()) {
-    own = options.handle ? Stoppable(state_->instance) : state_->instance;
-    if (options.handle) options.handle->Watch(own.interrupter);
-    own.stdin_bytes = options.stdin_bytes;
-    // What an instance is given without asking the guard.
-    if (!options.passed.Has(policy::Kind::kFiles)) own.preopens.clear();
-    if (!options.passed.Has(policy::Kind::kEnvironment)) own.environment.clear();
-    if (!options.passed.Has(policy::Kind::kArguments)) own.arguments.clear();
-    instance_options = &own;
-  }
+  const engine::InstanceOptions& instance_options = OptionsOf(options, own);
   const auto run = [&](const BoundAction& action, std::span<const std::uint8_t> input,
                        std::vector<std::uint8_t>& output, const engine::CallLimits& limits) {
-    return RunOnce(*state_, *instance_options, action, input, output, limits, report);
+    return RunOnce(*state_, instance_options, action, input, output, limits, report);
   };
   return CallIn(action_name, input_json, options, report, run);
+}
+
+bool Plugin::is_command() const { return abi::CommandEntry(*state_->contract).has_value(); }
+
+Status Plugin::RunCommand(const CommandCall& command, const CallOptions& options, CallReport& report) const {
+  if (state_->linked == nullptr) return Fail(NotToRun());
+  const auto entry = abi::CommandEntry(*state_->contract);
+  if (!entry) {
+    return Fail(Code::kNotFound, state_->source.name + " is no command: it exports neither _start nor wasi:cli/run",
+                "see what it exports: cordon inspect PLUGIN");
+  }
+  const std::string name = entry->ToString();
+  if (IsOpen(*state_, options)) [[unlikely]] {
+    return UnderSwitch(*state_, name, options,
+                       [&](const CallOptions& entered) { return RunCommand(command, entered, report); });
+  }
+  report = CallReport{};
+  report.call_id = options.call_id != 0 ? options.call_id : NextCallId();
+  CallScope scope(*state_, report.call_id, options);
+  engine::InstanceOptions own;
+  if (const auto& given = OptionsOf(options, own); &given != &own) own = given;
+  own.streams = command.streams;
+  if (command.output == CommandCall::Output::kUnlimited) own.limits.stdout_bytes = UINT64_MAX;
+  own.arguments.insert(own.arguments.begin(), CommandName(state_->source.name));
+  const auto run = [&]() -> Status {
+    CORDON_TRY(services::CheckPrincipal(options.principal));
+    BoundAction action;
+    CORDON_ASSIGN(action.binding, state_->abi->Bind(*state_->linked, name));
+    const engine::CallLimits limits = {
+        .wall = state_->limits.timeout, .cpu = state_->limits.cpu, .fuel = state_->limits.fuel};
+    std::vector<std::uint8_t> output;
+    Status done = RunOnce(*state_, own, action, {}, output, LimitsFor(limits, options), report);
+    return SettleExit(std::move(done), output, report);
+  };
+  return scope.Settle(run(), name, report.usage, CallScope::Account::kOwn);
 }
 
 Status Plugin::CallIn(engine::Instance& instance, std::string_view action_name, std::string_view input_json,

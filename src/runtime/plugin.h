@@ -73,6 +73,14 @@ struct CallReport {
   std::string stdout_text, stderr_text;  // bytes of the guest: escape before display
   engine::Usage usage;
   std::uint64_t call_id = 0;
+  int exit_status = 0;  // of a command that ended by itself
+};
+
+// How a command is run as a program of its own.
+struct CommandCall {
+  engine::Streams streams;  // where its standard streams lead; output without a place is kept in the report
+  // kLimited: as much output as the limits let a plugin write; the rest is dropped and counted.
+  enum class Output : std::uint8_t { kLimited, kUnlimited } output = Output::kLimited;
 };
 
 // One action as people and MCP see it.
@@ -120,6 +128,12 @@ class Plugin {
   Status Call(std::string_view action, std::string_view input_json, const CallOptions& options,
               CallReport& report) const;
 
+  // Whether it is a command: a core module that exports _start, or a component that exports wasi:cli/run.
+  bool is_command() const;
+  // Runs it, in a fresh instance, with its own name before the arguments that it was granted. E_EXIT with the detail
+  // "status" when it ended with another status than 0, which is in the report too; E_NOT_FOUND when it is no command.
+  Status RunCommand(const CommandCall& command, const CallOptions& options, CallReport& report) const;
+
   // An action, or an export as WIT names it, for callers that bring their own types.
   struct Target {
     engine::Function function;
@@ -166,6 +180,8 @@ class Plugin {
                 CallReport& report, const RunGuest& run) const;
   Status Answer(class CallScope& scope, std::string_view action_name, std::string_view input_json,
                 const CallOptions& options, CallReport& report, const RunGuest& run) const;
+  // What an instance is given for a call; `own` holds it when that is not what every call gets.
+  const engine::InstanceOptions& OptionsOf(const CallOptions& options, engine::InstanceOptions& own) const;
   Status CheckInput(engine::Pieces input) const;
   Status RunTarget(const Target& target, engine::Pieces input, engine::ResultSink& sink, const CallOptions& options,
                    std::uint64_t call_id, engine::Usage& usage) const;

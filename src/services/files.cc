@@ -66,9 +66,9 @@ std::string NormaliseTarget(std::string_view mount, std::string_view path) {
       kept.push_back(segment);
     }
   }
-  std::string target(mount);
+  std::string target(mount == "/" ? "" : mount);
   for (std::string_view segment : kept) target += "/" + std::string(segment);
-  return target;
+  return target.empty() ? "/" : target;
 }
 
 HostReply FilesService::Call(const Caller& caller, std::string_view function, std::span<const std::uint8_t> payload) {

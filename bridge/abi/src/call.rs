@@ -3,14 +3,14 @@
 use crate::boundary::{boundary, cordon_error, cordon_status, null, quiet};
 use crate::code::{borrow, cordon_function, cordon_linked, free, give, out};
 use crate::types::{
-    HeldPort, cordon_bytes, cordon_call_limits, cordon_instance_options, cordon_port, cordon_result_sink, cordon_usage,
-    cordon_writer, list,
+    HeldPort, cordon_bytes, cordon_call_limits, cordon_instance_options, cordon_port, cordon_result_sink,
+    cordon_streams, cordon_usage, cordon_writer, list,
 };
 use ::cordon_engine::files::Mount;
 use ::cordon_engine::instance::Traces;
-use ::cordon_engine::store::{Clock, InstanceOptions, Interrupter, Limits, Port};
+use ::cordon_engine::store::{Clock, Input, InstanceOptions, Interrupter, Limits, Port};
 use ::cordon_engine::{Fault, Instance, Kind, Linked, Outcome, Piece};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 /// One store and what lives in it. One owner at a time.
@@ -31,6 +31,11 @@ unsafe fn options(o: *const cordon_instance_options) -> Outcome<InstanceOptions>
         let pairs = list(o.environment, o.environment_len, "environment")?;
         let arguments = list(o.arguments, o.arguments_len, "arguments")?;
         let preopens = list(o.preopens, o.preopens_len, "preopens")?;
+        let streams = o.streams.as_ref();
+        let stream = |one: fn(&cordon_streams) -> i32| {
+            let fd = streams.map(one).filter(|fd| *fd >= 0);
+            fd.map(|fd| duplicate(fd, "a standard stream")).transpose()
+        };
         let l = o.limits;
         Ok(InstanceOptions {
             environment: pairs
@@ -42,7 +47,12 @@ unsafe fn options(o: *const cordon_instance_options) -> Outcome<InstanceOptions>
                 .iter()
                 .map(|p| mount(p.dir_fd, p.guest_path.get("guest_path")?, p.writable))
                 .collect::<Outcome<_>>()?,
-            stdin: o.stdin_bytes.get().to_vec(),
+            stdin: match stream(|s| s.stdin_fd)? {
+                Some(fd) => Input::Fd(fd),
+                None => Input::Bytes(o.stdin_bytes.get().to_vec()),
+            },
+            stdout: stream(|s| s.stdout_fd)?,
+            stderr: stream(|s| s.stderr_fd)?,
             network: o.network.as_ref().map(|network| network.0.clone()),
             interrupter: o.interrupter.as_ref().map(|interrupter| interrupter.0.clone()),
             clock: if o.fine_clock { Clock::Fine } else { Clock::Coarse },
@@ -62,14 +72,16 @@ unsafe fn options(o: *const cordon_instance_options) -> Outcome<InstanceOptions>
 }
 
 fn mount(fd: i32, guest_path: &str, writable: bool) -> Outcome<Mount> {
+    Ok(Mount { dir: duplicate(fd, "a preopen")?, guest_path: guest_path.to_string(), writable })
+}
+
+fn duplicate(fd: i32, what: &str) -> Outcome<OwnedFd> {
     if fd < 0 {
-        return Err(Fault::new(Kind::Invalid, "a preopen has no descriptor"));
+        return Err(Fault::new(Kind::Invalid, format!("{what} has no descriptor")));
     }
     // Safety: the caller owns the descriptor for the duration of the call.
-    let dir = unsafe { BorrowedFd::borrow_raw(fd) }
-        .try_clone_to_owned()
-        .map_err(|e| Fault::new(Kind::Invalid, format!("a preopen's descriptor cannot be duplicated: {e}")))?;
-    Ok(Mount { dir, guest_path: guest_path.to_string(), writable })
+    let fd = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned();
+    fd.map_err(|e| Fault::new(Kind::Invalid, format!("{what}'s descriptor cannot be duplicated: {e}")))
 }
 
 unsafe fn port(port: *const cordon_port, linked: &Linked) -> Outcome<Option<Arc<dyn Port>>> {

@@ -248,6 +248,15 @@ pub struct cordon_network_options {
     pub keep_alive_ns: u64,
 }
 
+/// Descriptors of the caller, which the instance duplicates; -1: `stdin_bytes`, or output that is kept. The guest reads
+/// when it asks, and what it writes goes on at once, up to the limit of `stdout_bytes`.
+#[repr(C)]
+pub struct cordon_streams {
+    pub stdin_fd: i32,
+    pub stdout_fd: i32,
+    pub stderr_fd: i32,
+}
+
 /// What an instance is given. `size` must be sizeof(cordon_instance_options).
 #[repr(C)]
 pub struct cordon_instance_options {
@@ -259,6 +268,8 @@ pub struct cordon_instance_options {
     pub preopens: *const cordon_preopen,
     pub preopens_len: usize,
     pub stdin_bytes: cordon_bytes,
+    /// The standard streams as descriptors; NULL: none is.
+    pub streams: *const cordon_streams,
     pub fine_clock: bool,
     /// The way to the network, shared by the instances of one plugin; NULL: every request is denied.
     pub network: *const cordon_network,

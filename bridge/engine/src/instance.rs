@@ -191,7 +191,7 @@ impl Instance {
         let mut instance = Self::make(linked, options, port, limits, call_id)?;
         let outcome = instance.run(function, input, limits, Timing::Exact, sink);
         traces.usage = instance.usage();
-        if linked.needs.wasi || linked.needs.p1 {
+        if linked.needs.wasi {
             traces.stdout = instance.take_stdout();
             traces.stderr = instance.take_stderr();
         }
@@ -253,7 +253,13 @@ impl Instance {
                 drive(engine, pre.instantiate_async(&mut *store), end, stop).map(|made| made.map(Inside::Module))
             }
         };
-        made?
+        let made = made??;
+        if let (Inside::Module(instance), Some(reactor)) = (&made, &linked.reactor) {
+            let start = instance.get_func(&mut *store, reactor).ok_or_else(foreign)?;
+            let end = store.data_mut().deadline.end_ns();
+            drive(engine, start.call_async(&mut *store, &[], &mut []), end, stop)??;
+        }
+        Ok(made)
     }
 
     /// Calls an export with one buffer each way.

@@ -10,6 +10,7 @@ pub mod http;
 pub mod instance;
 pub mod link;
 mod nested;
+mod p1;
 mod sockets;
 mod stdio;
 pub mod store;

@@ -5,6 +5,7 @@ use crate::fault::{Fault, Kind, Outcome, classify};
 use crate::files::{self, FilesView};
 use crate::http;
 use crate::nested;
+use crate::p1;
 use crate::sockets;
 use crate::store::{Needs, Reply, State, WasiState};
 use crate::traced::{self, DROP};
@@ -16,7 +17,6 @@ use wasmtime::component::{self, Component, ComponentExportIndex, HasData, Linker
 use wasmtime::{Module, StoreContextMut, ValType};
 use wasmtime_wasi::cli::{WasiCli, WasiCliCtxView};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksCtxView};
-use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::bindings as p2;
 use wasmtime_wasi::random::WasiRandom;
 
@@ -107,6 +107,8 @@ pub struct Linked {
     pub(crate) code: Arc<Code>,
     pub(crate) pre: Pre,
     pub(crate) needs: Needs,
+    /// What a new instance of a WASI reactor is begun with.
+    pub(crate) reactor: Option<&'static str>,
 }
 
 /// An export, resolved once. Its `identity` is the address of what is shared.
@@ -136,10 +138,6 @@ pub(crate) fn cli(state: &mut State) -> WasiCliCtxView<'_> {
 pub(crate) fn clocks(state: &mut State) -> WasiClocksCtxView<'_> {
     let w = wasi(state);
     WasiClocksCtxView { ctx: w.ctx.clocks(), table: &mut w.table }
-}
-
-fn p1(state: &mut State) -> &mut WasiP1Ctx {
-    state.p1.as_mut().expect("a store of preview 1 code has its state")
 }
 
 pub(crate) fn files_view(state: &mut State) -> FilesView<'_> {
@@ -451,6 +449,16 @@ fn link_core_host(l: &mut wasmtime::Linker<State>, module: &Module, imports: &[H
     Ok(())
 }
 
+/// The export by which the preview begins a module that is no command, once and before anything else of it.
+fn reactor(module: &Module) -> Option<&'static str> {
+    const INITIALIZE: &str = "_initialize";
+    let plain = |name: &str| {
+        let ty = module.get_export(name).and_then(|e| e.func().cloned());
+        ty.is_some_and(|ty| ty.params().len() == 0 && ty.results().len() == 0)
+    };
+    (plain(INITIALIZE) && !plain("_start")).then_some(INITIALIZE)
+}
+
 impl Linked {
     /// Whether its guests can ask the host for anything.
     pub fn needs_port(&self) -> bool {
@@ -482,17 +490,24 @@ impl Linked {
             Binary::Module(module) => {
                 let mut l = wasmtime::Linker::<State>::new(engine);
                 for name in wasi {
-                    if name != "wasi_snapshot_preview1" {
-                        return Err(Fault::new(Kind::Link, format!("the engine has no module {name}")));
+                    match name.as_str() {
+                        "wasi_snapshot_preview1" => {
+                            needs = Needs { wasi: true, p1: true, port: true, asynchronous: true, ..needs };
+                            p1::add_to_linker(&mut l).map_err(fail)?;
+                        }
+                        "wasi_snapshot_preview1/stdio" => needs.stdio = true,
+                        _ => return Err(Fault::new(Kind::Link, format!("the engine has no module {name}"))),
                     }
-                    needs = Needs { p1: true, port: true, asynchronous: true, ..needs };
-                    wasmtime_wasi::p1::add_to_linker_async(&mut l, p1).map_err(fail)?;
                 }
                 link_core_host(&mut l, module, host).map_err(fail)?;
                 Pre::Module(l.instantiate_pre(module).map_err(fail)?)
             }
         };
-        Ok(Arc::new(Linked { code: code.clone(), pre, needs }))
+        let reactor = match &code.binary {
+            Binary::Module(module) if needs.p1 => reactor(module),
+            _ => None,
+        };
+        Ok(Arc::new(Linked { code: code.clone(), pre, needs, reactor }))
     }
 
     /// Resolves an export: of an interface, or at the root when `interface` is empty.

@@ -5,18 +5,18 @@ use crate::fault::{Fault, Kind, Outcome};
 use crate::files::{FileHooks, Files, Mount};
 use crate::http::Http;
 use crate::nested::interrupted_outside;
+use crate::p1::{self, P1, Stdio};
 use crate::sockets::Sockets;
-use crate::stdio::{Sink, SinkStream};
+use crate::stdio::{Sink, SinkStream, Source, SourceStream};
 use crate::ticker::{LongCall, TICK, clock_ns, monotonic_ns};
 use cordon_net::Egress;
+use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::Thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use wasmtime::{ResourceLimiter, UpdateDeadline};
-use wasmtime_wasi::p1::WasiP1Ctx;
-use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, ResourceTable, WasiCtx, WasiCtxBuilder};
 
 /// The host's answer to a message.
@@ -51,11 +51,20 @@ pub struct Limits {
     pub stdout_bytes: u64,
 }
 
+pub enum Input {
+    Bytes(Vec<u8>),
+    /// Read when the guest asks.
+    Fd(OwnedFd),
+}
+
 pub struct InstanceOptions {
     pub environment: Vec<(String, String)>,
     pub arguments: Vec<String>,
     pub mounts: Vec<Mount>,
-    pub stdin: Vec<u8>,
+    pub stdin: Input,
+    /// Where output goes as it is written; otherwise it is kept.
+    pub stdout: Option<OwnedFd>,
+    pub stderr: Option<OwnedFd>,
     pub clock: Clock,
     /// The way to the network; without it every request is denied.
     pub network: Option<Arc<dyn Egress>>,
@@ -310,11 +319,12 @@ pub struct State {
     engine: Option<EngineRef>,
     long_call: Option<LongCall>,
     pub wasi: Option<Box<WasiState>>,
-    pub p1: Option<Box<WasiP1Ctx>>,
+    pub p1: Option<Box<P1>>,
     pub port: Option<Arc<dyn Port>>,
     pub call_id: u64,
     pub host_calls: u64,
     pub interrupter: Option<Arc<Interrupter>>,
+    pub stdin: Option<Arc<Source>>,
     pub stdout: Option<Arc<Sink>>,
     pub stderr: Option<Arc<Sink>>,
 }
@@ -326,6 +336,8 @@ pub struct Needs {
     pub port: bool,
     pub wasi: bool,
     pub p1: bool,
+    /// A preview 1 module has descriptors 0 to 2.
+    pub stdio: bool,
     pub http: bool,
     pub sockets: bool,
     pub asynchronous: bool,
@@ -352,10 +364,11 @@ impl State {
             call_id,
             host_calls: 0,
             interrupter,
+            stdin: None,
             stdout: None,
             stderr: None,
         };
-        if needs.wasi || needs.p1 {
+        if needs.wasi {
             state.open_wasi(options, needs)?;
         } else if !options.mounts.is_empty() {
             return Err(Fault::new(Kind::Invalid, "mounts for code that imports no file system"));
@@ -365,13 +378,21 @@ impl State {
 
     fn open_wasi(&mut self, options: InstanceOptions, needs: Needs) -> Outcome<()> {
         let limits = &self.limiter.limits;
-        let stdout = Arc::new(Sink::new(limits.stdout_bytes));
-        let stderr = Arc::new(Sink::new(limits.stdout_bytes));
+        let io = |e: std::io::Error| Fault::new(Kind::Invalid, format!("a standard stream cannot be used: {e}"));
+        let stdin = Arc::new(match options.stdin {
+            Input::Bytes(bytes) => Source::of_bytes(bytes),
+            Input::Fd(fd) => Source::of_fd(fd).map_err(io)?,
+        });
+        let sink = |fd: Option<OwnedFd>| match fd {
+            Some(fd) => Sink::to_fd(fd, limits.stdout_bytes).map_err(io),
+            None => Ok(Sink::new(limits.stdout_bytes)),
+        };
+        let (stdout, stderr) = (Arc::new(sink(options.stdout)?), Arc::new(sink(options.stderr)?));
         let mut builder = WasiCtxBuilder::new();
         builder
             .envs(&options.environment)
             .args(&options.arguments)
-            .stdin(MemoryInputPipe::new(options.stdin))
+            .stdin(SourceStream(stdin.clone()))
             .stdout(SinkStream(stdout.clone()))
             .stderr(SinkStream(stderr.clone()))
             .max_random_size(limits.random_bytes)
@@ -390,21 +411,16 @@ impl State {
             sockets.open(&mut builder);
         }
         let resources = (limits.handles as usize / 4).max(16);
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(resources);
+        let hooks = PortHooks { port: self.port.clone(), call_id: self.call_id };
+        let files = Files::new(options.mounts, Box::new(hooks));
+        let http = needs.http.then(|| Http::new(options.network, self.port.clone(), self.call_id));
+        self.wasi = Some(Box::new(WasiState { ctx: builder.build(), table, files, http, sockets }));
         if needs.p1 {
-            if !options.mounts.is_empty() {
-                return Err(Fault::new(Kind::Invalid, "mounts for a preview 1 module"));
-            }
-            let mut p1 = builder.build_p1();
-            wasmtime_wasi::WasiView::ctx(&mut p1).table.set_max_capacity(resources);
-            self.p1 = Some(Box::new(p1));
-        } else {
-            let mut table = ResourceTable::new();
-            table.set_max_capacity(resources);
-            let hooks = PortHooks { port: self.port.clone(), call_id: self.call_id };
-            let files = Files::new(options.mounts, Box::new(hooks));
-            let http = needs.http.then(|| Http::new(options.network, self.port.clone(), self.call_id));
-            self.wasi = Some(Box::new(WasiState { ctx: builder.build(), table, files, http, sockets }));
+            p1::open(self, if needs.stdio { Stdio::Open } else { Stdio::Absent }, resources)?;
         }
+        self.stdin = Some(stdin);
         self.stdout = Some(stdout);
         self.stderr = Some(stderr);
         Ok(())
@@ -439,6 +455,7 @@ impl State {
         self.p1 = None;
         self.port = None;
         self.interrupter = None;
+        self.stdin = None;
         self.stdout = None;
         self.stderr = None;
     }
@@ -478,7 +495,8 @@ impl FileHooks for PortHooks {
     }
 }
 
-/// Clocks of one millisecond: finer ones are timers for side channels. The monotonic one starts at zero.
+/// Clocks of one millisecond: finer ones are timers for side channels. The monotonic one starts with the first of them:
+/// Go's runtime takes zero for a clock that does not run.
 struct CoarseWall;
 struct CoarseMonotonic(Instant);
 const COARSE: Duration = Duration::from_millis(1);
@@ -501,6 +519,6 @@ impl HostMonotonicClock for CoarseMonotonic {
         COARSE.as_nanos() as u64
     }
     fn now(&self) -> u64 {
-        coarse(self.0.elapsed()).as_nanos() as u64
+        coarse(self.0.elapsed() + COARSE).as_nanos() as u64
     }
 }

@@ -25,10 +25,22 @@ pub struct Entries {
 
 impl Entries {
     /// Reads the folder's own content: a descriptor of its own, so that two listings do not share a position.
-    pub fn open(dir: &File) -> Result<Entries, Fail> {
+    pub(super) fn open(dir: &File) -> Result<Entries, Fail> {
         let fd = kernel::resolve(dir.as_fd(), ".", OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
         let dir = rustix::fs::Dir::new(fd)?;
         Ok(Entries { dir: Arc::new(Mutex::new(dir)), page: VecDeque::new(), ended: false })
+    }
+
+    /// The next entry, wherever the reading takes place.
+    pub async fn next_or_read(&mut self) -> Option<Entry> {
+        loop {
+            if let Some(entry) = self.next() {
+                return Some(entry);
+            }
+            let work = self.more()?;
+            let page = super::off(work).await;
+            self.fill(page);
+        }
     }
 
     pub fn next(&mut self) -> Option<Entry> {

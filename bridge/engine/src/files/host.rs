@@ -3,7 +3,7 @@
 use super::entries::Entries;
 use super::kernel::{self, Links, Opened, Wish};
 use super::path::{self, Split};
-use super::{Access, Fail, FilesView, Place, folder_mode, reason};
+use super::{Access, Fail, FilesView, Place, folder_mode, off, reason};
 use rustix::fs::OFlags;
 use std::fs::File;
 use std::sync::Arc;
@@ -12,11 +12,6 @@ use wasmtime_wasi::filesystem::{self, Descriptor, Dir};
 use wasmtime_wasi::p2::bindings::filesystem::types::{self, ErrorCode, HostDescriptor, HostDirectoryEntryStream};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult};
 use wasmtime_wasi::{FsPerms, OpenMode};
-
-/// Runs system calls where they may block, so that the guest's deadline still ends its call.
-async fn off<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
-    wasmtime_wasi::runtime::spawn_blocking(work).await
-}
 
 /// A checked path and the folder it starts from.
 struct Start {
@@ -140,6 +135,35 @@ impl FilesView<'_> {
     ) -> FsResult<R> {
         let result = off(work).await;
         self.settle(place, result)
+    }
+}
+
+/// What preview 1 does in another way than the interfaces of WASI 0.2.
+impl FilesView<'_> {
+    pub(crate) fn is_folder(&self, fd: &Resource<Descriptor>) -> FsResult<bool> {
+        Ok(matches!(self.wasi.table.get(fd)?, Descriptor::Dir(_)))
+    }
+
+    /// Writes at the file's end, wherever that is by then.
+    pub(crate) async fn append(&mut self, fd: Resource<Descriptor>, bytes: Vec<u8>) -> FsResult<types::Filesize> {
+        self.changeable_fd(&fd)?;
+        let file = file(self.wasi.table.get(&fd)?);
+        let place = self.place(&fd)?;
+        self.run(&place, move || kernel::append(&file, &bytes)).await
+    }
+
+    pub(crate) async fn listing(&mut self, fd: &Resource<Descriptor>) -> FsResult<Entries> {
+        let Descriptor::Dir(dir) = self.wasi.table.get(fd)? else { return Err(ErrorCode::NotDirectory.into()) };
+        let dir = dir.dir.clone();
+        let place = self.place(fd)?;
+        self.run(&place, move || Entries::open(&dir)).await
+    }
+
+    /// What tells the objects of these names in a folder apart; zero for a name that is gone.
+    pub(crate) async fn identities(&mut self, fd: &Resource<Descriptor>, names: Vec<String>) -> FsResult<Vec<u64>> {
+        let dir = file(self.wasi.table.get(fd)?);
+        let one = move |name: &String| kernel::hash_at(&dir, name, Links::Keep).map_or(0, |hash| hash.lower);
+        Ok(off(move || names.iter().map(one).collect()).await)
     }
 }
 
@@ -273,10 +297,7 @@ impl HostDescriptor for FilesView<'_> {
     }
 
     async fn read_directory(&mut self, fd: Resource<Descriptor>) -> FsResult<Resource<types::DirectoryEntryStream>> {
-        let Descriptor::Dir(dir) = self.wasi.table.get(&fd)? else { return Err(ErrorCode::NotDirectory.into()) };
-        let dir = dir.dir.clone();
-        let place = self.place(&fd)?;
-        let entries = self.run(&place, move || Entries::open(&dir)).await?;
+        let entries = self.listing(&fd).await?;
         let entries = self.wasi.table.push(entries)?;
         Ok(Resource::new_own(entries.rep()))
     }
@@ -400,16 +421,8 @@ impl HostDirectoryEntryStream for FilesView<'_> {
         &mut self,
         stream: Resource<types::DirectoryEntryStream>,
     ) -> FsResult<Option<types::DirectoryEntry>> {
-        let key = entries(&stream);
-        loop {
-            let listing = self.wasi.table.get_mut(&key)?;
-            if let Some(entry) = listing.next() {
-                return Ok(Some(entry?));
-            }
-            let Some(work) = listing.more() else { return Ok(None) };
-            let page = off(work).await;
-            self.wasi.table.get_mut(&key)?.fill(page);
-        }
+        let listing = self.wasi.table.get_mut(&entries(&stream))?;
+        Ok(listing.next_or_read().await.transpose()?)
     }
 
     fn drop(&mut self, stream: Resource<types::DirectoryEntryStream>) -> wasmtime::Result<()> {

@@ -279,6 +279,11 @@ pub fn read_link(dir: &File, path: &str) -> Done<String> {
     target.into_string().map_err(|_| Fail::Code(ErrorCode::IllegalByteSequence))
 }
 
+pub fn append(file: &File, bytes: &[u8]) -> Done<u64> {
+    use rustix::io::{ReadWriteFlags, pwritev2};
+    Ok(pwritev2(file, &[std::io::IoSlice::new(bytes)], 0, ReadWriteFlags::APPEND)? as u64)
+}
+
 /// What the guest asked times to become.
 pub fn times(access: NewTimestamp, modification: NewTimestamp) -> Result<Timestamps, ErrorCode> {
     const NANOSECONDS: u32 = 1_000_000_000;

@@ -22,6 +22,7 @@ mod path;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use entries::Entries;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
@@ -114,6 +115,11 @@ fn folder_mode(perms: FsPerms) -> OpenMode {
         FsPerms::ReadOnly => OpenMode::READ,
         FsPerms::ReadWrite => OpenMode::READ | OpenMode::WRITE,
     }
+}
+
+/// Runs system calls where they may block, so that the guest's deadline still ends its call.
+async fn off<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
+    wasmtime_wasi::runtime::spawn_blocking(work).await
 }
 
 /// How an operation fails.

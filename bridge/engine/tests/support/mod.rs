@@ -2,7 +2,7 @@
 #![allow(dead_code)]
 
 use cordon_engine::engine::{Engine, Options};
-use cordon_engine::store::{CallLimits, Clock, InstanceOptions, Limits};
+use cordon_engine::store::{CallLimits, Clock, Input, InstanceOptions, Limits};
 use cordon_engine::{Code, Fault, HostImport, Instance, Linked};
 use std::sync::Arc;
 
@@ -31,7 +31,9 @@ pub fn options() -> InstanceOptions {
         environment: vec![],
         arguments: vec![],
         mounts: vec![],
-        stdin: vec![],
+        stdin: Input::Bytes(vec![]),
+        stdout: None,
+        stderr: None,
         clock: Clock::Coarse,
         network: None,
         interrupter: None,
