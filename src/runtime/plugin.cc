@@ -347,7 +347,7 @@ Status Plugin::Call(std::string_view action_name, std::string_view input_json, c
 bool Plugin::is_command() const { return abi::CommandEntry(*state_->contract).has_value(); }
 
 Status Plugin::RunCommand(const CommandCall& command, const CallOptions& options, CallReport& report) const {
-  if (state_->linked == nullptr) return Fail(NotToRun());
+  if (state_->linked == nullptr) return Fail(NotLoadedToRun());
   const auto entry = abi::CommandEntry(*state_->contract);
   if (!entry) {
     return Fail(Code::kNotFound, state_->source.name + " is no command: it exports neither _start nor wasi:cli/run",
@@ -367,6 +367,7 @@ Status Plugin::RunCommand(const CommandCall& command, const CallOptions& options
   if (command.output == CommandCall::Output::kUnlimited) own.limits.stdout_bytes = UINT64_MAX;
   own.arguments.insert(own.arguments.begin(), CommandName(state_->source.name));
   const auto run = [&]() -> Status {
+    CORDON_TRY(state_->CheckStanding());
     CORDON_TRY(services::CheckPrincipal(options.principal));
     BoundAction action;
     CORDON_ASSIGN(action.binding, state_->abi->Bind(*state_->linked, name));
