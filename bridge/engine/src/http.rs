@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue};
 use http_body_util::BodyExt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource};
@@ -97,8 +98,16 @@ impl WasiHttpHooks for Hooks {
             return Box::new(async { Err(Error::HttpRequestDenied) });
         };
         let policy = Arc::new(PortPolicy { port, call_id: self.call_id });
+        let mut sending = network.send(policy, rebuild(request, options));
+        // As far as it goes at once, which is until the server has to answer: here, and not on the thread that waits
+        // for answers, which would have to be woken first.
+        let begun = sending.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         Box::new(async move {
-            let response = network.send(policy, rebuild(request, options)).await.map_err(to_wasi)?;
+            let response = match begun {
+                Poll::Ready(response) => response,
+                Poll::Pending => sending.await,
+            };
+            let response = response.map_err(to_wasi)?;
             let nothing: Box<dyn Future<Output = Result<(), Error>> + Send> = Box::new(async { Ok(()) });
             Ok((response.map(|body| body.map_err(to_wasi).boxed_unsync()), nothing))
         })

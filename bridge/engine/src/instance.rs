@@ -432,7 +432,7 @@ fn enter(
     sink: &mut Sink<'_>,
 ) -> wasmtime::Result<u64> {
     let interrupter = store.data().interrupter.clone();
-    if interrupter.as_ref().is_some_and(|i| i.is_set()) || interrupted_outside() {
+    if interrupter.as_ref().is_some_and(|i| i.is_set()) {
         return Err(Fault::new(Kind::Interrupted, "the call was interrupted").into());
     }
     match (inside, function) {

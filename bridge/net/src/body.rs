@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
-use tokio::time::Sleep;
 
 /// A body that somebody else makes.
 pub type BoxedBody = UnsyncBoxBody<Bytes, Error>;
@@ -77,34 +76,43 @@ impl Body for Outgoing {
     }
 }
 
-/// What is to be done when a response's body ended. `whole`: nothing of it is left on the connection.
-pub(crate) trait Ending: Send {
+/// What a response's body comes from.
+pub(crate) trait Source: Send {
+    /// Reads and writes what can be; false when somebody else does.
+    fn work(&mut self, cx: &mut Context<'_>) -> bool;
+    /// Whether nothing has come until `at`.
+    fn poll_silence(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()>;
+    /// The body ended. `whole`: nothing of it is left on the connection.
     fn end(self: Box<Self>, bytes: u64, whole: bool);
 }
+
+type Polled = Poll<Option<Result<Frame<Bytes>, hyper::Error>>>;
 
 /// A response's body. Reading it to its end gives the connection back; dropping it before closes the connection.
 pub struct ResponseBody {
     inner: hyper::body::Incoming,
     /// Read ahead, with the head.
     first: Option<Result<Frame<Bytes>, hyper::Error>>,
-    ending: Option<Box<dyn Ending>>,
+    /// None when it has ended.
+    source: Option<Box<dyn Source>>,
     bytes: u64,
     bytes_max: u64,
     idle: Duration,
     end: Instant,
-    sleep: Option<Pin<Box<Sleep>>>,
+    /// When nothing was there to read, since the last piece.
+    waits: Option<Instant>,
 }
 
 impl ResponseBody {
     pub(crate) fn new(
         inner: hyper::body::Incoming,
-        ending: Box<dyn Ending>,
+        source: Box<dyn Source>,
         bytes_max: u64,
         idle: Duration,
         end: Instant,
     ) -> ResponseBody {
-        let ending = Some(ending);
-        let mut body = ResponseBody { inner, first: None, ending, bytes: 0, bytes_max, idle, end, sleep: None };
+        let source = Some(source);
+        let mut body = ResponseBody { inner, first: None, source, bytes: 0, bytes_max, idle, end, waits: None };
         if body.inner.is_end_stream() {
             body.finish(true);
         }
@@ -118,9 +126,11 @@ impl ResponseBody {
             if self.inner.is_end_stream() {
                 return;
             }
-            let polled = poll_fn(|cx| Poll::Ready(Pin::new(&mut self.inner).poll_frame(cx))).await;
+            let (polled, worked) = poll_fn(|cx| Poll::Ready(self.poll_inner(cx))).await;
             if let Poll::Ready(Some(piece)) = polled {
                 self.first = Some(piece);
+            }
+            if worked || self.first.is_some() {
                 return;
             }
             // The connection runs on the same thread as this.
@@ -128,9 +138,18 @@ impl ResponseBody {
         }
     }
 
+    /// And whether the connection was asked to work for it.
+    fn poll_inner(&mut self, cx: &mut Context<'_>) -> (Polled, bool) {
+        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        if polled.is_pending() && self.source.as_mut().is_some_and(|source| source.work(cx)) {
+            return (Pin::new(&mut self.inner).poll_frame(cx), true);
+        }
+        (polled, false)
+    }
+
     fn finish(&mut self, whole: bool) {
-        if let Some(ending) = self.ending.take() {
-            ending.end(self.bytes, whole);
+        if let Some(source) = self.source.take() {
+            source.end(self.bytes, whole);
         }
     }
 
@@ -148,11 +167,11 @@ impl Body for ResponseBody {
         let polled = match self.first.take() {
             Some(piece) => Poll::Ready(Some(piece)),
             None if self.inner.is_end_stream() => Poll::Ready(None),
-            None => Pin::new(&mut self.inner).poll_frame(cx),
+            None => self.poll_inner(cx).0,
         };
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
-                self.sleep = None;
+                self.waits = None;
                 self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
                 if self.bytes > self.bytes_max {
                     let max = self.bytes_max;
@@ -173,9 +192,9 @@ impl Body for ResponseBody {
                 Poll::Ready(None)
             }
             Poll::Pending => {
-                let until = (Instant::now() + self.idle).min(self.end);
-                let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until.into())));
-                ready!(sleep.as_mut().poll(cx));
+                let until = (*self.waits.get_or_insert_with(Instant::now) + self.idle).min(self.end);
+                let Some(source) = &mut self.source else { return Poll::Ready(None) };
+                ready!(source.poll_silence(until, cx));
                 self.fail(Error::ReadTimeout)
             }
         }

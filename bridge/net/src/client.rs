@@ -1,6 +1,7 @@
 //! The one way out: parse, ask, resolve, ask again, connect to what was allowed, speak HTTP, measure.
 
-use crate::body::{BoxedBody, Ending, Outgoing, Progress, ResponseBody};
+use crate::alarm::{Alarm, Alarms, KeptAlarms};
+use crate::body::{BoxedBody, Outgoing, Progress, ResponseBody, Source};
 use crate::connection::{Connection, Sender, open};
 use crate::error::{Error, Outcome};
 use crate::policy::{Admission, Ask, Limits, Policy, Report, rule};
@@ -8,12 +9,15 @@ use crate::resolve::Names;
 use crate::target::{Target, check_headers};
 use crate::tls::Trust;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header};
+use http_body::Body;
 use http_body_util::{BodyExt, Empty};
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
@@ -103,15 +107,32 @@ struct Origin {
     port: u16,
 }
 
+/// Connections that wait for another request.
+struct Pool {
+    keep: Duration,
+    held: Mutex<Held>,
+}
+
 #[derive(Default)]
-struct Pool(Mutex<HashMap<Origin, Vec<Connection>>>);
+struct Held {
+    idle: HashMap<Origin, Vec<Connection>>,
+    is_swept: bool,
+}
 
 impl Pool {
-    fn take(&self, origin: &Origin, keep: Duration) -> Option<Connection> {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let idle = held.get_mut(origin)?;
+    fn new(keep: Duration) -> Arc<Pool> {
+        Arc::new(Pool { keep, held: Mutex::default() })
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, origin: &Origin) -> Option<Connection> {
+        let mut held = self.held();
+        let idle = held.idle.get_mut(origin)?;
         let connection = idle.pop()?;
-        if connection.since.elapsed() > keep {
+        if connection.since.elapsed() > self.keep {
             // The others are older.
             idle.clear();
             return None;
@@ -123,52 +144,83 @@ impl Pool {
         Some(connection)
     }
 
-    fn put(&self, origin: Origin, mut connection: Connection) {
+    fn put(self: Arc<Pool>, origin: Origin, mut connection: Connection) {
+        if self.keep.is_zero() {
+            return;
+        }
         connection.since = Instant::now();
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let idle = held.entry(origin).or_default();
+        let mut held = self.held();
+        let idle = held.idle.entry(origin).or_default();
         if matches!(connection.sender, Sender::Http2(_)) {
-            idle.retain(|other| !Arc::ptr_eq(&other.driver, &connection.driver));
+            idle.retain(|other| !other.is_same(&connection));
         }
         if idle.len() >= IDLE_PER_ORIGIN {
             idle.remove(0);
         }
         idle.push(connection);
+        if held.is_swept {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            held.is_swept = true;
+            runtime.spawn(sweep(Arc::downgrade(&self), self.keep));
+        }
     }
+}
 
-    /// Lets go of connections that nobody used for a while.
-    fn sweep(&self, keep: Duration) {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.retain(|_, idle| {
-            idle.retain(|connection| connection.since.elapsed() <= keep);
+/// Lets go of connections that nobody used for a while, until there are none.
+async fn sweep(pool: Weak<Pool>, every: Duration) {
+    loop {
+        tokio::time::sleep(every).await;
+        let Some(pool) = pool.upgrade() else { return };
+        let mut held = pool.held();
+        held.idle.retain(|_, idle| {
+            idle.retain(|connection| connection.since.elapsed() < every);
             !idle.is_empty()
         });
+        if held.idle.is_empty() {
+            held.is_swept = false;
+            return;
+        }
     }
 }
 
 /// The connections of one owner; never shared with another. Cheap until used. Thread-safe.
 pub struct Client {
-    options: Options,
     names: Names,
     trust: Trust,
     pool: Arc<Pool>,
+    alarms: KeptAlarms,
     slots: Arc<Semaphore>,
 }
 
-/// Reports, and puts the connection back when it can be used again.
-struct Done {
+/// An exchange whose response has begun. At its end it reports, and puts back what can be used again.
+struct Answering {
     policy: Arc<dyn Policy>,
     ask: Ask,
     status: u16,
     progress: Arc<Progress>,
-    back: Option<(Arc<Pool>, Origin, Connection)>,
+    connection: Connection,
+    alarms: Alarms,
+    kept_alarms: KeptAlarms,
+    pool: Arc<Pool>,
+    origin: Origin,
 }
 
-impl Ending for Done {
-    fn end(mut self: Box<Self>, bytes: u64, whole: bool) {
-        if let Some((pool, origin, connection)) = self.back.take().filter(|_| whole) {
-            pool.put(origin, connection);
+impl Source for Answering {
+    fn work(&mut self, cx: &mut Context<'_>) -> bool {
+        self.connection.work(cx)
+    }
+
+    fn poll_silence(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        self.alarms.silence.poll_at(at, cx)
+    }
+
+    fn end(self: Box<Self>, bytes: u64, whole: bool) {
+        if whole {
+            self.pool.put(self.origin, self.connection);
         }
+        self.kept_alarms.put(self.alarms);
         self.policy.done(
             &self.ask,
             &Report {
@@ -195,11 +247,11 @@ enum Attempt {
 impl Client {
     pub fn new(options: Options) -> Client {
         Client {
-            names: Names::new(options.dns_servers.clone()),
-            trust: Trust::new(options.extra_roots.clone(), options.system_roots),
-            pool: Arc::default(),
+            names: Names::new(options.dns_servers),
+            trust: Trust::new(options.extra_roots, options.system_roots),
+            pool: Pool::new(options.keep_alive),
+            alarms: KeptAlarms::default(),
             slots: Arc::new(Semaphore::new(options.connections.max(1))),
-            options,
         }
     }
 
@@ -257,34 +309,43 @@ impl Client {
         let progress = Arc::new(Progress::new());
         let Some(admission) = policy.admit(&target.ask) else { return Err(Error::Denied) };
         let end = Instant::now() + admission.limits.total;
-        let sent = tokio::time::timeout_at(end.into(), self.exchange(policy, target, &admission, request, &progress));
-        let (error, refusal) = match sent.await {
-            Ok(Ok((sent, idle))) => {
-                let Sent { response, connection } = sent;
+        let mut alarms = self.alarms.take();
+        let outcome = {
+            let Alarms { total, silence } = &mut alarms;
+            let mut sent = pin!(self.exchange(policy, target, &admission, request, &progress, silence));
+            poll_fn(|cx| match sent.as_mut().poll(cx) {
+                Poll::Pending => total.poll_at(end, cx).map(|()| Err(Error::ResponseTimeout)),
+                ended => ended,
+            })
+            .await
+        };
+        let error = match outcome {
+            Ok((Sent { response, connection }, idle)) => {
                 let (parts, body) = response.into_parts();
-                let back =
-                    (!self.options.keep_alive.is_zero()).then(|| (self.pool.clone(), origin(target), connection));
-                let done = Done {
+                let answering = Answering {
                     policy: policy.clone(),
                     ask: target.ask.clone(),
                     status: parts.status.as_u16(),
                     progress,
-                    back,
+                    connection,
+                    alarms,
+                    kept_alarms: self.alarms.clone(),
+                    pool: self.pool.clone(),
+                    origin: origin(target),
                 };
-                let mut body = ResponseBody::new(body, Box::new(done), admission.limits.response_bytes, idle, end);
+                let bytes_max = admission.limits.response_bytes;
+                let mut body = ResponseBody::new(body, Box::new(answering), bytes_max, idle, end);
                 body.read_ahead().await;
                 return Ok(http::Response::from_parts(parts, body));
             }
-            Ok(Err(error)) => {
-                let refusal = match error {
-                    Error::Header | Error::Method => Some(rule::HEADER),
-                    Error::Certificate => Some(rule::CERTIFICATE),
-                    Error::RequestHeaderSection | Error::RequestBodySize(_) => Some(rule::LIMIT),
-                    _ => None,
-                };
-                (error, refusal)
-            }
-            Err(_) => (Error::ResponseTimeout, None),
+            Err(error) => error,
+        };
+        self.alarms.put(alarms);
+        let refusal = match error {
+            Error::Header | Error::Method => Some(rule::HEADER),
+            Error::Certificate => Some(rule::CERTIFICATE),
+            Error::RequestHeaderSection | Error::RequestBodySize(_) => Some(rule::LIMIT),
+            _ => None,
         };
         if let Some(refusal) = refusal {
             policy.refused(Some(&target.ask), "", refusal);
@@ -301,6 +362,7 @@ impl Client {
         admission: &Admission,
         request: Request,
         progress: &Arc<Progress>,
+        silence: &mut Alarm,
     ) -> Outcome<(Sent, Duration)> {
         let limits = &admission.limits;
         let shorter = |own: Option<Duration>, limit: Duration| own.map_or(limit, |own| own.min(limit));
@@ -309,8 +371,7 @@ impl Client {
         check_headers(&request.headers, limits.header_count, limits.header_bytes)?;
         let mut message = build(target, admission, request, progress)?;
         let origin = origin(target);
-        self.pool.sweep(self.options.keep_alive);
-        while let Some(mut kept) = self.pool.take(&origin, self.options.keep_alive) {
+        while let Some(mut kept) = self.pool.take(&origin) {
             if !kept.is_usable().await {
                 continue;
             }
@@ -318,13 +379,13 @@ impl Client {
             if policy.addresses(&target.ask, &[kept.address]).is_empty() {
                 return Err(Error::AddressDenied);
             }
-            match attempt(kept, message, target, progress, first_byte).await? {
+            match attempt(kept, message, target, progress, first_byte, silence).await? {
                 Attempt::Sent(sent) => return Ok((*sent, idle)),
                 Attempt::Unsent(unsent) => message = *unsent,
             }
         }
         let fresh = self.connect(policy.as_ref(), target, limits, Instant::now() + connect).await?;
-        match attempt(fresh, message, target, progress, first_byte).await? {
+        match attempt(fresh, message, target, progress, first_byte, silence).await? {
             Attempt::Sent(sent) => Ok((*sent, idle)),
             Attempt::Unsent(_) => Err(Error::Terminated),
         }
@@ -414,27 +475,27 @@ async fn attempt(
     target: &Target,
     progress: &Arc<Progress>,
     first_byte: Duration,
+    silence: &mut Alarm,
 ) -> Outcome<Attempt> {
     address(&mut message, &connection.sender, target)?;
+    if !message.body().is_end_stream() {
+        // The body may go on when nobody waits for the response any more.
+        connection.let_go();
+    }
     let waits = Instant::now();
-    let result = {
-        let sent = async {
-            match &mut connection.sender {
-                Sender::Http1(sender) => sender.try_send_request(message).await,
-                Sender::Http2(sender) => sender.try_send_request(message).await,
-            }
-        };
-        let mut sent = std::pin::pin!(sent);
-        loop {
-            // The wait begins when the request's body stops moving.
-            let until = progress.last().max(waits) + first_byte;
-            match tokio::time::timeout_at(until.into(), sent.as_mut()).await {
-                Ok(result) => break result,
-                Err(_) if progress.last().max(waits) + first_byte > Instant::now() => {}
-                Err(_) => return Err(Error::ResponseTimeout),
-            }
+    let mut sent = connection.send(message);
+    let result = poll_fn(|cx| {
+        let mut polled = sent.as_mut().poll(cx);
+        if polled.is_pending() && connection.work(cx) {
+            polled = sent.as_mut().poll(cx);
         }
-    };
+        match polled {
+            // The wait begins when the request's body stops moving.
+            Poll::Pending => silence.poll_at(progress.last().max(waits) + first_byte, cx).map(|()| None),
+            Poll::Ready(result) => Poll::Ready(Some(result)),
+        }
+    });
+    let Some(result) = result.await else { return Err(Error::ResponseTimeout) };
     match result {
         Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
             Err(Error::Protocol("the server switches to another protocol".into()))

@@ -8,9 +8,12 @@ use crate::tls::{Trust, handshake_error};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::pki_types::ServerName;
+use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -18,15 +21,21 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::AbortHandle;
 
 /// Ends the connection's task with its last owner.
-pub(crate) struct Driver {
-    task: AbortHandle,
-    _permit: OwnedSemaphorePermit,
+pub(crate) struct Task(AbortHandle);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+/// Who reads and writes for the connection.
+enum Driver {
+    /// Whoever waits for the connection: a task would have to be woken for every request.
+    Owner(Pin<Box<dyn Future<Output = ()> + Send>>),
+    Task(Arc<Task>),
+    /// It is closed.
+    Nobody,
 }
 
 pub(crate) enum Sender {
@@ -37,28 +46,70 @@ pub(crate) enum Sender {
 /// A connection that can be used for another request.
 pub(crate) struct Connection {
     pub sender: Sender,
-    pub driver: Arc<Driver>,
     pub address: IpAddr,
     pub since: Instant,
+    driver: Driver,
+    permit: Arc<OwnedSemaphorePermit>,
 }
+
+type Failed = hyper::client::conn::TrySendError<http::Request<Outgoing>>;
+pub(crate) type Exchanging =
+    Pin<Box<dyn Future<Output = Result<http::Response<hyper::body::Incoming>, Failed>> + Send>>;
 
 impl Connection {
     /// Whether a request may be put on it; waits for one that is about to end.
     pub async fn is_usable(&mut self) -> bool {
-        match &mut self.sender {
-            Sender::Http1(sender) => {
-                sender.is_ready()
-                    || matches!(tokio::time::timeout(Duration::from_millis(20), sender.ready()).await, Ok(Ok(())))
+        match poll_fn(|cx| Poll::Ready(self.poll_usable(cx))).await {
+            Poll::Ready(usable) => usable,
+            Poll::Pending => {
+                let settled = poll_fn(|cx| self.poll_usable(cx));
+                tokio::time::timeout(Duration::from_millis(20), settled).await.unwrap_or(false)
             }
-            Sender::Http2(sender) => !sender.is_closed(),
         }
     }
 
+    fn poll_usable(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        self.work(cx);
+        match &mut self.sender {
+            Sender::Http1(sender) => sender.poll_ready(cx).map(|ready| ready.is_ok()),
+            Sender::Http2(sender) => Poll::Ready(!sender.is_closed()),
+        }
+    }
+
+    /// Reads and writes what can be; false when somebody else does.
+    pub fn work(&mut self, cx: &mut Context<'_>) -> bool {
+        let Driver::Owner(driver) = &mut self.driver else { return false };
+        if driver.as_mut().poll(cx).is_ready() {
+            self.driver = Driver::Nobody;
+        }
+        true
+    }
+
+    /// From now on a task of the runtime reads and writes, whoever waits or does not.
+    pub fn let_go(&mut self) {
+        match std::mem::replace(&mut self.driver, Driver::Nobody) {
+            Driver::Owner(driver) => self.driver = Driver::Task(Arc::new(Task(tokio::spawn(driver).abort_handle()))),
+            other => self.driver = other,
+        }
+    }
+
+    pub fn send(&mut self, message: http::Request<Outgoing>) -> Exchanging {
+        match &mut self.sender {
+            Sender::Http1(sender) => Box::pin(sender.try_send_request(message)),
+            Sender::Http2(sender) => Box::pin(sender.try_send_request(message)),
+        }
+    }
+
+    pub fn is_same(&self, other: &Connection) -> bool {
+        Arc::ptr_eq(&self.permit, &other.permit)
+    }
+
     pub fn share(&self) -> Option<Connection> {
-        let Sender::Http2(sender) = &self.sender else { return None };
+        let (Sender::Http2(sender), Driver::Task(task)) = (&self.sender, &self.driver) else { return None };
         Some(Connection {
             sender: Sender::Http2(sender.clone()),
-            driver: self.driver.clone(),
+            driver: Driver::Task(task.clone()),
+            permit: self.permit.clone(),
             address: self.address,
             since: self.since,
         })
@@ -131,7 +182,8 @@ pub(crate) async fn open(
     let task = tokio::spawn(async move {
         let _ = driver.await;
     });
-    Ok(connection(Sender::Http2(sender), task.abort_handle(), permit, address))
+    let driver = Driver::Task(Arc::new(Task(task.abort_handle())));
+    Ok(connection(Sender::Http2(sender), driver, permit, address))
 }
 
 async fn shake_http1<T>(
@@ -149,12 +201,12 @@ where
         .max_header_size(limits.header_bytes)
         .max_buf_size(limits.header_bytes.max(16 << 10));
     let (sender, driver) = builder.handshake(TokioIo::new(stream)).await?;
-    let task = tokio::spawn(async move {
+    let driver = Driver::Owner(Box::pin(async move {
         let _ = driver.await;
-    });
-    Ok(connection(Sender::Http1(sender), task.abort_handle(), permit, address))
+    }));
+    Ok(connection(Sender::Http1(sender), driver, permit, address))
 }
 
-fn connection(sender: Sender, task: AbortHandle, permit: OwnedSemaphorePermit, address: IpAddr) -> Connection {
-    Connection { sender, driver: Arc::new(Driver { task, _permit: permit }), address, since: Instant::now() }
+fn connection(sender: Sender, driver: Driver, permit: OwnedSemaphorePermit, address: IpAddr) -> Connection {
+    Connection { sender, driver, permit: Arc::new(permit), address, since: Instant::now() }
 }

@@ -7,6 +7,7 @@
 //!
 //! This crate knows HTTP, TLS and DNS; it knows no plugins, capabilities or policies.
 
+mod alarm;
 mod body;
 mod client;
 mod connection;
