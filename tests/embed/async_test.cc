@@ -150,6 +150,36 @@ TEST(Async, AFullQueueIsBusy) {
   EXPECT_GE(std::ranges::count(codes, Code::kBusy), 7);
 }
 
+TEST(attack_21, TenThousandCallsAtOnceFillABoundedQueue) {
+  cordon::HostOptions options;
+  options.threads = 2;
+  options.queue_max = 64;
+  auto loaded = shop::Load(std::move(options));
+  ASSERT_TRUE(loaded.plugin);
+  cordon::CallOptions call;
+  call.timeout = std::chrono::milliseconds(200);
+  constexpr int kThreads = 4, kEach = 2500;
+  std::atomic<int> busy{0}, ended{0}, others{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      for (int n = 0; n < kEach; ++n) {
+        loaded.plugin->CallAsync("spin", "{}", nullptr, call).Then([&](auto result) {
+          const Code code = CodeOf(result);
+          ++(code == Code::kBusy ? busy : code == Code::kTimeout || code == Code::kUnavailable ? ended : others);
+        });
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  // What runs and waits is at most two and sixty-four at any time, whatever was asked for.
+  ASSERT_TRUE(loaded.host->Shutdown());
+  EXPECT_EQ(busy + ended + others, kThreads * kEach) << "each completes exactly once";
+  EXPECT_EQ(others, 0);
+  EXPECT_GT(busy, kThreads * kEach / 2);
+  EXPECT_GE(ended, 2);
+}
+
 TEST(Async, ShutdownCompletesEverything) {
   cordon::HostOptions options;
   options.threads = 2;

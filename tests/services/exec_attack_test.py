@@ -129,6 +129,35 @@ class attack_113(ExecCase):
             self.assertEqual(self.ran("cat", [path], "exec:cat <re:/.*>")["stdout"], "", path)
 
 
+class attack_23(ExecCase):
+    # Every one of them leaves its parent, its session and its group.
+    BOMB = """
+import os, time
+for _ in range(300):
+    try:
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                os.setsid()
+                time.sleep(300)
+            os._exit(0)
+    except BlockingIOError:
+        break
+print("started", flush=True)
+time.sleep(300)
+"""
+
+    def test_a_fork_bomb_ends_with_its_call_and_leaves_no_orphan(self):
+        path, grant = self.script(self.BOMB)
+        answer = self.ran("python3", ["-I", str(path)], grant, timeout_ms=4000)
+        self.assertEqual(answer["how"], "timed-out")
+        for _ in range(100):
+            if not self.processes(str(path)):
+                break
+            time.sleep(0.02)
+        self.assertEqual(self.processes(str(path)), [])
+
+
 class attack_114(ExecCase):
     def test_endless_output_is_cut(self):
         answer = self.ran("yes", [], "exec:yes", timeout_ms=20000)
