@@ -55,6 +55,7 @@ std::span<const Command> Commands() {
       InspectCommand(),
       ExplainCommand(),
       PluginValidateCommand(),
+      PluginImportCommand(),
       PluginGrantCommand(),
       PluginRevokeCommand(),
       PluginGrantsCommand(),

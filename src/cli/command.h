@@ -19,6 +19,7 @@ Command ReplayCommand();
 Command InspectCommand();
 Command ExplainCommand();
 Command PluginValidateCommand();
+Command PluginImportCommand();
 Command PluginGrantCommand();
 Command PluginRevokeCommand();
 Command PluginGrantsCommand();
