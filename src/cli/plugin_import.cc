@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/describe.h"
 #include "cli/grant_records.h"
+#include "cli/report.h"
 #include "foreign/convert.h"
 #include "foreign/draft.h"
 #include "formats/wit.h"
@@ -66,7 +67,7 @@ Result<std::string> Artifact(const Session& session, const fs::path& source, con
   if (const auto given = session.arguments().One("--artifact")) return ReadFile(*given, runtime::kArtifactBytesMax);
   if (!imported.artifact_bytes.empty()) return imported.artifact_bytes;
   if (imported.artifact.empty()) return std::string();
-  const fs::path beside = imported.artifact.is_absolute() ? imported.artifact : source.parent_path() / imported.artifact;
+  const fs::path beside = source.parent_path() / imported.artifact;  // or the absolute path itself
   auto bytes = ReadFile(beside, runtime::kArtifactBytesMax);
   if (!bytes && bytes.error().code == Code::kNotFound) return std::string();
   return bytes;

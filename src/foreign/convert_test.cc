@@ -137,7 +137,7 @@ context = true
 messaging = { allowed_channels = ["alerts"] }
 teleport = true
 [capabilities.cli]
-allowed_commands = ["git"]
+allowed_commands = ["jq", "bash"]
 [config]
 api_key = { sensitive = true }
 )",
@@ -149,6 +149,7 @@ api_key = { sensitive = true }
   EXPECT_EQ(earlier.manifest["config"]["properties"]["api_key"]["x-secret"], true);
   EXPECT_EQ(FateOf(earlier, "host_capabilities.teleport"), "lost");
   EXPECT_EQ(FateOf(earlier, "capabilities.cli.allowed_commands[0]"), "narrowed");
+  EXPECT_EQ(FateOf(earlier, "capabilities.cli.allowed_commands[1]"), "lost");  // it runs others
   EXPECT_TRUE(earlier.grants.empty());
 }
 
@@ -231,8 +232,8 @@ TEST(Hostile, SourcesGetACodeAndNothingElse) {
   const Imported made = Of(R"({"wasm": [], "allowed_hosts": ["a@b.com", "b.com#", "b.com\n  c: d"],
     "allowed_paths": {"/srv": "/data/../etc", "/srv2": "data"}, "config": {"no": "*x", "a: b": "- c\n---\n"}})");
   EXPECT_TRUE(std::ranges::all_of(made.grants, [](const std::string& text) { return text == "config"; }));
-  const auto back = Convert(ToYaml(OrderedJson{{"namespace", "x"}, {"no", "a\n: b"}, {"a: b", OrderedJson::array({"- c\n---"})}}),
-                            "back.yaml");
+  const OrderedJson odd = {{"namespace", "x"}, {"no", "a\n: b"}, {"a: b", OrderedJson::array({"- c\n---"})}};
+  const auto back = Convert(ToYaml(odd), "back.yaml");
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(FateOf(*back, "a: b"), "lost");
   EXPECT_EQ(FateOf(*back, "no"), "lost");

@@ -49,7 +49,7 @@ void Capability(Draft& draft, const std::string& from, const std::string& text, 
   const std::size_t colon = text.find(':');
   const std::string kind = text.substr(0, colon), name = colon == std::string::npos ? "" : text.substr(colon + 1);
   if (name.empty() || name == "*") {
-    return draft.Lost(from, "'" + EscapeShort(text, 80) + "' names nothing in particular, and nothing is granted by it");
+    return draft.Lost(from, "'" + EscapeShort(text, 80) + "' names nothing in particular, and asks for nothing");
   }
   if (kind == "tool") return draft.Permit(from, policy::MakeCall(name), need, Draft::Word::kAsked);
   if (kind == "channel") return draft.Permit(from, policy::MakeMessaging("send", name), need, Draft::Word::kAsked);
@@ -78,7 +78,8 @@ Result<Imported> FromNexus(Walk root) {
   }
   CORDON_TRY(Lists(root, draft));
   CORDON_ASSIGN(Walk capabilities, root.Object("capabilities"));
-  for (const auto& [key, need] : {std::pair("required", Draft::Need::kRequired), {"optional", Draft::Need::kOptional}}) {
+  using Need = Draft::Need;
+  for (const auto& [key, need] : {std::pair("required", Need::kRequired), {"optional", Need::kOptional}}) {
     CORDON_ASSIGN(const auto names, capabilities.Texts(key));
     for (std::size_t i = 0; i < names.size(); ++i) {
       Capability(draft, capabilities.PathOf(key) + "[" + std::to_string(i) + "]", names[i], need);

@@ -1,4 +1,4 @@
-// What an import makes of a foreign manifest: ours, what its operator had granted, and what became of each of its fields.
+// What an import makes of a foreign manifest: ours, what its operator had granted, and what became of each field.
 #pragma once
 
 #include <filesystem>

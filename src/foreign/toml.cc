@@ -59,7 +59,8 @@ Result<Json> ParseToml(std::string_view text, const std::string& file) {
       if (start != std::string_view::npos) ++start;
     }
     if (start != std::string_view::npos) place.excerpt = text.substr(start, text.find('\n', start) - start);
-    return Fail(Error(Code::kSyntax, EscapeShort(error.description(), 300), "mend the TOML there").At(std::move(place)));
+    return Fail(
+        Error(Code::kSyntax, EscapeShort(error.description(), 300), "mend the TOML there").At(std::move(place)));
   }
   std::size_t nodes = 0;
   return JsonOf(parsed.table(), nodes);
