@@ -1,6 +1,6 @@
-// Manifests of other plugin systems, as ours. Pure: text in, a draft and a report out; no file is opened. The sources are
-// those of docs/guide/import.md. What is imported is never wider than its source: an empty or absent allowlist grants
-// nothing, whatever the source meant by it.
+// Manifests of other plugin systems, as ours. Pure: text in, a draft and a report out; no file is opened. The sources
+// are those of docs/guide/import.md. What is imported is never wider than its source: an empty or absent allowlist
+// grants nothing, whatever the source meant by it.
 #pragma once
 
 #include <optional>
