@@ -66,6 +66,11 @@ std::optional<ExportRef> CommandEntry(const wit::Contract& contract) {
   return std::nullopt;
 }
 
+Error NoCommand(std::string_view what) {
+  return Error(Code::kInvalid, std::string(what) + " is no command: it exports neither _start nor wasi:cli/run",
+               "see what it exports: cordon inspect PLUGIN");
+}
+
 Result<ExportRef> ResolveExport(const wit::Contract& contract, std::string_view name) {
   const std::vector<ExportRef> all = Exports(contract);
   const std::size_t hash = name.find('#');

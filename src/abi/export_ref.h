@@ -27,6 +27,8 @@ Result<ExportRef> ResolveExport(const wit::Contract& contract, std::string_view 
 // What makes a binary a command: `_start` of a core module, or `run` of a component's wasi:cli/run. Nothing when it is
 // none.
 std::optional<ExportRef> CommandEntry(const wit::Contract& contract);
+// E_INVALID, for what was to be one.
+Error NoCommand(std::string_view what);
 
 // Every exported function, in the binary's order.
 std::vector<ExportRef> Exports(const wit::Contract& contract);

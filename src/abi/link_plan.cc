@@ -79,6 +79,13 @@ std::string ItemType(const wit::Contract& contract, const Item& item) {
   return item.functions.empty() ? "item" : wit::FunctionText(contract, item.functions.front());
 }
 
+// What preview 1 has functions for.
+bool OffersPreview1(Kind kind) {
+  constexpr Kind kOffered[] = {Kind::kFiles, Kind::kEnvironment, Kind::kArguments,
+                               Kind::kClock, Kind::kRandom,      Kind::kStdio};
+  return std::ranges::find(kOffered, kind) != std::end(kOffered);
+}
+
 class Planner {
  public:
   Planner(const wit::Contract& contract, const policy::Authority& authority, const LinkOptions& options)
@@ -541,7 +548,15 @@ bool LinkPlan::complete() const {
 }
 
 LinkPlan PlanLink(const wit::Contract& contract, const policy::Authority& authority, const LinkOptions& options) {
-  return Planner(contract, authority, options).Plan();
+  LinkPlan plan = Planner(contract, authority, options).Plan();
+  const bool is_preview1 = contract.kind == wit::Contract::Kind::kModule &&
+                           std::ranges::all_of(contract.imports, [](const Item& i) { return i.module == kPreview1; });
+  if (!is_preview1) return plan;
+  for (const policy::Ruling& ruling : authority.rulings()) {
+    if (!ruling.effective || ruling.source == policy::Ruling::Source::kDefault) continue;
+    if (!OffersPreview1(ruling.effective->kind())) plan.unusable.push_back(ruling.effective->ToString());
+  }
+  return plan;
 }
 
 Error UnlinkedError(const LinkPlan& plan) {

@@ -51,6 +51,9 @@ struct LinkPlan {
   engine::LinkSpec spec;
   std::vector<ImportDecision> decisions;  // one for each import, in the binary's order
   std::vector<Stub> stubs;                // as in spec.stubs, with their answers
+  // What is effective and of no use to the binary, which has no import for it: sockets of a preview 1 module
+  // (W_UNUSABLE). Compact forms.
+  std::vector<std::string> unusable;
 
   bool complete() const;  // nothing is kNotLinked
 };

@@ -353,6 +353,18 @@ TEST(LinkPlan, Preview1IsLinkedEmptyUntilSomethingIsGranted) {
   EXPECT_EQ(Of(Planned(g.contract, no_streams), "wasi_snapshot_preview1.fd_write").state, LinkState::kNotLinked);
 }
 
+TEST(LinkPlan, WhatPreview1CannotUseIsSaid) {
+  Guest g;
+  g.contract.kind = wit::Contract::Kind::kModule;
+  g.Imports({Types::CoreFunction("wasi_snapshot_preview1", "sched_yield", "() -> i32")});
+  const std::vector<std::string> both = {"net:tcp:example.com:443", "fs:read:/d=workspace"};
+  const auto given = Given({Ask(both[0], Need::kRequired), Ask(both[1], Need::kRequired)}, both);
+  EXPECT_EQ(Planned(g.contract, given).unusable, std::vector<std::string>{"net:tcp:example.com:443"});
+  EXPECT_TRUE(Planned(g.contract, Nothing()).unusable.empty());
+  g.contract.kind = wit::Contract::Kind::kComponent;
+  EXPECT_TRUE(Planned(g.contract, given).unusable.empty());
+}
+
 TEST(LinkPlan, Preview1ReadsAndWritesFilesWithoutStandardStreams) {
   Guest g;
   g.contract.kind = wit::Contract::Kind::kModule;

@@ -24,6 +24,9 @@ constexpr Option kOptions[] = {
     kPolicyOption,
 };
 
+constexpr std::string_view kUnusable = "W_UNUSABLE";
+constexpr std::string_view kUnusableText = "preview 1 has no function for it, so granting it changes nothing";
+
 OrderedJson Document(const runtime::Plugin& plugin) {
   OrderedJson json = {{"plugin", Escape(plugin.name())},
                       {"digest", plugin.digest().ToString()},
@@ -35,6 +38,10 @@ OrderedJson Document(const runtime::Plugin& plugin) {
                       {"unused_grants", OrderedJson::array()}};
   if (!plugin.programs().empty()) json["programs"] = ProgramsJson(plugin.programs());
   for (const policy::Grant& grant : plugin.authority().unused()) json["unused_grants"].push_back(grant.ToString());
+  json["warnings"] = OrderedJson::array();
+  for (const std::string& capability : plugin.link_plan().unusable) {
+    json["warnings"].push_back({{"code", kUnusable}, {"capability", Escape(capability)}, {"message", kUnusableText}});
+  }
   if (Status why = plugin.Runnable(); !why) json["why_not"] = ErrorJson(why.error());
   return json;
 }
@@ -57,6 +64,10 @@ std::string Text(const runtime::Plugin& plugin, const Terminal& terminal) {
   for (const policy::Grant& grant : plugin.authority().unused()) {
     out += "  " + terminal.Paint(Style::kWarning, Padded("unused", 14)) + Padded("grant", 10) + grant.ToString() +
            "  (the plugin does not ask for it)\n";
+  }
+  for (const std::string& capability : plugin.link_plan().unusable) {
+    out += "  " + terminal.Paint(Style::kWarning, Padded("unusable", 14)) + Padded("grant", 10) + Escape(capability) +
+           "  (" + std::string(kUnusable) + ": " + std::string(kUnusableText) + ")\n";
   }
   out += heading("imports");
   out += plugin.link_plan().decisions.empty() ? "  none\n" : ImportsText(plugin.link_plan(), terminal);

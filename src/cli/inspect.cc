@@ -55,6 +55,8 @@ OrderedJson ActionsJson(const std::vector<runtime::ActionView>& actions) {
 }
 
 std::string AbiText(const runtime::Plugin& plugin) {
+  if (plugin.manifest() != nullptr) return std::string(manifest::AbiName(plugin.manifest()->runtime.abi));
+  if (plugin.is_command()) return "command";
   return plugin.contract().kind == wit::Contract::Kind::kComponent ? "component" : "core";
 }
 

@@ -109,6 +109,10 @@ class Check {
 
   void CheckContract(const wit::Contract& contract) {
     const bool component = contract.kind == wit::Contract::Kind::kComponent;
+    if (manifest_.runtime.abi == manifest::Abi::kCommand) {
+      if (!abi::CommandEntry(contract)) AddAt("/runtime/abi", abi::NoCommand("the artifact"));
+      return CheckProvided(contract);
+    }
     if (component != (manifest_.runtime.abi == manifest::Abi::kComponent)) {
       AddAt("/runtime/abi",
             Error(Code::kInvalid, std::string("the artifact is a ") + (component ? "component" : "core module"),
@@ -125,6 +129,10 @@ class Check {
         AddAt(pointer, std::move(crossable).error());
       }
     }
+    CheckProvided(contract);
+  }
+
+  void CheckProvided(const wit::Contract& contract) {
     for (auto& [key, error] : runtime::CheckProvides(manifest_.provides, contract)) {
       AddAt("/provides/" + key, std::move(error));
     }

@@ -85,6 +85,9 @@ void WarnOf(const Session& session, const runtime::Plugin& plugin) {
   for (const policy::Grant& grant : plugin.authority().unused()) {
     session.Warn(plugin.name() + " does not ask for " + grant.ToString() + ", so granting it changes nothing");
   }
+  for (const std::string& capability : plugin.link_plan().unusable) {
+    session.Warn("W_UNUSABLE: " + plugin.name() + " is a module of preview 1, which cannot use " + Escape(capability));
+  }
   std::string stood;
   for (const policy::Ruling& ruling : plugin.authority().rulings()) {
     if (ruling.rule == "level:relaxed") stood += (stood.empty() ? "" : ", ") + ruling.effective->ToString();
@@ -184,7 +187,10 @@ Result<int> Run(Session& session) {
   const OrderedJson fields = CallFields(*plugin, action, report);
   if (!session.json()) {
     ShowGuestText(session, plugin->name(), "stdout", report.stdout_text, report.usage.stdout_dropped_bytes);
-    ShowGuestText(session, plugin->name(), "stderr", report.stderr_text, report.usage.stderr_dropped_bytes);
+    const bool told = !done && !done.error().Detail("stderr").empty();
+    if (!told) {
+      ShowGuestText(session, plugin->name(), "stderr", report.stderr_text, report.usage.stderr_dropped_bytes);
+    }
   }
   session.Detail(UsageText(report.usage));
   session.failure_fields = fields;

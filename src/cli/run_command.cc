@@ -26,7 +26,9 @@ OrderedJson DocumentOf(const runtime::Plugin& plugin, const runtime::CallReport&
 
 bool MeansCommand(const Session& session, const runtime::Plugin& plugin) {
   const Arguments& arguments = session.arguments();
-  return plugin.is_command() && plugin.manifest() == nullptr && !arguments.One("ACTION") && !arguments.One("--input");
+  const manifest::Manifest* manifest = plugin.manifest();
+  const bool is_one = manifest == nullptr ? plugin.is_command() : manifest->runtime.abi == manifest::Abi::kCommand;
+  return is_one && !arguments.One("ACTION") && !arguments.One("--input");
 }
 
 void JudgeFailedLoad(Session& session, runtime::Host& host, const runtime::LoadRequest& request) {

@@ -13,7 +13,10 @@ constexpr Names kRoot[] = {"manifest",     "name",      "version", "description"
                            "dependencies", "lifecycle", "config",  "link"};
 constexpr Names kRequires[] = {"cordon"};
 constexpr Names kRuntime[] = {"abi", "artifact", "digest", "world", "instance"};
-constexpr Names kAction[] = {"description", "export", "input", "output", "timeout", "idempotent", "risk"};
+constexpr Names kAction[] = {"description", "export", "input", "output", "timeout", "idempotent", "risk", "command"};
+constexpr Names kCommand[] = {"args", "stdin", "output"};
+constexpr Names kCommandArgument[] = {"flag", "input"};
+constexpr Names kCommandStdin[] = {"input"};
 constexpr Names kPermissions[] = {"required", "optional"};
 constexpr Names kPermission[] = {"files",   "http",   "sockets",   "environment", "secrets", "config", "exec",
                                  "storage", "memory", "messaging", "call",        "context", "clocks", "random",
@@ -34,6 +37,9 @@ constexpr Keys kManifest[] = {
     {"requires", kRequires},
     {"runtime", kRuntime},
     {"actions.*", kAction},
+    {"actions.*.command", kCommand},
+    {"actions.*.command.args[]", kCommandArgument},
+    {"actions.*.command.stdin", kCommandStdin},
     {"permissions", kPermissions},
     {"permissions.required[]", kPermission},
     {"permissions.optional[]", kPermission},

@@ -2,7 +2,14 @@
 
 namespace cordon::manifest {
 
-std::string_view AbiName(Abi abi) { return abi == Abi::kCore ? "core" : "component"; }
+std::string_view AbiName(Abi abi) {
+  switch (abi) {
+    case Abi::kCore: return "core";
+    case Abi::kCommand: return "command";
+    case Abi::kComponent: break;
+  }
+  return "component";
+}
 
 std::string CanonicalText(const Manifest& manifest) { return json::Canonical(manifest.canonical); }
 

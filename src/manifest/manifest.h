@@ -15,6 +15,7 @@
 #include "base/units.h"
 #include "cordon/result.h"
 #include "formats/json.h"
+#include "manifest/command_shape.h"
 #include "policy/authority.h"
 
 namespace cordon::manifest {
@@ -35,7 +36,7 @@ inline constexpr std::size_t kChannelsMax = 64;
 inline constexpr std::size_t kErrorsMax = 20;
 
 // The ABIs that this build can run. The others of the format are E_UNENFORCEABLE.
-enum class Abi : std::uint8_t { kComponent, kCore };
+enum class Abi : std::uint8_t { kComponent, kCore, kCommand /* of either kind: a program */ };
 std::string_view AbiName(Abi abi);
 
 struct Runtime {
@@ -48,6 +49,7 @@ struct Runtime {
 struct Action {
   std::string description;
   std::string export_name;    // the action's own name when the file gives none
+  CommandShape command;       // with abi: command
   std::optional<Json> input;  // JSON Schema, every `$ref` to a file inlined; absent: derived from WIT
   std::optional<Json> output;
   std::optional<Duration> timeout;

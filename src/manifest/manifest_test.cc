@@ -50,6 +50,40 @@ class Folder {
   fs::path path_;
 };
 
+TEST(Manifest, AnActionOfACommandSaysHowItIsRun) {
+  const std::string text =
+      "manifest: 1\nname: acme/words\nversion: 1.0.0\nruntime: { abi: command, artifact: words.wasm }\n"
+      "actions:\n  count:\n    command:\n"
+      "      args: [count, { input: path }, { flag: --max=, input: max }]\n"
+      "      stdin: { input: text }\n      output: lines\n"
+      "  all: { command: { stdin: json, output: json } }\n  plain: {}\n";
+  const auto none = [](const std::string&) -> Result<std::string> { return Fail(Code::kNotFound, "none"); };
+  const Result<Manifest> manifest = ParseManifest(text, "plugin.yaml", none);
+  ASSERT_TRUE(manifest) << manifest.error().message;
+  EXPECT_EQ(AbiName(manifest->runtime.abi), "command");
+  const CommandShape& count = manifest->actions.at("count").command;
+  ASSERT_EQ(count.arguments.size(), 3u);
+  EXPECT_EQ(count.arguments[0].text + "|" + count.arguments[0].input, "count|");
+  EXPECT_EQ(count.arguments[1].text + "|" + count.arguments[1].input, "|path");
+  EXPECT_EQ(count.arguments[2].text + "|" + count.arguments[2].input, "--max=|max");
+  EXPECT_EQ(count.standard_input, CommandShape::Stdin::kProperty);
+  EXPECT_EQ(count.stdin_property, "text");
+  EXPECT_EQ(count.output, CommandShape::Output::kLines);
+  const CommandShape& all = manifest->actions.at("all").command;
+  EXPECT_EQ(all.standard_input, CommandShape::Stdin::kJson);
+  EXPECT_EQ(all.output, CommandShape::Output::kJson);
+  const CommandShape& plain = manifest->actions.at("plain").command;
+  EXPECT_TRUE(plain.arguments.empty());
+  EXPECT_EQ(plain.standard_input, CommandShape::Stdin::kNone);
+  EXPECT_EQ(plain.output, CommandShape::Output::kText);
+  // Who grants, grants this mapping.
+  const auto digest = CanonicalDigest(*manifest);
+  const Result<Manifest> other =
+      ParseManifest(text.substr(0, text.find("output: lines")) + "output: text\n", "plugin.yaml", none);
+  ASSERT_TRUE(other);
+  EXPECT_NE(CanonicalDigest(*other), digest);
+}
+
 TEST(Manifest, KeepsWhatIsWritten) {
   const Result<Manifest> manifest = Parse(
       "description: Finds dead links.\nlicense: Apache-2.0\nauthors: [A, B]\n"

@@ -162,13 +162,13 @@ class Parser {
     const Node* section = root.Require("runtime", "add 'runtime:' with 'abi' and 'artifact'");
     if (section == nullptr) return;
     const Fields fields(findings_, section, "runtime", KeysAt(ManifestKeys(), "runtime"));
-    if (const Node* abi = fields.Require("abi", "add abi: component, or abi: core")) {
+    if (const Node* abi = fields.Require("abi", "add abi: component, abi: core or abi: command")) {
       const auto word = ReadWord(findings_, *abi, "runtime.abi", kAbis);
-      out_.runtime.abi = word == 1 ? Abi::kCore : Abi::kComponent;
-      if (word > 1) {
+      out_.runtime.abi = word == 1 ? Abi::kCore : word == 3 ? Abi::kCommand : Abi::kComponent;
+      if (word > 1 && word != 3) {
         findings_.At(*abi, Code::kUnenforceable,
                      "'runtime.abi: " + std::string(kAbis[*word]) + "' cannot be run by this build",
-                     "build the plugin as a component or a core module");
+                     "build the plugin as a component, a core module or a command");
       }
     }
     if (const Node* artifact =
@@ -244,6 +244,7 @@ class Parser {
                      "write the function's name, or interface#function, as cordon inspect shows it");
       }
     }
+    ReadCommand(fields, path, action);
     action.input = ReadSchema(fields, "input");
     action.output = ReadSchema(fields, "output");
     if (const Node* timeout = fields.Get("timeout"))
@@ -261,6 +262,22 @@ class Parser {
     if (action.input) canonical["input"] = *action.input;
     if (action.output) canonical["output"] = *action.output;
     return action;
+  }
+
+  // An action is of an export, or of the whole command.
+  void ReadCommand(const Fields& fields, const std::string& path, Action& action) {
+    const bool is_command = out_.runtime.abi == Abi::kCommand;
+    const Node* command = fields.Get("command");
+    const Node* exported = fields.Get("export");
+    if (command != nullptr && !is_command) {
+      findings_.At(*command, Code::kInvalid, "'" + path + ".command' is for abi: command only",
+                   "name the function with 'export', or write abi: command");
+    } else if (exported != nullptr && is_command) {
+      findings_.At(*exported, Code::kInvalid, "'" + path + ".export' has no meaning with abi: command",
+                   "write 'command' with its args, stdin and output");
+    } else if (command != nullptr) {
+      action.command = ReadCommandShape(findings_, *command, path + ".command").value_or(CommandShape{});
+    }
   }
 
   void Settings(const Fields& root) {

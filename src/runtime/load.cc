@@ -65,6 +65,10 @@ Status Loader::ReadAndDescribe() {
   plugin_->contract = std::make_shared<const wit::Contract>(std::move(*contract));
   const auto& manifest = plugin_->source.manifest;
   const bool component = plugin_->contract->kind == wit::Contract::Kind::kComponent;
+  if (manifest && manifest->runtime.abi == manifest::Abi::kCommand) {
+    if (!abi::CommandEntry(*plugin_->contract)) return Fail(abi::NoCommand("the artifact"));
+    return {};
+  }
   if (manifest && component != (manifest->runtime.abi == manifest::Abi::kComponent)) {
     return Fail(Code::kInvalid,
                 "runtime.abi is " + std::string(manifest::AbiName(manifest->runtime.abi)) + ", but the artifact is a " +
@@ -177,6 +181,8 @@ Status Loader::CollectGrants() {
     CORDON_ASSIGN(const bool widens, host_.options.grants->Widens(subject));
     if (widens) plugin_->ceiling.Widened();
   }
+  const bool is_command = manifest && manifest->runtime.abi == manifest::Abi::kCommand;
+  if (is_command && !request_.arguments.empty()) AskForArguments();
   if (!manifest) {
     for (const policy::Grant& grant : grants_) {
       requests_.push_back({grant.capability, policy::Need::kOptional, "asked for on the command line"});
@@ -193,6 +199,13 @@ policy::Level Loader::LevelOf() const {
   const auto entry = config.entries.find(plugin_->source.name);
   return entry == config.entries.end() ? *request_.level
                                        : std::max(*request_.level, entry->second.level.value_or(*request_.level));
+}
+
+// Whoever runs a command with arguments means them for it, whether its manifest asks or not.
+void Loader::AskForArguments() {
+  const auto asks = [](const policy::Request& one) { return one.capability.kind() == policy::Kind::kArguments; };
+  if (std::ranges::any_of(requests_, asks)) return;
+  requests_.push_back({policy::MakeArguments(), policy::Need::kOptional, "a command takes arguments"});
 }
 
 Status Loader::ComputeAuthority() {
@@ -571,7 +584,10 @@ Status Loader::SetUpSettings(PluginServices& services) {
 
 Result<BoundAction> Loader::Bind(const std::string& name, const manifest::Action& action) const {
   BoundAction bound;
-  auto binding = plugin_->abi->Bind(*plugin_->linked, action.export_name);
+  const bool is_command = plugin_->source.manifest->runtime.abi == manifest::Abi::kCommand;
+  if (is_command) bound.command = action.command;
+  const auto entry = is_command ? abi::CommandEntry(*plugin_->contract) : std::nullopt;
+  auto binding = plugin_->abi->Bind(*plugin_->linked, entry ? entry->ToString() : action.export_name);
   if (!binding) {
     Error error = std::move(binding).error();
     error.message = "action '" + name + "': " + error.message;

@@ -28,6 +28,7 @@ class Loader {
   Status CollectGrantSet(const policy::Subject& subject);
   Status AddMountFlags(std::span<const policy::Request> requests);
   policy::Level LevelOf() const;
+  void AskForArguments();
   Status ComputeAuthority();
   // Everything that stands between the plugin and a run, as one error; nothing when it may run.
   std::optional<Error> WhyNot() const;

@@ -44,6 +44,11 @@ Error SchemaError(Code code, std::string_view what, const std::vector<SchemaViol
 
 Error NotLoadedToRun() { return Error(Code::kUsage, "the plugin was loaded to be looked at, not to run"); }
 
+Error OwnInstance(std::string_view action) {
+  return Error(Code::kUsage, "'" + std::string(action) + "' is an action of a command, which keeps no instance",
+               "call it by its name");
+}
+
 Error SizeError(Code code, std::string_view what, std::size_t size, Bytes limit) {
   return Error(
       code,
@@ -162,12 +167,16 @@ std::vector<ActionView> Plugin::Actions() const {
   };
   if (!state_->source.manifest) {
     for (const abi::ExportRef& target : abi::Exports(contract)) {
+      // Of a reactor, called before anything else of it.
+      if (target.interface_name.empty() && target.function->name == "_initialize") continue;
       if (abi::CheckCrossable(contract, *target.function)) views.push_back(view(target.ToString(), target));
     }
     return views;
   }
+  const bool is_command = state_->source.manifest->runtime.abi == manifest::Abi::kCommand;
   for (const auto& [name, action] : state_->source.manifest->actions) {
-    const auto target = abi::ResolveExport(contract, action.export_name);
+    const auto entry = is_command ? abi::CommandEntry(contract) : std::nullopt;
+    const auto target = abi::ResolveExport(contract, entry ? entry->ToString() : action.export_name);
     ActionView one = target ? view(name, *target)
                             : ActionView{.name = name,
                                          .description = {},
@@ -176,6 +185,10 @@ std::vector<ActionView> Plugin::Actions() const {
                                          .input_schema = {},
                                          .output_schema = {},
                                          .risk = risk()};
+    if (is_command) {
+      one.input_schema = CommandInputSchema(action.command);
+      one.output_schema = CommandOutputSchema(action.command);
+    }
     if (!action.description.empty()) one.description = action.description;
     if (action.input) one.input_schema = *action.input;
     if (action.output) one.output_schema = *action.output;
@@ -310,6 +323,7 @@ Status Plugin::Answer(CallScope& scope, std::string_view action_name, std::strin
   BoundAction local;
   CORDON_TRY(state_->CheckStanding());
   CORDON_ASSIGN(const BoundAction* action, FindAction(*state_, action_name, local));
+  if (action->command) return Fail(OwnInstance(action_name));
   if (input_json.size() > state_->limits.input.count) {
     return Fail(SizeError(Code::kInputSize, "input", input_json.size(), state_->limits.input));
   }
@@ -335,6 +349,9 @@ Status Plugin::Call(std::string_view action_name, std::string_view input_json, c
     return UnderSwitch(*state_, action_name, options,
                        [&](const CallOptions& entered) { return Call(action_name, input_json, entered, report); });
   }
+  if (const auto found = state_->actions.find(action_name); found != state_->actions.end() && found->second.command) {
+    return CallCommand(action_name, found->second, input_json, options, report);
+  }
   engine::InstanceOptions own;
   const engine::InstanceOptions& instance_options = OptionsOf(options, own);
   const auto run = [&](const BoundAction& action, std::span<const std::uint8_t> input,
@@ -344,15 +361,52 @@ Status Plugin::Call(std::string_view action_name, std::string_view input_json, c
   return CallIn(action_name, input_json, options, report, run);
 }
 
+Status Plugin::CallCommand(std::string_view action_name, const BoundAction& action, std::string_view input_json,
+                           const CallOptions& options, CallReport& report) const {
+  report = CallReport{};
+  report.call_id = options.call_id != 0 ? options.call_id : NextCallId();
+  CallScope scope(*state_, report.call_id, options);
+  const auto run = [&]() -> Status {
+    if (scope.wants_digests()) scope.input_digest = Digest::Of(input_json).ToString();
+    CORDON_TRY(state_->CheckStanding());
+    if (input_json.size() > state_->limits.input.count) {
+      return Fail(SizeError(Code::kInputSize, "input", input_json.size(), state_->limits.input));
+    }
+    CORDON_TRY(CheckSchema(action.input, input_json, Code::kInputSchema, "input"));
+    CORDON_ASSIGN(CommandInput given, CommandInputOf(*action.command, input_json));
+    CORDON_TRY(services::CheckPrincipal(options.principal));
+    engine::InstanceOptions own;
+    if (const auto& base = OptionsOf(options, own); &base != &own) own = base;
+    own.arguments = std::move(given.arguments);
+    own.arguments.insert(own.arguments.begin(), CommandName(state_->source.name));
+    if (action.command->standard_input != manifest::CommandShape::Stdin::kNone) own.stdin_bytes = given.stdin_bytes;
+    // What it writes is the output.
+    own.limits.stdout_bytes = state_->limits.output.count;
+    std::vector<std::uint8_t> wire;
+    Status done = RunOnce(*state_, own, action, {}, wire, LimitsFor(action.limits, options), report);
+    CORDON_TRY(SettleExit(std::move(done), wire, report));
+    const std::size_t written = report.stdout_text.size() + report.usage.stdout_dropped_bytes;
+    if (written > state_->limits.output.count) {
+      return Fail(SizeError(Code::kOutputSize, "output", written, state_->limits.output));
+    }
+    CORDON_ASSIGN(std::string output, CommandOutputOf(*action.command, report.stdout_text));
+    CORDON_TRY(CheckSchema(action.output, output, Code::kOutputSchema, "output"));
+    if (scope.wants_digests()) scope.output_digest = Digest::Of(output).ToString();
+    report.output = std::move(output);
+    report.stdout_text.clear();
+    return {};
+  };
+  const bool own_record = state_->calls.Admits();
+  return scope.Settle(run(), action_name, report.usage,
+                      own_record ? CallScope::Account::kOwn : CallScope::Account::kTally);
+}
+
 bool Plugin::is_command() const { return abi::CommandEntry(*state_->contract).has_value(); }
 
 Status Plugin::RunCommand(const CommandCall& command, const CallOptions& options, CallReport& report) const {
   if (state_->linked == nullptr) return Fail(NotLoadedToRun());
   const auto entry = abi::CommandEntry(*state_->contract);
-  if (!entry) {
-    return Fail(Code::kNotFound, state_->source.name + " is no command: it exports neither _start nor wasi:cli/run",
-                "see what it exports: cordon inspect PLUGIN");
-  }
+  if (!entry) return Fail(abi::NoCommand(state_->source.name));
   const std::string name = entry->ToString();
   if (IsOpen(*state_, options)) [[unlikely]] {
     return UnderSwitch(*state_, name, options,
@@ -407,6 +461,7 @@ Result<Plugin::Target> Plugin::FindTarget(std::string_view name) const {
   target.input_bytes_max = state_->limits.input.count;
   abi::Binding binding;
   if (const auto found = state_->actions.find(name); found != state_->actions.end()) {
+    if (found->second.command) return Fail(OwnInstance(name));
     binding = found->second.binding;
     target.limits = found->second.limits;
   } else {

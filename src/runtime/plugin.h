@@ -131,7 +131,7 @@ class Plugin {
   // Whether it is a command: a core module that exports _start, or a component that exports wasi:cli/run.
   bool is_command() const;
   // Runs it, in a fresh instance, with its own name before the arguments that it was granted. E_EXIT with the detail
-  // "status" when it ended with another status than 0, which is in the report too; E_NOT_FOUND when it is no command.
+  // "status" when it ended with another status than 0, which is in the report too; E_INVALID when it is no command.
   Status RunCommand(const CommandCall& command, const CallOptions& options, CallReport& report) const;
 
   // An action, or an export as WIT names it, for callers that bring their own types.
@@ -174,6 +174,8 @@ class Plugin {
 
  private:
   friend class Host;
+  Status CallCommand(std::string_view action_name, const struct BoundAction& action, std::string_view input_json,
+                     const CallOptions& options, CallReport& report) const;
   using RunGuest = std::function<Status(const struct BoundAction& action, std::span<const std::uint8_t> input,
                                         std::vector<std::uint8_t>& output, const engine::CallLimits& limits)>;
   Status CallIn(std::string_view action_name, std::string_view input_json, const CallOptions& options,

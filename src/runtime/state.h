@@ -62,6 +62,7 @@ struct BoundAction {
   abi::Binding binding;
   std::optional<Schema> input, output;  // the manifest's own; derived ones hold by construction
   engine::CallLimits limits;
+  std::optional<manifest::CommandShape> command;  // of a command: how its input and output are given
 };
 
 // Calls are counted and recorded in groups, so that a hot loop does not write a line each (audit.md, loss window).

@@ -160,7 +160,7 @@ class Tests(CordonTest):
                     shown += os.read(master, 4096)
             self.assertEqual(0, child.wait(HANG_SECONDS))
             os.close(master)
-            self.assertIn(b"a\\x1b]0;t\\x07", shown)
+            self.assertIn(b"a\\u001b]0;t\\u0007", shown)
             self.assertNotIn(b"\x1b]", shown)
 
     def test_files_are_those_of_the_mount(self):
@@ -196,6 +196,10 @@ class Tests(CordonTest):
         denied = [record for record in self.audit() if record.get("rule") == "fs:beneath"]
         self.assertEqual(["/data/out/passwd"] * 2, [record["target"] for record in denied])
 
+    def test_a_reactor_is_begun_before_its_export(self):
+        done = self.cordon("run", GUESTS / "reactor.wasm")
+        self.assertEqual((0, "1\n"), (done.code, done.out), done.err)
+
     def test_a_go_program_reads_and_writes_files(self):
         guest = GUESTS / "command_go.wasm"
         if not guest.exists():
@@ -227,6 +231,97 @@ class Tests(CordonTest):
         self.assertEqual((0, "8\n", "1 x\n2 y\n"), (done.code, done.out, (folder / "b.txt").read_text()), done.err)
         self.assertEqual(3, self.cordon("run", guest, *mount, "--", "/texts/none", "/texts/c.txt").code)
         self.assertEqual(2, self.cordon("run", guest).code)
+
+    def actions(self, guest, actions, tail=""):
+        """A plugin with abi: command over a guest."""
+        folder = self.tmp / f"plugin-{guest.stem}"
+        self.write(f"{folder.name}/tool.wasm", guest.read_bytes())
+        self.write(f"{folder.name}/plugin.yaml", "manifest: 1\nname: acme/tool\nversion: 1.0.0\n"
+                   "runtime: { abi: command, artifact: tool.wasm }\nactions:\n" + actions + tail)
+        return folder
+
+    def act(self, folder, action, given, *words):
+        return self.cordon("run", folder, action, "--input", json.dumps(given), *words)
+
+    def test_an_action_maps_input_to_arguments_and_stdin(self):
+        for guest in self.both():
+            folder = self.actions(guest, """\
+  args:
+    command:
+      { args: [args, --, { input: path }, { flag: "-n", input: count }, { flag: --x=, input: x }], output: lines }
+  shout: { command: { args: [shout], stdin: { input: text } } }
+  echo: { command: { args: [cat], stdin: json, output: json } }
+""")
+            done = self.act(folder, "args", {"path": ["--a", "b c"], "count": 3, "x": "é"})
+            self.assertEqual(["tool", "args", "--", "--a", "b c", "-n", "3", "--x=é"], json.loads(done.out), done.err)
+            self.assertEqual('"A\\nB\\n"\n', self.act(folder, "shout", {"text": "a\nb"}).out)
+            self.assertEqual({"a": [1, None]}, json.loads(self.act(folder, "echo", {"a": [1, None]}).out))
+            self.assertEqual("", self.act(folder, "shout", {"text": "a"}).err)
+
+    def test_an_action_is_held_against_its_schemas_and_limits(self):
+        for guest in self.both():
+            folder = self.actions(guest, """\
+  print: { command: { args: [print, { input: text }], output: json }, input: { type: object, required: [text] },
+           output: { type: integer } }
+  flood: { command: { args: [flood, { input: count }] }, timeout: 5s }
+  spin: { command: { args: [spin] }, timeout: 100ms }
+""")
+            self.assertEqual("42\n", self.act(folder, "print", {"text": "42\n"}).out)
+            for given, code, number in (({}, "E_INPUT_SCHEMA", 4), ({"text": "-x"}, "E_INPUT_SCHEMA", 4),
+                                        ({"text": "{"}, "E_OUTPUT_SCHEMA", 1), ({"text": '"x"'}, "E_OUTPUT_SCHEMA", 1)):
+                done = self.act(folder, "print", given)
+                self.assertIn(f"error[{code}]", done.err)
+                self.assertEqual(number, done.code)
+            self.assertEqual(100 << 10, len(json.loads(self.act(folder, "flood", {"count": 100 << 10}).out)))
+            big = self.act(folder, "flood", {"count": 64 << 10}, "--plugins-limits-output", "32KiB")
+            self.assertIn("error[E_OUTPUT_SIZE]", big.err)
+            self.assertIn("error[E_TIMEOUT]", self.act(folder, "spin", {}).err)
+
+    def test_an_action_that_fails_shows_its_last_words_safely(self):
+        for guest in self.both():
+            folder = self.actions(guest, "  fail: { command: { args: [{ input: word }, { input: count }] } }\n")
+            done = self.act(folder, "fail", {"word": "exit", "count": 1}, "--json")
+            error = done.json["error"]
+            self.assertEqual((1, "E_EXIT", "1", "ending with 1\n"),
+                             (done.code, error["code"], error["details"]["status"], error["details"]["stderr"]))
+            done = self.act(folder, "fail", {"word": "\x1b[31m"})
+            self.assertEqual(1, done.code)
+            self.assert_no_controls(done.err)
+
+    def test_a_plugin_that_is_a_command_runs_as_one_within_its_limits(self):
+        for guest in self.both():
+            folder = self.actions(guest, "  shout: { command: { args: [shout], stdin: json } }\n")
+            self.assertEqual("A\n", self.cordon("run", folder, "--", "shout", stdin="a\n").out)
+            done = self.cordon("run", folder, "--plugins-limits-stdout", "4KiB", "--", "flood", 10 << 10)
+            self.assertEqual((0, 4 << 10), (done.code, len(done.out)))
+            self.assertIn("6144 bytes of output were dropped", done.err)
+
+    def test_an_artifact_that_is_no_command_is_refused(self):
+        folder = self.actions(GUESTS / "core_math.wasm", "  x: {}\n")
+        for words in (["run", folder, "x"], ["plugin", "validate", folder]):
+            done = self.cordon(*words)
+            self.assertEqual(4, done.code)
+            self.assertIn("E_INVALID", done.err)
+        folder = self.actions(BOTH[0], "  x: {}\n")
+        self.assertEqual(0, self.cordon("plugin", "validate", folder).code)
+
+    def test_what_preview_1_cannot_use_is_said(self):
+        grant = ["--grant", "net:tcp:example.com:443"]
+        warnings = self.cordon("explain", BOTH[0], *grant, "--json").json["warnings"]
+        self.assertEqual([("W_UNUSABLE", "net:tcp:example.com:443")], [(w["code"], w["capability"]) for w in warnings])
+        self.assertIn("W_UNUSABLE", self.cordon("explain", BOTH[0], *grant).out)
+        self.assertIn("W_UNUSABLE", self.cordon("run", BOTH[0], *grant, "--", "args").err)
+        self.assertEqual([], self.cordon("explain", BOTH[0], "--json").json["warnings"])
+
+    def test_inspect_shows_a_command_and_its_actions(self):
+        for guest in self.both():
+            self.assertEqual("command", self.cordon("inspect", guest, "--json").json["abi"])
+            folder = self.actions(guest, "  x: { command: { args: [{ input: path }], output: lines } }\n")
+            shown = self.cordon("inspect", folder, "--json").json
+            self.assertEqual("command", shown["abi"])
+            action = shown["actions"][0]
+            self.assertEqual({"path": {}}, action["input_schema"]["properties"])
+            self.assertEqual({"type": "array", "items": {"type": "string"}}, action["output_schema"])
 
 
 if __name__ == "__main__":

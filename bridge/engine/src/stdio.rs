@@ -7,7 +7,7 @@ use rustix::fs::FileType;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -196,8 +196,8 @@ struct Target {
     port: Port,
     /// What it takes at once when it is ready.
     chunk: usize,
-    /// The last byte that a terminal got. A terminal must not be told to do what a guest wants.
-    terminal: Option<AtomicU8>,
+    /// The last bytes that a terminal got. A terminal must not be told to do what a guest wants.
+    terminal: Option<AtomicU16>,
 }
 
 /// Standard output or error.
@@ -217,7 +217,7 @@ impl Sink {
     /// Goes on to a descriptor, up to as many bytes.
     pub fn to_fd(fd: OwnedFd, max: u64) -> io::Result<Sink> {
         let file = FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) == FileType::RegularFile;
-        let terminal = rustix::termios::isatty(fd.as_fd()).then(|| AtomicU8::new(0));
+        let terminal = rustix::termios::isatty(fd.as_fd()).then(|| AtomicU16::new(0));
         let chunk = if file { PERMIT_BYTES } else { PIPE_BYTES };
         let port = Port(Outside::new(fd, PollFlags::OUT)?);
         Ok(Sink { target: Some(Target { port, chunk, terminal }), ..Sink::new(max) })
@@ -283,24 +283,31 @@ fn put(fd: &OwnedFd, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Text without what moves a cursor, sets a title or answers for the user: only line ends and tabs stay as they are.
-fn harmless(bytes: &[u8], last: &AtomicU8) -> Vec<u8> {
+/// Whether a terminal would do something with this byte, or show the text in another order, after these two: C0 and C1
+/// (in UTF-8 they begin with C2), zero-width and bidirectional marks, and separators of lines.
+fn is_control(before: [u8; 2], byte: u8) -> bool {
+    match (before, byte) {
+        (_, b'\n' | b'\t') => false,
+        (_, 0..=31 | 127) => true,
+        ([_, 0xc2], 0x80..=0x9f) | ([_, 0..=0x7f], 0x80..=0x9f) => true,
+        ([0xe2, 0x80], 0x8b..=0x8f | 0xa8..=0xae) | ([0xe2, 0x81], 0xa0..=0xa9) | ([0xef, 0xbb], 0xbf) => true,
+        _ => false,
+    }
+}
+
+/// Text as a terminal may show it; `last` are the two bytes before.
+fn harmless(bytes: &[u8], last: &AtomicU16) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
-    let mut previous = last.load(Ordering::Relaxed);
+    let mut before = last.load(Ordering::Relaxed).to_be_bytes();
     for byte in bytes {
-        // U+0080 to U+009F are control characters too: in UTF-8 they begin with C2, elsewhere they are one byte.
-        let control = match byte {
-            0..=8 | 11..=12 | 14..=31 | 127 => true,
-            128..=159 => previous == 0xc2 || previous < 128,
-            _ => false,
-        };
-        match control {
+        match is_control(before, *byte) {
+            true if byte.is_ascii() => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
             true => out.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
             false => out.push(*byte),
         }
-        previous = *byte;
+        before = [before[1], *byte];
     }
-    last.store(previous, Ordering::Relaxed);
+    last.store(u16::from_be_bytes(before), Ordering::Relaxed);
     out
 }
 
@@ -368,10 +375,13 @@ mod tests {
 
     #[test]
     fn attack_155_a_terminal_gets_no_control_characters() {
-        let last = AtomicU8::new(0);
-        assert_eq!(harmless(b"a\x1b]0;x\x07\r\n\tb\x7f", &last), b"a\\x1b]0;x\\x07\r\n\tb\\x7f");
+        let last = AtomicU16::new(0);
+        assert_eq!(harmless(b"a\x1b]0;x\x07\r\n\tb\x7f", &last), b"a\\u001b]0;x\\u0007\\u000d\n\tb\\u007f");
         assert_eq!(harmless("\u{9b}1m é".as_bytes(), &last), b"\xc2\\x9b1m \xc3\xa9");
         assert_eq!(harmless(b"a\x9b1m \xc2", &last), b"a\\x9b1m \xc2");
         assert_eq!(harmless(b"\x9b1m", &last), b"\\x9b1m");
+        assert_eq!(harmless("x\u{202e}y\u{200b}\u{2066}…".as_bytes(), &last), {
+            b"x\xe2\x80\\xaey\xe2\x80\\x8b\xe2\x81\\xa6\xe2\x80\xa6"
+        });
     }
 }
