@@ -3,6 +3,7 @@
 Rust's, Go's and C's own libraries; those of preview 1 and of WASI 0.2 must not differ."""
 import json
 import os
+import pathlib
 import pty
 import select
 import signal
@@ -218,6 +219,40 @@ class Tests(CordonTest):
         self.assertEqual([{"name": "-", "words": 2}], json.loads(self.cordon("run", guest, stdin="a b").out))
         missing = self.cordon("run", guest, *mount, "--", "/none")
         self.assertEqual(3, missing.code)
+
+    def program_of_others(self, name):
+        for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep):
+            path = pathlib.Path(folder, "programs", name)
+            if path.is_file():
+                return path
+        return self.skipTest("installed by python_packages.py")
+
+    def test_quickjs_runs_unmodified(self):
+        guest = self.program_of_others("quickjs.wasm")
+        (self.tmp / "data").mkdir()
+        script = """
+            const file = std.open("/data/out.txt", "w"); file.puts(scriptArgs.join("|")); file.close();
+            console.log(std.in.readAsString().toUpperCase()); std.exit(7);"""
+        done = self.cordon("run", guest, "--mount", "data:/data:rw", "--", "--std", "-e", script, "x", "y",
+                           stdin="hello")
+        self.assertEqual((7, "HELLO\n"), (done.code, done.out), done.err)
+        self.assertEqual("x|y", (self.tmp / "data" / "out.txt").read_text())
+
+    def test_cpython_runs_unmodified(self):
+        guest = self.program_of_others("python.wasm")
+        (self.tmp / "data").mkdir()
+        script = """
+import json, os, sys
+with open("/data/in.json", "w") as out: json.dump({"argv": sys.argv[1:], "env": os.environ.get("A")}, out)
+print(sys.stdin.read().upper(), end="")
+print(os.listdir("/data"), file=sys.stderr)
+try: open("/etc/passwd")
+except OSError as error: print(type(error).__name__)
+sys.exit(5)"""
+        done = self.cordon("run", guest, "--memory", "64MiB", "--mount", "data:/data:rw", "--env", "A=b", "--", "-c",
+                           script, "x", stdin="hello\n")
+        self.assertEqual((5, "HELLO\nFileNotFoundError\n", "['in.json']\n"), (done.code, done.out, done.err))
+        self.assertEqual({"argv": ["x"], "env": "b"}, json.loads((self.tmp / "data" / "in.json").read_text()))
 
     def test_a_c_program_reads_and_writes_files(self):
         guest = GUESTS / "command_c.wasm"
