@@ -13,7 +13,7 @@ constexpr std::string_view kMitigations[] = {
     "garbage collection, threads and component concurrency are off",
     "the engine speaks no HTTP",
 };
-constexpr std::string_view kFeatures[] = {"component", "core", "wasi-0.2", "wasi-preview1", "level-default"};
+constexpr std::string_view kFeatures[] = {"component", "core", "wasi-0.2", "wasi-preview1", "command", "level-default"};
 
 #ifdef NDEBUG
 constexpr std::string_view kBuild = "release";
