@@ -388,6 +388,12 @@ Result<engine::LinkSpec> Loader::LinkOf() const {
     return Fail(Code::kUnenforceable, plugin_->source.name + " may read secrets, which a fixture would hold",
                 "withhold them: cordon plugin revoke, or record without the grant");
   }
+  const auto& manifest = plugin_->source.manifest;
+  if (manifest && manifest->runtime.abi == manifest::Abi::kCommand) {
+    return Fail(Code::kUnenforceable,
+                plugin_->source.name + " is a command, whose output is no host call, so a record would not be whole",
+                "run it without a record");
+  }
   CORDON_TRY(CheckRecordable(contract, request_.replayer != nullptr ? engine::LinkSpec() : plugin_->plan.spec));
   return request_.replayer != nullptr ? ReplayedLink(contract) : TracedLink(contract, plugin_->plan.spec);
 }

@@ -348,6 +348,13 @@ sys.exit(5)"""
         self.assertIn("W_UNUSABLE", self.cordon("run", BOTH[0], *grant, "--", "args").err)
         self.assertEqual([], self.cordon("explain", BOTH[0], "--json").json["warnings"])
 
+    def test_a_command_is_not_half_recorded(self):
+        for guest in self.both():
+            folder = self.actions(guest, "  print: { command: { args: [print, x] } }\n")
+            done = self.cordon("record", folder, "--fixture", "x.json")
+            self.assertEqual(4, done.code)
+            self.assertIn("E_UNENFORCEABLE", done.err)
+
     def test_inspect_shows_a_command_and_its_actions(self):
         for guest in self.both():
             self.assertEqual("command", self.cordon("inspect", guest, "--json").json["abi"])
