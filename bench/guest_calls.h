@@ -3,12 +3,26 @@
 #pragma once
 
 #include <cstdint>
+#include <expected>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "cordon/host.h"
 #include "guest_types.h"
+
+namespace cordon::bench {
+
+// A plugin for Extism: bytes in, bytes or its own error out.
+struct ExtismError {
+  std::int32_t code = 0;
+  std::string message;
+};
+
+}  // namespace cordon::bench
+
+CORDON_RECORD(cordon::bench::ExtismError, code, message);
 
 namespace cordon::bench {
 
@@ -24,6 +38,10 @@ Entry SampleEntry();
 std::string SampleEntryJson();  // the parameters of echo-record
 
 using Add = TypedFunction<std::int32_t(std::int32_t, std::int32_t)>;
+
+using ExtismBytes = std::vector<std::uint8_t>;
+using ExtismSignature = std::expected<ExtismBytes, ExtismError>(std::span<const std::uint8_t>);
+using ExtismCall = TypedFunction<ExtismSignature>;
 
 // A warm instance and its functions.
 struct GuestCalls {

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -18,6 +19,7 @@ namespace cordon::bench {
 namespace {
 
 constexpr double kIdleKiBMax = 16;
+constexpr std::uint32_t kExtismLive = 1'000;
 
 Result<double> ResidentKiB() {
   std::ifstream rollup("/proc/self/smaps_rollup");
@@ -33,6 +35,17 @@ Status HoldCordon(const Plugin& plugin, std::uint32_t count, std::vector<Instanc
   for (std::uint32_t i = 0; i < count; ++i) {
     CORDON_ASSIGN(Instance instance, plugin.NewInstance());
     CORDON_TRY(add.On(instance, 40, 2));
+    held.push_back(std::move(instance));
+  }
+  return {};
+}
+
+Status HoldExtism(const Plugin& plugin, std::uint32_t count, std::vector<Instance>& held) {
+  CORDON_ASSIGN(const ExtismCall add, plugin.Function<ExtismSignature>("add"));
+  const std::vector<std::uint8_t> numbers(2 * sizeof(std::int32_t));
+  for (std::uint32_t i = 0; i < count; ++i) {
+    CORDON_ASSIGN(Instance instance, plugin.NewInstance());
+    CORDON_TRY(add.On(instance, numbers));
     held.push_back(std::move(instance));
   }
   return {};
@@ -155,6 +168,13 @@ Status HoldInstances(const std::filesystem::path& guests, std::string_view side,
     CORDON_ASSIGN(const Guests read, ReadGuests(guests));
     CORDON_ASSIGN(RawSide raw, RawSide::Open(read, pool));
     return PrintGrowth(count, [&](std::uint32_t n) { return raw.Hold(n); });
+  }
+  if (side == "extism") {
+    // Each has two memories, and the peer holds no more.
+    const std::uint32_t held_max = std::min(count, kExtismLive);
+    CORDON_ASSIGN(const std::unique_ptr<CordonSide> cordon, CordonSide::Open(guests, 2 * held_max + 64));
+    std::vector<Instance> held;
+    return PrintGrowth(held_max, [&](std::uint32_t n) { return HoldExtism(cordon->extism(), n, held); });
   }
   CORDON_ASSIGN(const std::unique_ptr<CordonSide> cordon, CordonSide::Open(guests, pool));
   std::vector<Instance> held;

@@ -48,6 +48,7 @@ Result<std::unique_ptr<CordonSide>> CordonSide::Open(const std::filesystem::path
   CORDON_ASSIGN(side->sleeper_, side->host_->Load(guests / "a20_sleep.wasm"));
   CORDON_ASSIGN(side->core_, side->host_->Load(guests / "bench_core.wasm"));
   CORDON_ASSIGN(side->kernels_, side->host_->Load(guests / "bench_kernels.wasm"));
+  CORDON_ASSIGN(side->extism_, side->host_->Load(guests / "bench_extism.wasm"));
   return side;
 }
 
@@ -56,6 +57,7 @@ CordonSide::~CordonSide() {
   sleeper_.reset();
   core_.reset();
   kernels_.reset();
+  extism_.reset();
   host_.reset();
   std::error_code ignored;
   if (!state_folder_.empty()) std::filesystem::remove_all(state_folder_, ignored);

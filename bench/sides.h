@@ -32,12 +32,13 @@ class CordonSide {
   const Plugin& sleeper() const { return *sleeper_; }
   const Plugin& core() const { return *core_; }
   const Plugin& kernels() const { return *kernels_; }
+  const Plugin& extism() const { return *extism_; }  // bench_extism.wasm, the peer's own bytes
 
  private:
   CordonSide() = default;
   std::filesystem::path state_folder_;
   std::optional<Host> host_;
-  std::optional<Plugin> bench_, sleeper_, core_, kernels_;
+  std::optional<Plugin> bench_, sleeper_, core_, kernels_, extism_;
 };
 
 class RawSide {

@@ -28,7 +28,7 @@ def cache_folder() -> pathlib.Path:
 
 def inputs():
     for path in sorted(BRIDGE.rglob("*")):
-        if path.suffix in {".rs", ".toml", ".wit"} or path.name == "Cargo.lock":
+        if path.suffix in {".rs", ".toml", ".wat", ".wit"} or path.name == "Cargo.lock":
             if "target" not in path.relative_to(BRIDGE).parts:
                 yield path
 

@@ -176,6 +176,16 @@ class Builder:
             source = TESTS / "command-c" / "main.c"
             run(["clang", "--target=wasm32-wasi", "-O2", "-o", self.into / "command_c.wasm", source])
 
+    def extism(self) -> None:
+        """The examples of extism-pdk, which need no component around them."""
+        say("the examples of extism-pdk")
+        self.cargo_build(TESTS, "--release", "--target", BARE, "-p", "extism-examples", "--examples")
+        folder = self.into / "extism"
+        folder.mkdir()
+        for path in sorted((TESTS / "extism" / "examples").glob("*.rs")):
+            built = self.target_dir / BARE / "release" / "examples" / f"{path.stem}.wasm"
+            shutil.copyfile(built, folder / built.name)
+
     def encode(self, name: str, out: pathlib.Path) -> None:
         run([self.assembler, "component", out, self.target_dir / BARE / "release" / f"{name}.wasm"])
 
@@ -218,6 +228,7 @@ def build(store: pathlib.Path, name: str, target_dir: pathlib.Path) -> pathlib.P
         builder.assemble()
         builder.rust_tests()
         builder.commands()
+        builder.extism()
         builder.plugins()
         into.rename(finished)
     say(f"built in {time.monotonic() - started:.0f} s")

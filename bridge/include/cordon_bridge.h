@@ -41,6 +41,9 @@ enum cordon_status
   CORDON_STATUS_PANIC = 22,
   CORDON_STATUS_INTERNAL = 23,
   CORDON_STATUS_UNAVAILABLE = 24,
+  CORDON_STATUS_LIMIT = 25,
+  CORDON_STATUS_DENIED = 26,
+  CORDON_STATUS_IO = 27,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -117,6 +120,8 @@ typedef struct cordon_store_limits {
   uint64_t host_call_bytes;
   uint64_t random_bytes;
   uint64_t stdout_bytes;
+  uint64_t var_bytes;
+  uint64_t http_response_bytes;
 } cordon_store_limits;
 
 // What an instance is given. `size` must be sizeof(cordon_instance_options).
@@ -235,7 +240,16 @@ typedef struct cordon_host_import {
   bool nested;
   // Answered by the engine's own WASI; the port is told of it, as "trace:" and the function's name.
   bool traced;
+  // For a plugin for Extism: `t` (text) or `b` (bytes) for each parameter that is an offset of a block, `n` for each
+  // number, "->" and the same for the result. Empty otherwise.
+  struct cordon_str shape;
 } cordon_host_import;
+
+// A module that another one imports from, by its name.
+typedef struct cordon_library {
+  struct cordon_str name;
+  const struct cordon_code *code;
+} cordon_library;
 
 // What is fixed for one way to the network. `size` must be sizeof(cordon_network_options).
 typedef struct cordon_network_options {
@@ -387,6 +401,21 @@ cordon_status cordon_linked_new(const struct cordon_code *code,
                                 struct cordon_linked **result,
                                 struct cordon_error **error);
 
+// Links a plugin for Extism. `libraries` has the kernel under "extism:host/env" (cordon_extism_kernel), and the
+// modules that the plugin imports by their names.
+cordon_status cordon_linked_new_extism(const struct cordon_code *code,
+                                       const struct cordon_library *libraries,
+                                       size_t libraries_len,
+                                       const struct cordon_str *wasi,
+                                       size_t wasi_len,
+                                       const struct cordon_host_import *host,
+                                       size_t host_len,
+                                       struct cordon_linked **result,
+                                       struct cordon_error **error);
+
+// The module behind "extism:host/env", as a binary.
+void cordon_extism_kernel(const struct cordon_writer *output);
+
 void cordon_linked_free(struct cordon_linked *linked);
 
 // Looks an export up: of an interface (full name), or at the root when `interface_name` is empty.
@@ -477,6 +506,21 @@ cordon_status cordon_linked_new(const struct cordon_code *code,
                                 size_t host_len,
                                 struct cordon_linked **result,
                                 struct cordon_error **error);
+
+// Links a plugin for Extism. `libraries` has the kernel under "extism:host/env" (cordon_extism_kernel), and the
+// modules that the plugin imports by their names.
+cordon_status cordon_linked_new_extism(const struct cordon_code *code,
+                                       const struct cordon_library *libraries,
+                                       size_t libraries_len,
+                                       const struct cordon_str *wasi,
+                                       size_t wasi_len,
+                                       const struct cordon_host_import *host,
+                                       size_t host_len,
+                                       struct cordon_linked **result,
+                                       struct cordon_error **error);
+
+// The module behind "extism:host/env", as a binary.
+void cordon_extism_kernel(const struct cordon_writer *output);
 
 void cordon_linked_free(struct cordon_linked *linked);
 

@@ -26,6 +26,14 @@ Result<Outcome> GuestAbi::Invoke(engine::Instance& instance, const Binding& bind
   return Lift(binding, output);
 }
 
+Status GuestAbi::LowerRaw(const Binding&, std::string_view, std::vector<std::uint8_t>&) const {
+  return Fail(Code::kUsage, "the plugin takes values, not bytes", "give it JSON: leave --raw out");
+}
+
+Result<Outcome> GuestAbi::LiftRaw(const Binding&, std::span<const std::uint8_t>) const {
+  return Fail(Code::kUsage, "the plugin gives values, not bytes", "take its JSON: leave --raw out");
+}
+
 Result<Binding> ComponentAbi::Bind(const engine::Linked& linked, std::string_view export_name) const {
   return BindExport(*contract_, linked, export_name);
 }

@@ -20,7 +20,7 @@ namespace cordon::abi {
 struct Outcome {
   enum class Answer : std::uint8_t { kOk, kPluginError /* the function's result is an err */ };
   Answer answer = Answer::kOk;
-  std::string json;  // the whole result: {"err": …} too is what the function returned
+  std::string json;  // the whole result: {"err": …} too is what the function returned; of LiftRaw, bytes
 };
 
 // An export with all that a call needs, looked up once. Valid while its GuestAbi is.
@@ -39,6 +39,9 @@ class GuestAbi {
   // The two halves of a call, for callers that bring their own engine::CallOnce. Errors of the value codec.
   virtual Status Lower(const Binding& binding, std::string_view input_json, std::vector<std::uint8_t>& wire) const = 0;
   virtual Result<Outcome> Lift(const Binding& binding, std::span<const std::uint8_t> wire) const = 0;
+  // The same with bytes as they are, for guests whose input and output are bytes; an error is JSON. E_USAGE for others.
+  virtual Status LowerRaw(const Binding& binding, std::string_view bytes, std::vector<std::uint8_t>& wire) const;
+  virtual Result<Outcome> LiftRaw(const Binding& binding, std::span<const std::uint8_t> wire) const;
 
   // Lower, engine::Instance::Call, Lift.
   Result<Outcome> Invoke(engine::Instance& instance, const Binding& binding, std::string_view input_json,
@@ -73,7 +76,7 @@ class CoreAbi final : public GuestAbi {
   ValueLimits limits_;
 };
 
-// The one that fits the contract's kind.
+// The one that fits the contract's kind; for a plugin for Extism see extism.h.
 std::unique_ptr<GuestAbi> MakeGuestAbi(std::shared_ptr<const wit::Contract> contract, const ValueLimits& limits = {});
 
 }  // namespace cordon::abi

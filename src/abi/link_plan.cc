@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "abi/denial.h"
+#include "abi/extism.h"
 #include "abi/service_table.h"
 #include "abi/type_shape.h"
 #include "abi/wasi_table.h"
@@ -91,6 +92,7 @@ class Planner {
   Planner(const wit::Contract& contract, const policy::Authority& authority, const LinkOptions& options)
       : contract_(contract), authority_(authority), options_(options) {
     plan_.plugin = options.plugin;
+    plan_.spec.abi = options.abi;
   }
 
   LinkPlan Plan() && {
@@ -130,6 +132,10 @@ class Planner {
   std::string MisfitOfOffer(const OfferedInterface& offer) const;
   bool MayUse(const OfferedFunction& function) const;
   void DecideCore();
+  void DecideExtism();
+  void StubExtism(const ExtismFunction& function, const policy::Ruling* ruling);
+  bool KeepsVars() const;
+  bool DecideOfferedBlocks();
   void DecidePreview1(const Preview1Function& function);
   std::string Misfit(std::string_view interface_name) const;
 
@@ -514,8 +520,106 @@ void Planner::DecidePreview1(const Preview1Function& function) {
   Set(LinkState::kLinked, "harmless", "holds no authority by itself");
 }
 
+// Variables are the instance's own, unless the plugin may keep values in a bucket of this name.
+bool Planner::KeepsVars() const {
+  const auto write = policy::MakeStorage("vars", policy::Access::kWrite);
+  return write && authority_.Decide(*write).allowed();
+}
+
+// What Extism's libraries import whether a plugin uses it or not is there, and denies.
+void Planner::StubExtism(const ExtismFunction& function, const policy::Ruling* ruling) {
+  const std::string kind(policy::KindName(*function.kind));
+  Stub stub;
+  stub.import = {std::string(kExtismEnv), std::string(function.name)};
+  stub.answer.capability =
+      ruling != nullptr ? ruling->request.capability.ToString() : std::string(policy::KindName(*function.kind));
+  stub.answer.rule = ruling != nullptr ? ruling->rule : "no-grant";
+  if (*function.kind != Kind::kHttp) stub.reply = Stub::Reply::kPayload;
+  plan_.spec.stubs.push_back(stub.import);
+  const std::string rule = stub.answer.rule;
+  plan_.stubs.push_back(std::move(stub));
+  Set(LinkState::kStub, rule, "not granted (" + kind + "): a stub that denies stands in for it");
+}
+
+void Planner::DecideExtism() {
+  const std::string_view name = std::string_view(item_->name).substr(kExtismEnv.size() + 1);
+  const ExtismFunction* const function = FindExtismFunction(name);
+  if (function == nullptr || item_->kind != Item::Kind::kFunction) {
+    return Refuse("unknown-function", std::string(kExtismEnv) + " has no function " + std::string(name),
+                  "build the plugin with a PDK for Extism 1");
+  }
+  if (decision_.type != function->type) {
+    return Refuse("wrong-type",
+                  "the binary declares " + std::string(name) + " as " + decision_.type + "; it is " +
+                      std::string(function->type),
+                  "build the plugin with a PDK for Extism 1");
+  }
+  engine::HostImport import{.interface_name = std::string(kExtismEnv), .function = std::string(name)};
+  if (!function->kind) {
+    const bool is_var = name.starts_with("var_");
+    if (is_var && KeepsVars()) {
+      plan_.spec.host.push_back(std::move(import));
+      decision_.capability = policy::KindName(Kind::kStorage);
+      return Set(LinkState::kLinked, authority_.RulingFor(Kind::kStorage)->rule, "variables are kept in kv:write:vars");
+    }
+    return Set(LinkState::kLinked, "harmless",
+               is_var ? "a variable is of one instance: kv:write:vars keeps it" : "holds no authority by itself");
+  }
+  decision_.capability = policy::KindName(*function->kind);
+  const policy::Ruling* const ruling = authority_.RulingFor(*function->kind);
+  if (authority_.Allows(*function->kind)) {
+    plan_.spec.host.push_back(std::move(import));
+    return Set(LinkState::kLinked, ruling != nullptr ? ruling->rule : "default-on",
+               std::string(decision_.capability) + " is effective");
+  }
+  const Need need{"", function->kind, function->grant};
+  OfferGrant(need);
+  if (authority_.link() != policy::LinkMode::kStrict) return StubExtism(*function, ruling);
+  Refuse(ruling != nullptr ? ruling->rule : "no-grant",
+         "nothing grants " + decision_.capability + "; `link: strict` forbids a stub",
+         "leave `link: strict` out of plugin.yaml to link a stub that denies");
+}
+
+// As DecideOffered, for the import of a core module: texts and bytes are offsets of blocks.
+bool Planner::DecideOfferedBlocks() {
+  const std::string_view name = std::string_view(item_->name).substr(item_->module.size() + 1);
+  for (const OfferedInterface& offer : options_.offered) {
+    if (offer.name != item_->module) continue;
+    const auto it = std::ranges::find(offer.functions, name, &OfferedFunction::name);
+    if (it == offer.functions.end()) continue;
+    decision_.capability = policy::KindName(Kind::kHost);
+    const auto wanted = AsBlocks(it->shape);
+    if (!wanted || wanted->type != decision_.type) {
+      Refuse("wrong-type",
+             "the binary declares it as " + decision_.type + ", the host offers " +
+                 (wanted ? wanted->type : it->shape + ", which no core module can import"),
+             "build the plugin against the functions of the embedding program");
+      return true;
+    }
+    if (!MayUse(*it)) {
+      decision_.grant = "host:" + it->capability;
+      const auto asked = policy::MakeHost(it->capability);
+      Refuse(asked ? authority_.Decide(*asked).rule : "no-grant",
+             "nothing grants host:" + it->capability + ", which it needs",
+             "grant host:" + it->capability + " to " + Quoted(options_.plugin));
+      return true;
+    }
+    plan_.spec.host.push_back({offer.name, it->name, it->kind, wanted->blocks});
+    const policy::Ruling* ruling = authority_.RulingFor(Kind::kHost);
+    Set(LinkState::kLinked, ruling != nullptr ? ruling->rule : "no-grant", "the embedding program answers it");
+    return true;
+  }
+  return false;
+}
+
 void Planner::DecideCore() {
   const std::string_view module = item_->module;
+  const bool is_extism = options_.abi == engine::LinkSpec::Abi::kExtism;
+  if (is_extism && std::ranges::find(options_.libraries, module) != options_.libraries.end()) {
+    return Set(LinkState::kLinked, "library", "another module of the plugin has it");
+  }
+  if (is_extism && module == kExtismEnv) return DecideExtism();
+  if (is_extism && item_->kind == Item::Kind::kFunction && DecideOfferedBlocks()) return;
   if (module == kPreview1 && item_->kind == Item::Kind::kFunction) {
     const std::string_view name = std::string_view(item_->name).substr(std::min(item_->name.size(), module.size() + 1));
     if (const Preview1Function* function = FindPreview1(name)) return DecidePreview1(*function);
@@ -525,6 +629,10 @@ void Planner::DecideCore() {
   if (module == "wasi_unstable") {
     return Refuse("wasi-version", "the preview before preview 1 is never linked",
                   "build the plugin with a toolchain for wasm32-wasip1 or wasm32-wasip2");
+  }
+  if (is_extism) {
+    return Refuse("unknown-interface", "no host function is registered under this name",
+                  "register it in the embedding program, or build the plugin without this import");
   }
   Refuse("unknown-interface", "nothing offers this import",
          "build the plugin without this import; no grant can provide it");

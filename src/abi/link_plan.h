@@ -75,6 +75,8 @@ struct OfferedInterface {
 struct LinkOptions {
   std::string plugin = "PLUGIN";  // as the operator would type it
   std::vector<OfferedInterface> offered{};
+  engine::LinkSpec::Abi abi = engine::LinkSpec::Abi::kPlain;  // of a core module
+  std::vector<std::string> libraries{};                       // modules that one for Extism may import from
 };
 
 // Decides over every import. An incomplete plan is not an error here, so that `explain` can show it; whoever links asks

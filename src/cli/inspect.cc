@@ -55,9 +55,8 @@ OrderedJson ActionsJson(const std::vector<runtime::ActionView>& actions) {
 }
 
 std::string AbiText(const runtime::Plugin& plugin) {
-  if (plugin.manifest() != nullptr) return std::string(manifest::AbiName(plugin.manifest()->runtime.abi));
-  if (plugin.is_command()) return "command";
-  return plugin.contract().kind == wit::Contract::Kind::kComponent ? "component" : "core";
+  if (plugin.manifest() == nullptr && plugin.is_command()) return "command";
+  return std::string(manifest::AbiName(plugin.abi()));
 }
 
 OrderedJson Document(const runtime::Plugin& plugin, std::uint64_t size_bytes) {

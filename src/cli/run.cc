@@ -38,6 +38,7 @@ constexpr Option kOptions[] = {
     {"--metrics", "FILE", "write counters there when it ends, as Prometheus reads them", Option::Times::kOnce,
      Offer::kFile},
     {"--no-cache", "", "compile anew, and keep nothing of it"},
+    {"--raw", "", "input and output are bytes as they are, for plugins for Extism"},
     {"--debug", "", "file and line in backtraces, for authors"},
 };
 
@@ -158,13 +159,19 @@ Result<int> Run(Session& session) {
   runtime::CallOptions options;
   CORDON_ASSIGN(options.principal, ReadPrincipal(session.arguments()));
   CORDON_ASSIGN(const Parts parts, session.Open(config, Use::kRun));
-  CORDON_ASSIGN(const std::string input, ReadInput(session.arguments().One("--input"), config));
+  const bool raw = session.arguments().Has("--raw");
+  if (raw) options.form = runtime::CallOptions::Form::kBytes;
+  if (raw && session.json()) {
+    return Fail(Code::kUsage, "--raw and --json cannot be given together", "leave one of them out");
+  }
+  CORDON_ASSIGN(std::string input, ReadInput(session.arguments().One("--input"), config));
   auto loaded = LoadToRun(session, *parts.host, request);
   if (!loaded) {
     JudgeFailedLoad(session, *parts.host, request);
     return Fail(std::move(loaded).error());
   }
   const auto plugin = *std::move(loaded);
+  if (!session.arguments().One("--input") && plugin->TakesBytes()) input = raw ? "" : "null";
   WarnOf(session, *plugin);
   std::vector<std::shared_ptr<const runtime::Plugin>> others;
   for (const std::string& source : session.arguments().All("--with")) {
@@ -198,6 +205,10 @@ Result<int> Run(Session& session) {
   CORDON_TRY(WriteMetrics(session, *parts.host));
   CORDON_TRY(done);
   CORDON_TRY(flushed);
+  if (raw && !report.answered_with_error) {
+    session.PrintBytes(report.output);
+    return 0;
+  }
   PrintResult(session, fields, report);
   if (!report.answered_with_error) return 0;
   if (!session.json()) session.Note(Escape(plugin->name()) + " answered with an error");

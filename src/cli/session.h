@@ -70,6 +70,8 @@ class Session {
   // Results, to stdout; kept until Finish. A document is indented on a terminal; `schema` is "cordon.COMMAND/1".
   void Print(std::string_view text) { out_ += text; }
   void PrintJson(std::string_view json);
+  // As they are, without a line end.
+  void PrintBytes(std::string_view bytes) { out_ += bytes; }
   void PrintDocument(const OrderedJson& fields) { PrintJson(DocumentText(fields)); }
   // {"schema":…,"ok":true, and the fields.
   std::string DocumentText(const OrderedJson& fields) const;

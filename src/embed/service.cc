@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "abi/extism.h"
 #include "embed/state.h"
 #include "services/codec.h"
 
@@ -125,7 +126,8 @@ Result<runtime::HostedInterface> HostedOf(Service from) {
   const auto service = std::make_shared<const Service>(std::move(from));
   runtime::HostedInterface hosted;
   hosted.offer.name = service->interface_name();
-  if (hosted.offer.name.starts_with("wasi:") || hosted.offer.name.starts_with("cordon:")) {
+  if (hosted.offer.name.starts_with("wasi:") || hosted.offer.name.starts_with("cordon:") ||
+      hosted.offer.name == abi::kExtismEnv) {
     return Fail(Code::kName, "'" + hosted.offer.name + "' is not an interface of the embedder's own",
                 "name it in a package of your own, such as acme:shop/prices@1.0.0");
   }

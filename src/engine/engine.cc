@@ -121,7 +121,15 @@ Compiled::~Compiled() {
   delete raw_;
 }
 
-Result<std::shared_ptr<const Linked>> Linked::Link(std::shared_ptr<const Compiled> code, const LinkSpec& spec) {
+std::vector<std::uint8_t> ExtismKernel() {
+  std::vector<std::uint8_t> wasm;
+  const cordon_writer writer = {&wasm, WriteBytes};
+  cordon_extism_kernel(&writer);
+  return wasm;
+}
+
+Result<std::shared_ptr<const Linked>> Linked::Link(std::shared_ptr<const Compiled> code, const LinkSpec& spec,
+                                                   std::span<const Library> libraries) {
   std::vector<cordon_str> wasi;
   for (const std::string& name : spec.wasi) wasi.push_back(View(name));
   std::vector<std::string> stub_names;
@@ -131,18 +139,24 @@ Result<std::shared_ptr<const Linked>> Linked::Link(std::shared_ptr<const Compile
   for (const HostImport& import : spec.host) {
     host.push_back({View(import.interface_name), View(import.function), View(import.function),
                     import.kind == HostImport::Kind::kBlocking, import.kind == HostImport::Kind::kNested,
-                    import.kind == HostImport::Kind::kTraced});
+                    import.kind == HostImport::Kind::kTraced, View(import.blocks)});
   }
   for (std::size_t i = 0; i < spec.stubs.size(); ++i) {
     const HostImport& stub = spec.stubs[i];
-    host.push_back({View(stub.interface_name), View(stub.function), View(stub_names[i]), false, false, false});
+    host.push_back({View(stub.interface_name), View(stub.function), View(stub_names[i]), false, false, false, {}});
   }
   std::shared_ptr<Linked> linked(new Linked);
   linked->code_ = std::move(code);
   linked->raw_ = new Raw{};
   cordon_error* error = nullptr;
-  const cordon_status status = cordon_linked_new(linked->code_->raw()->code, wasi.data(), wasi.size(), host.data(),
-                                                 host.size(), &linked->raw_->linked, &error);
+  std::vector<cordon_library> others;
+  for (const Library& library : libraries) others.push_back({View(library.name), library.code->raw()->code});
+  const cordon_status status =
+      spec.abi == LinkSpec::Abi::kExtism
+          ? cordon_linked_new_extism(linked->code_->raw()->code, others.data(), others.size(), wasi.data(),
+                                     wasi.size(), host.data(), host.size(), &linked->raw_->linked, &error)
+          : cordon_linked_new(linked->code_->raw()->code, wasi.data(), wasi.size(), host.data(), host.size(),
+                              &linked->raw_->linked, &error);
   if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));
   return linked;
 }

@@ -109,6 +109,9 @@ struct HostImport {
   // a byte for how it ended (0 answered, 1 the guest's exit, 2 a trap), the size of what was asked as u32, that, and
   // what was answered. An empty function stands for an interface that has only resources.
   enum class Kind : std::uint8_t { kQuick, kBlocking, kNested, kTraced } kind = Kind::kQuick;
+  // For a plugin for Extism: "tb->n" when the offset of a text and that of bytes go in, and a number comes out. What
+  // lies behind an offset is what crosses.
+  std::string blocks{};
 };
 
 // Exactly what the linker offers. Whatever is not here is not there.
@@ -117,9 +120,22 @@ struct LinkSpec {
   // For a core module: "wasi_snapshot_preview1", whole, and "wasi_snapshot_preview1/stdio" for its descriptors 0 to 2.
   std::vector<std::string> wasi;
   std::vector<HostImport> host;   // answered by the channel
+  // kExtism: a core module that imports "extism:host/env". In `host` stand those functions of it that the channel
+  // answers, "http_request" (by the network of the instance) and "get_log_level" among them; memory, and variables that
+  // are not in `host`, are the engine's.
+  enum class Abi : std::uint8_t { kPlain, kExtism } abi = Abi::kPlain;
   std::vector<HostImport> stubs;  // answered by the channel too, under the function name prefixed "deny:", without
                                   // parameters. An empty function stands for an interface that has only resources
 };
+
+// A module that a plugin for Extism imports from, under this name.
+struct Library {
+  std::string name;
+  std::shared_ptr<const Compiled> code;
+};
+// The module that every one of them needs under the name kExtismKernel.
+inline constexpr std::string_view kExtismKernel = "extism:host/env";
+std::vector<std::uint8_t> ExtismKernel();
 
 struct FunctionId {
   std::string interface_name;  // "" for a function at the root
@@ -141,7 +157,9 @@ class Function {
 class Linked {
  public:
   // E_LINK naming the first import that has no match; callers compare imports beforehand to name them all.
-  static Result<std::shared_ptr<const Linked>> Link(std::shared_ptr<const Compiled> code, const LinkSpec& spec);
+  // `libraries` outlive the call only.
+  static Result<std::shared_ptr<const Linked>> Link(std::shared_ptr<const Compiled> code, const LinkSpec& spec,
+                                                    std::span<const Library> libraries = {});
   ~Linked();
   // E_NOT_FOUND when the code has no such export.
   Result<Function> Find(const FunctionId& id) const;
@@ -174,6 +192,9 @@ struct StoreLimits {
   std::uint64_t host_call_bytes = 4ull << 20;  // data lifted from the guest in one host call or result
   std::uint64_t random_bytes = 64 << 10;       // one request for random bytes
   std::uint64_t stdout_bytes = 64 << 10;       // kept of stdout; and as much of stderr; the rest is counted
+  // Of a plugin for Extism: its variables, and one answer by HTTP.
+  std::uint64_t var_bytes = 1 << 20;
+  std::uint64_t http_response_bytes = 8 << 20;
 };
 
 class Network;

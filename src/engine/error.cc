@@ -31,6 +31,9 @@ Code CodeOf(cordon_status status, std::int64_t number) {
     case CORDON_STATUS_PANIC: return Code::kPanic;
     case CORDON_STATUS_INTERNAL: return Code::kInternal;
     case CORDON_STATUS_UNAVAILABLE: return Code::kUnavailable;
+    case CORDON_STATUS_LIMIT: return Code::kLimit;
+    case CORDON_STATUS_DENIED: return Code::kDenied;
+    case CORDON_STATUS_IO: return Code::kIo;
     // The number that our own port gave: a Code, unless someone else wrote the port.
     case CORDON_STATUS_HOST:
       return number >= 0 && number <= static_cast<std::int64_t>(Code::kInternal) ? static_cast<Code>(number)

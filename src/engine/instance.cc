@@ -121,7 +121,8 @@ class OptionsView {
         .network = options.network ? options.network->raw()->network : nullptr,
         .interrupter = static_cast<const cordon_interrupter*>(options.interrupter.raw()),
         .limits = {limits.memory_bytes, limits.table_elements, limits.instances, limits.tables, limits.memories,
-                   limits.handles, limits.host_call_bytes, limits.random_bytes, limits.stdout_bytes},
+                   limits.handles, limits.host_call_bytes, limits.random_bytes, limits.stdout_bytes, limits.var_bytes,
+                   limits.http_response_bytes},
     };
   }
   const cordon_instance_options* get() const { return &raw_; }

@@ -12,11 +12,12 @@ constexpr Names kRoot[] = {"manifest",     "name",      "version", "description"
                            "authors",      "runtime",   "actions", "permissions", "provides", "limits",
                            "dependencies", "lifecycle", "config",  "link"};
 constexpr Names kRequires[] = {"cordon"};
-constexpr Names kRuntime[] = {"abi", "artifact", "digest", "world", "instance"};
+constexpr Names kRuntime[] = {"abi", "artifact", "digest", "world", "instance", "modules"};
 constexpr Names kAction[] = {"description", "export", "input", "output", "timeout", "idempotent", "risk", "command"};
 constexpr Names kCommand[] = {"args", "stdin", "output"};
 constexpr Names kCommandArgument[] = {"flag", "input"};
 constexpr Names kCommandStdin[] = {"input"};
+constexpr Names kModule[] = {"name", "artifact", "digest"};
 constexpr Names kPermissions[] = {"required", "optional"};
 constexpr Names kPermission[] = {"files",   "http",   "sockets",   "environment", "secrets", "config", "exec",
                                  "storage", "memory", "messaging", "call",        "context", "clocks", "random",
@@ -30,12 +31,13 @@ constexpr Names kStorage[] = {"bucket", "access", "quota"};
 constexpr Names kMemory[] = {"access", "scope"};
 constexpr Names kMessaging[] = {"channel", "access"};
 constexpr Names kProvides[] = {"tools", "channels", "memory", "commands", "services", "hooks", "actions"};
-constexpr Names kLimits[] = {"memory", "timeout", "cpu", "fuel", "concurrency", "io"};
+constexpr Names kLimits[] = {"memory", "timeout", "cpu", "fuel", "vars", "http-response", "concurrency", "io"};
 
 constexpr Keys kManifest[] = {
     {"", kRoot},
     {"requires", kRequires},
     {"runtime", kRuntime},
+    {"runtime.modules[]", kModule},
     {"actions.*", kAction},
     {"actions.*.command", kCommand},
     {"actions.*.command.args[]", kCommandArgument},

@@ -71,6 +71,14 @@ Limits EffectiveLimits(const Manifest* manifest, const Config& config, std::stri
   if (const auto found = manifest->actions.find(std::string(action)); found != manifest->actions.end()) {
     narrow.Request("timeout", limits.timeout, found->second.timeout, "actions." + found->first + ".timeout");
   }
+  // An answer is never larger than what comes in from the network; variables are memory of the plugin.
+  limits.decided_by["http-response"] = "default";
+  narrow.Request("http-response", limits.http_response, manifest->limits.http_response, "limits.http-response");
+  if (manifest->limits.vars) {
+    limits.vars = limits.memory;
+    limits.decided_by["vars"] = limits.decided_by["memory"];
+    narrow.Request("vars", limits.vars, manifest->limits.vars, "limits.vars");
+  }
   // No ceiling stands over these two: they can only take away.
   limits.cpu = manifest->limits.cpu;
   limits.fuel = manifest->limits.fuel;

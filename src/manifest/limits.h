@@ -27,6 +27,8 @@ struct Limits {
   Bytes input;
   Bytes output;
   std::uint32_t functions = 0;
+  Bytes vars = MiB(1);           // of a plugin for Extism: of one instance
+  Bytes http_response = MiB(8);  // and of one answer that it gets
 
   std::map<std::string, std::string>
       decided_by;                     // field name of the format → "plugin.yaml limits.memory", "default", …

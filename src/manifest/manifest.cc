@@ -5,6 +5,7 @@ namespace cordon::manifest {
 std::string_view AbiName(Abi abi) {
   switch (abi) {
     case Abi::kCore: return "core";
+    case Abi::kExtism: return "extism";
     case Abi::kCommand: return "command";
     case Abi::kComponent: break;
   }

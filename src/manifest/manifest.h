@@ -33,17 +33,26 @@ inline constexpr std::size_t kSchemaNestingMax = 8;
 inline constexpr std::size_t kActionsMax = 256;
 inline constexpr std::size_t kPermissionsMax = 256;
 inline constexpr std::size_t kChannelsMax = 64;
+inline constexpr std::size_t kModulesMax = 8;
 inline constexpr std::size_t kErrorsMax = 20;
 
 // The ABIs that this build can run. The others of the format are E_UNENFORCEABLE.
-enum class Abi : std::uint8_t { kComponent, kCore, kCommand /* of either kind: a program */ };
+enum class Abi : std::uint8_t { kComponent, kCore, kExtism, kCommand /* of either kind: a program */ };
 std::string_view AbiName(Abi abi);
+
+// A module that a plugin for Extism imports from, under its name.
+struct Library {
+  std::string name;
+  std::string artifact;  // as Runtime::artifact
+  Digest digest;
+};
 
 struct Runtime {
   Abi abi = Abi::kComponent;
   std::string artifact;          // relative to the folder, beneath it
   std::optional<Digest> digest;  // of the artifact as it ships
   std::string world;             // empty: read from the artifact
+  std::vector<Library> modules;  // of a plugin for Extism, beside the artifact
 };
 
 struct Action {
@@ -63,6 +72,9 @@ struct LimitRequests {
   std::optional<Duration> timeout;
   std::optional<Duration> cpu;
   std::optional<std::uint64_t> fuel;
+  // Of a plugin for Extism: what the variables of an instance hold, and one answer by HTTP.
+  std::optional<Bytes> vars{};
+  std::optional<Bytes> http_response{};
 };
 
 // What others reach by name from outside the plugin. Registering gives no authority.

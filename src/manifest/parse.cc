@@ -162,13 +162,14 @@ class Parser {
     const Node* section = root.Require("runtime", "add 'runtime:' with 'abi' and 'artifact'");
     if (section == nullptr) return;
     const Fields fields(findings_, section, "runtime", KeysAt(ManifestKeys(), "runtime"));
-    if (const Node* abi = fields.Require("abi", "add abi: component, abi: core or abi: command")) {
+    if (const Node* abi = fields.Require("abi", "add abi: component, abi: core, abi: command or abi: extism")) {
       const auto word = ReadWord(findings_, *abi, "runtime.abi", kAbis);
-      out_.runtime.abi = word == 1 ? Abi::kCore : word == 3 ? Abi::kCommand : Abi::kComponent;
-      if (word > 1 && word != 3) {
+      constexpr std::size_t kRunnable = 4;  // of kAbis, as Abi has them
+      if (word && *word < kRunnable) out_.runtime.abi = static_cast<Abi>(*word);
+      if (word && *word >= kRunnable) {
         findings_.At(*abi, Code::kUnenforceable,
                      "'runtime.abi: " + std::string(kAbis[*word]) + "' cannot be run by this build",
-                     "build the plugin as a component, a core module or a command");
+                     "build the plugin as a component, a core module or a command, or for Extism");
       }
     }
     if (const Node* artifact =
@@ -183,6 +184,7 @@ class Parser {
     if (out_.canonical.contains("runtime") && out_.canonical["runtime"].is_object())
       out_.canonical["runtime"].erase("digest");
     World(fields);
+    Modules(fields);
     if (const Node* instance = fields.Get("instance")) {
       const auto word = ReadWord(findings_, *instance, "runtime.instance", kInstances);
       if (word > 0) {
@@ -190,6 +192,39 @@ class Parser {
                      "'runtime.instance: " + std::string(kInstances[*word]) + "' cannot be given by this build",
                      "write instance: per-call, or leave the key out");
       }
+    }
+  }
+
+  // The grants of a plugin are for these bytes too, so the manifest, which they are bound to, says which bytes.
+  void Modules(const Fields& fields) {
+    const Node* section = fields.Get("modules");
+    const auto items = ItemsOf(findings_, section, "runtime.modules", kModulesMax);
+    if (!items.empty() && out_.runtime.abi != Abi::kExtism) {
+      findings_.At(*section, Code::kInvalid, "'runtime.modules' is for plugins for Extism only",
+                   "remove it, or write abi: extism");
+    }
+    for (const Node& item : items) {
+      const Fields module(findings_, &item, "runtime.modules[]", KeysAt(ManifestKeys(), "runtime.modules[]"));
+      Library library;
+      if (const Node* name = module.Require("name", "name it as the plugin imports it")) {
+        library.name = ReadText(findings_, *name, "runtime.modules.name").value_or("");
+        const bool taken = std::ranges::find(out_.runtime.modules, library.name, &Library::name) !=
+                           out_.runtime.modules.end();
+        if (taken || library.name.empty() || library.name.size() > kExportMax ||
+            library.name == "extism:host/env" || library.name.starts_with("wasi")) {
+          findings_.At(*name, Code::kName, Quoted(library.name) + " is not a name that a module can have here",
+                       "give each a name of its own, which is not the host's");
+        }
+      }
+      if (const Node* artifact = module.Require("artifact", "add the path of the .wasm file")) {
+        const auto text = ReadText(findings_, *artifact, "runtime.modules.artifact");
+        if (text) Keep(*artifact, ParseFolderPath(*text), library.artifact);
+      }
+      if (const Node* digest = module.Require("digest", "add digest: sha256:… of the file")) {
+        const auto text = ReadText(findings_, *digest, "runtime.modules.digest");
+        if (text) Keep(*digest, Digest::Parse(*text), library.digest);
+      }
+      out_.runtime.modules.push_back(std::move(library));
     }
   }
 
@@ -322,6 +357,14 @@ class Parser {
       limits.timeout = ReadDuration(findings_, *timeout, "limits.timeout");
     if (const Node* cpu = fields.Get("cpu")) limits.cpu = ReadDuration(findings_, *cpu, "limits.cpu");
     if (const Node* fuel = fields.Get("fuel")) limits.fuel = ReadCount(findings_, *fuel, "limits.fuel", {1, INT64_MAX});
+    if (const Node* vars = fields.Get("vars")) limits.vars = ReadBytes(findings_, *vars, "limits.vars");
+    if (const Node* answer = fields.Get("http-response")) {
+      limits.http_response = ReadBytes(findings_, *answer, "limits.http-response");
+    }
+    if ((limits.vars || limits.http_response) && out_.runtime.abi != Abi::kExtism) {
+      findings_.At(*root.Get("limits"), Code::kUnenforceable,
+                   "'limits.vars' and 'limits.http-response' are for plugins for Extism only", "remove them");
+    }
     fields.RefuseLater("concurrency", Fields::Empty::kRefused,
                        "remove it: the caller decides how many calls run at once");
     fields.RefuseLater("io", Fields::Empty::kRefused, "remove it: rates of files and network are not measured yet");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "abi/extism.h"
 #include "abi/wasi_table.h"
 #include "policy/roots.h"
 #include "runtime/host_call_watch.h"
@@ -63,19 +64,7 @@ Status Loader::ReadAndDescribe() {
     return Fail(std::move(error));
   }
   plugin_->contract = std::make_shared<const wit::Contract>(std::move(*contract));
-  const auto& manifest = plugin_->source.manifest;
-  const bool component = plugin_->contract->kind == wit::Contract::Kind::kComponent;
-  if (manifest && manifest->runtime.abi == manifest::Abi::kCommand) {
-    if (!abi::CommandEntry(*plugin_->contract)) return Fail(abi::NoCommand("the artifact"));
-    return {};
-  }
-  if (manifest && component != (manifest->runtime.abi == manifest::Abi::kComponent)) {
-    return Fail(Code::kInvalid,
-                "runtime.abi is " + std::string(manifest::AbiName(manifest->runtime.abi)) + ", but the artifact is a " +
-                    (component ? "component" : "core module"),
-                component ? "write abi: component" : "write abi: core");
-  }
-  return {};
+  return CheckAbi();
 }
 
 Status Loader::ComputeLimits() {
@@ -217,6 +206,8 @@ Status Loader::ComputeAuthority() {
     link_options.offered.push_back(hosted.offer);
     for (const abi::OfferedFunction& function : hosted.offer.functions) host_names.push_back(function.capability);
   }
+  if (plugin_->abi_kind == manifest::Abi::kExtism) link_options.abi = engine::LinkSpec::Abi::kExtism;
+  for (const Source::Library& library : plugin_->source.libraries) link_options.libraries.push_back(library.name);
   ceiling.Offer(std::move(host_names));
   CORDON_TRY(CollectGrants());
   const auto& manifest = plugin_->source.manifest;
@@ -324,15 +315,15 @@ void Loader::AuditCodeNotKept(const std::string& entry, std::string_view why) {
   cache_audit_ = host_.options.observer->On(record);
 }
 
-Result<engine::Precompiled> Loader::MakeCode(const engine::Engine& engine) const {
+Result<engine::Precompiled> Loader::MakeCode(const engine::Engine& engine, std::span<const std::uint8_t> wasm) const {
   if (host_.options.no_compiler) return Fail(*host_.options.no_compiler);
   engine::EngineOptions options = engine.options();
   const auto make = [&]() -> Result<engine::Precompiled> {
-    if (host_.options.compiler.empty()) return engine::Precompile(options, plugin_->source.wasm());
+    if (host_.options.compiler.empty()) return engine::Precompile(options, wasm);
     engine::CompileRequest compile;
     compile.program = host_.options.compiler;
     compile.options = options;
-    compile.wasm = plugin_->source.wasm();
+    compile.wasm = wasm;
     compile.limits = host_.options.compile_limits;
     compile.cancelled = request_.cancelled;
     if (request_.progress) compile.waiting = [this](Duration) { Stage("compiling"); };
@@ -349,24 +340,26 @@ Result<engine::Precompiled> Loader::MakeCode(const engine::Engine& engine) const
               "install the cordon-compile that came with this library");
 }
 
-Result<std::shared_ptr<const engine::Compiled>> Loader::FindCode(const std::shared_ptr<const engine::Engine>& engine) {
+Result<std::shared_ptr<const engine::Compiled>> Loader::FindCode(const EngineRef& engine,
+                                                                 std::span<const std::uint8_t> wasm,
+                                                                 const Digest& digest) {
   const auto& cache = host_.options.code_cache;
   if (cache != nullptr) {
     const auto refused = [this](engine::CodeCache::Refusal refusal, const std::string& entry, std::string_view why) {
       AuditRefusedCode(refusal, entry, why);
     };
-    auto code = cache->Find(engine, plugin_->source.digest, refused);
+    auto code = cache->Find(engine, digest, refused);
     CORDON_TRY(cache_audit_);
     if (code != nullptr) return code;
   }
   Stage("compiling");
   if (cache == nullptr && host_.options.compiler.empty() && !host_.options.no_compiler) {
-    return engine::Compiled::Compile(engine, plugin_->source.wasm());
+    return engine::Compiled::Compile(engine, wasm);
   }
-  CORDON_ASSIGN(const engine::Precompiled made, MakeCode(*engine));
+  CORDON_ASSIGN(const engine::Precompiled made, MakeCode(*engine, wasm));
   if (cache != nullptr) {
     const auto not_kept = [this](const std::string& entry, std::string_view why) { AuditCodeNotKept(entry, why); };
-    auto code = cache->Add(engine, plugin_->source.digest, made.code, not_kept);
+    auto code = cache->Add(engine, digest, made.code, not_kept);
     CORDON_TRY(cache_audit_);
     return code;
   }
@@ -400,10 +393,11 @@ Result<engine::LinkSpec> Loader::LinkOf() const {
 
 Status Loader::Compile() {
   CORDON_ASSIGN(auto engine, host_.EngineFor(request_, plugin_->limits, plugin_->contract->data_bytes));
-  CORDON_ASSIGN(auto code, FindCode(engine));
+  CORDON_ASSIGN(auto code, FindCode(engine, plugin_->source.wasm(), plugin_->source.digest));
+  CORDON_ASSIGN(const std::vector<engine::Library> libraries, Libraries(engine));
   Stage("linking");
   CORDON_ASSIGN(const engine::LinkSpec spec, LinkOf());
-  CORDON_ASSIGN(plugin_->linked, engine::Linked::Link(std::move(code), spec));
+  CORDON_ASSIGN(plugin_->linked, engine::Linked::Link(std::move(code), spec, libraries));
   return {};
 }
 
@@ -483,6 +477,7 @@ Status Loader::SetUpServices() {
   CORDON_TRY(SetUpMemory(*services));
   CORDON_TRY(SetUpMessaging(*services));
   CORDON_TRY(SetUpSettings(*services));
+  if (plugin_->abi_kind == manifest::Abi::kExtism) CORDON_TRY(SetUpExtism(*services));
   if (plugin_->authority.Allows(policy::Kind::kContext)) {
     services->router->Add(std::make_unique<services::PrincipalService>(*services->guard));
   }
@@ -511,6 +506,8 @@ void Loader::SetUpInstance() {
   instance.limits.instances = limits.instances;
   instance.limits.handles = limits.handles;
   instance.limits.stdout_bytes = limits.stdout_bytes.count;
+  instance.limits.var_bytes = limits.vars.count;
+  instance.limits.http_response_bytes = limits.http_response.count;
   // A result crosses in one piece, so what the guest may hand over at once is what an output may be.
   instance.limits.host_call_bytes = limits.output.count;
 }
@@ -570,22 +567,24 @@ Status Loader::SetUpPrograms(PluginServices& services) {
 
 // Settings are of one moment, so that a call sees them all from the same; secrets are read when they are asked for.
 Status Loader::SetUpSettings(PluginServices& services) {
-  const std::string& name = plugin_->source.name;
-  const auto& secrets = host_.options.secrets;
   if (plugin_->authority.Allows(policy::Kind::kSecrets)) {
-    services.router->Add(std::make_unique<services::SecretsService>(*services.guard, secrets));
+    services.router->Add(std::make_unique<services::SecretsService>(*services.guard, host_.options.secrets));
   }
   if (!plugin_->authority.Allows(policy::Kind::kConfig)) return {};
+  CORDON_ASSIGN(std::vector<services::SettingValue> values, Settings());
+  services.router->Add(std::make_unique<services::SettingsService>(*services.guard, std::move(values)));
+  return {};
+}
+
+Result<std::vector<services::SettingValue>> Loader::Settings() const {
+  const std::string& name = plugin_->source.name;
   Json kept = Json::object();
   if (host_.options.settings) {
     CORDON_ASSIGN(kept, host_.options.settings(name));
   }
   kept.update(request_.settings);
   const manifest::Manifest* manifest = plugin_->source.manifest ? &*plugin_->source.manifest : nullptr;
-  CORDON_ASSIGN(std::vector<services::SettingValue> values,
-                SettingsOf(name, manifest, host_.options.config, kept, *secrets));
-  services.router->Add(std::make_unique<services::SettingsService>(*services.guard, std::move(values)));
-  return {};
+  return SettingsOf(name, manifest, host_.options.config, kept, *host_.options.secrets);
 }
 
 Result<BoundAction> Loader::Bind(const std::string& name, const manifest::Action& action) const {
@@ -614,8 +613,11 @@ Result<BoundAction> Loader::Bind(const std::string& name, const manifest::Action
 
 Status Loader::BindActions() {
   const manifest::Limits& limits = plugin_->limits;
-  plugin_->abi = abi::MakeGuestAbi(plugin_->contract, {.wire_bytes = std::max(limits.input, limits.output).count,
-                                                       .json_bytes = 4 * std::max(limits.input, limits.output).count});
+  const abi::ValueLimits values{.wire_bytes = std::max(limits.input, limits.output).count,
+                                .json_bytes = 4 * std::max(limits.input, limits.output).count};
+  plugin_->abi = plugin_->abi_kind == manifest::Abi::kExtism
+                     ? std::make_unique<abi::ExtismAbi>(plugin_->contract, values)
+                     : abi::MakeGuestAbi(plugin_->contract, values);
   if (!plugin_->source.manifest) return {};
   for (const auto& [name, action] : plugin_->source.manifest->actions) {
     CORDON_ASSIGN(BoundAction bound, Bind(name, action));

@@ -7,6 +7,7 @@
 
 #include "runtime/programs.h"
 #include "runtime/state.h"
+#include "services/settings.h"
 
 namespace cordon::runtime {
 
@@ -35,8 +36,15 @@ class Loader {
   Status AuditLoad(const std::optional<Error>& failure);
   Status OpenMounts();
   Status Compile();
-  Result<std::shared_ptr<const engine::Compiled>> FindCode(const std::shared_ptr<const engine::Engine>& engine);
-  Result<engine::Precompiled> MakeCode(const engine::Engine& engine) const;
+  using EngineRef = std::shared_ptr<const engine::Engine>;
+  Result<std::shared_ptr<const engine::Compiled>> FindCode(const EngineRef& engine, std::span<const std::uint8_t> wasm,
+                                                           const Digest& digest);
+  Result<engine::Precompiled> MakeCode(const engine::Engine& engine, std::span<const std::uint8_t> wasm) const;
+  Status CheckAbi();
+  Status Join();
+  Result<std::vector<engine::Library>> Libraries(const EngineRef& engine);
+  Result<std::shared_ptr<const engine::Compiled>> ExtismKernel(const EngineRef& engine);
+  Status SetUpExtism(PluginServices& services);
   void AuditRefusedCode(engine::CodeCache::Refusal refusal, const std::string& entry, std::string_view why);
   void AuditCodeNotKept(const std::string& entry, std::string_view why);
   bool MayHaveSecrets() const;
@@ -51,6 +59,7 @@ class Loader {
   Status SetUpMemory(PluginServices& services);
   Status SetUpMessaging(PluginServices& services);
   Status SetUpSettings(PluginServices& services);
+  Result<std::vector<services::SettingValue>> Settings() const;
   Status BindActions();
   Result<BoundAction> Bind(const std::string& name, const manifest::Action& action) const;
 

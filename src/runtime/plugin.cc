@@ -146,6 +146,9 @@ void Plugin::Retire() const { state_->retired.store(true); }
 bool Plugin::retired() const { return state_->retired.load(); }
 policy::RiskLevel Plugin::risk() const { return state_->authority.risk(); }
 
+bool Plugin::TakesBytes() const { return state_->abi_kind == manifest::Abi::kExtism; }
+manifest::Abi Plugin::abi() const { return state_->abi_kind; }
+
 Status Plugin::Runnable() const {
   if (state_->not_runnable) return Fail(*state_->not_runnable);
   return {};
@@ -154,14 +157,16 @@ Status Plugin::Runnable() const {
 std::vector<ActionView> Plugin::Actions() const {
   const wit::Contract& contract = *state_->contract;
   std::vector<ActionView> views;
+  // Nothing in the binary says what the bytes are that a plugin for Extism takes and gives.
+  const bool any = state_->abi_kind == manifest::Abi::kExtism;
   const auto view = [&](std::string name, const abi::ExportRef& target) {
     return ActionView{
         .name = std::move(name),
         .description = target.function->docs,
         .export_name = target.ToString(),
         .wit = wit::FunctionText(contract, *target.function),
-        .input_schema = abi::InputSchema(contract, *target.function),
-        .output_schema = abi::OutputSchema(contract, *target.function),
+        .input_schema = any ? Json::object() : abi::InputSchema(contract, *target.function),
+        .output_schema = any ? Json::object() : abi::OutputSchema(contract, *target.function),
         .risk = risk(),
     };
   };
@@ -327,16 +332,19 @@ Status Plugin::Answer(CallScope& scope, std::string_view action_name, std::strin
   if (input_json.size() > state_->limits.input.count) {
     return Fail(SizeError(Code::kInputSize, "input", input_json.size(), state_->limits.input));
   }
-  CORDON_TRY(CheckSchema(action->input, input_json, Code::kInputSchema, "input"));
+  const bool raw = options.form == CallOptions::Form::kBytes;
+  if (!raw) CORDON_TRY(CheckSchema(action->input, input_json, Code::kInputSchema, "input"));
   std::vector<std::uint8_t> input, output;
-  CORDON_TRY(state_->abi->Lower(action->binding, input_json, input));
+  CORDON_TRY(raw ? state_->abi->LowerRaw(action->binding, input_json, input)
+                 : state_->abi->Lower(action->binding, input_json, input));
   CORDON_TRY(services::CheckPrincipal(options.principal));
   CORDON_TRY(run(*action, input, output, LimitsFor(action->limits, options)));
-  CORDON_ASSIGN(abi::Outcome answer, state_->abi->Lift(action->binding, output));
+  CORDON_ASSIGN(abi::Outcome answer, raw ? state_->abi->LiftRaw(action->binding, output)
+                                         : state_->abi->Lift(action->binding, output));
   if (answer.json.size() > state_->limits.output.count) {
     return Fail(SizeError(Code::kOutputSize, "output", answer.json.size(), state_->limits.output));
   }
-  CORDON_TRY(CheckSchema(action->output, answer.json, Code::kOutputSchema, "output"));
+  if (!raw) CORDON_TRY(CheckSchema(action->output, answer.json, Code::kOutputSchema, "output"));
   if (scope.wants_digests()) scope.output_digest = digest(answer.json);
   report.output = std::move(answer.json);
   report.answered_with_error = answer.answer == abi::Outcome::Answer::kPluginError;

@@ -48,6 +48,8 @@ struct CallOptions {
   std::string stdin_bytes;
   // Stops the call from another thread; watching it costs a little, so leave it out of hot loops.
   std::shared_ptr<class CallHandle> handle;  // may be null
+  // kBytes: the input is what the guest gets, and the output what it gave, for plugins for Extism; E_USAGE for others.
+  enum class Form : std::uint8_t { kJson, kBytes } form = Form::kJson;
   enum class Switch : std::uint8_t { kOpen, kEntered /* the kill switch knows of this call */ } kill = Switch::kOpen;
 };
 
@@ -65,8 +67,8 @@ class CallHandle {
   engine::Interrupter interrupter_;
 };
 
-// What a call gave. `output` is JSON text when the guest answered; `answered_with_error` is set when its WIT result was
-// an err.
+// What a call gave. `output` is JSON text when the guest answered, or bytes for who asked for them; for
+// `answered_with_error` its WIT result was an err.
 struct CallReport {
   std::string output = "null";
   bool answered_with_error = false;
@@ -109,6 +111,9 @@ class Plugin {
   const std::map<std::string, policy::ProgramPin>& programs() const;
   std::vector<ActionView> Actions() const;
   policy::RiskLevel risk() const;
+  // Whether its input and output are bytes: it is written for Extism.
+  bool TakesBytes() const;
+  manifest::Abi abi() const;
 
   // Takes back what the capability has a part of: every question that follows is denied (rule "revoked"), in calls that
   // run too. When that is something an instance holds from its start, every later call is E_DENIED. One audit record.

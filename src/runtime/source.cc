@@ -58,6 +58,17 @@ Result<Source> ReadSource(const fs::path& path) {
                     .With("expected", expected->ToString())
                     .With("found", source.digest.ToString()));
   }
+  for (const manifest::Library& library : source.manifest->runtime.modules) {
+    Source::Library& read = source.libraries.emplace_back(Source::Library{library.name, {}, library.digest});
+    const fs::path file = source.manifest->folder / library.artifact;
+    CORDON_ASSIGN(read.bytes, ReadFile(file, kArtifactBytesMax));
+    const Digest found = Digest::Of(read.wasm());
+    if (found == library.digest) continue;
+    return Fail(Error(Code::kDigest, file.string() + " is not the module that " + source.manifest->file + " names",
+                      "rebuild the plugin, or correct its digest under runtime.modules")
+                    .With("expected", library.digest.ToString())
+                    .With("found", found.ToString()));
+  }
   source.manifest_digest = manifest::CanonicalDigest(*source.manifest);
   const fs::path wit = source.manifest->folder / "wit";
   if (fs::is_directory(wit, error)) source.wit_folder = wit;

@@ -22,6 +22,14 @@ struct Source {
   std::string bytes;
   Digest digest;
   Digest manifest_digest;            // zero for a bare .wasm
+  struct Library {
+    std::string name, bytes;
+    Digest digest;
+    std::span<const std::uint8_t> wasm() const {
+      return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
+    }
+  };
+  std::vector<Library> libraries;    // of a plugin for Extism
   std::filesystem::path wit_folder;  // `wit` beside the manifest, or empty
 
   std::span<const std::uint8_t> wasm() const {

@@ -47,6 +47,9 @@ struct Host::State {
   std::shared_ptr<services::MessageQueue> messages;
   std::shared_ptr<services::Tally> tally;
 
+  // The kernel of plugins for Extism, for an engine; null until one was made.
+  std::map<const engine::Engine*, std::shared_ptr<const engine::Compiled>> kernels;
+
   Result<std::shared_ptr<services::KvBackend>> Storage();
   Result<std::shared_ptr<cordon::Memory>> Memories();
   Result<std::shared_ptr<services::MessageQueue>> Messages();
@@ -107,6 +110,7 @@ struct Plugin::State {
   policy::Ceiling ceiling = policy::Ceiling::Default();
   policy::Authority authority;
   abi::LinkPlan plan;
+  manifest::Abi abi_kind = manifest::Abi::kComponent;
   manifest::Limits limits;
   std::optional<Error> not_runnable;
   std::vector<Mount> mounts;

@@ -35,6 +35,9 @@ pub enum cordon_status {
     PANIC = 22,
     INTERNAL = 23,
     UNAVAILABLE = 24,
+    LIMIT = 25,
+    DENIED = 26,
+    IO = 27,
 }
 
 impl From<Kind> for cordon_status {
@@ -65,6 +68,9 @@ impl From<Kind> for cordon_status {
             Kind::Panic => S::PANIC,
             Kind::Internal => S::INTERNAL,
             Kind::Unavailable => S::UNAVAILABLE,
+            Kind::Limit => S::LIMIT,
+            Kind::Denied => S::DENIED,
+            Kind::Io => S::IO,
         }
     }
 }

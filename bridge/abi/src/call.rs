@@ -66,6 +66,8 @@ unsafe fn options(o: *const cordon_instance_options) -> Outcome<InstanceOptions>
                 host_call_bytes: l.host_call_bytes,
                 random_bytes: l.random_bytes,
                 stdout_bytes: l.stdout_bytes,
+                var_bytes: l.var_bytes,
+                http_response_bytes: l.http_response_bytes,
             },
         })
     }

@@ -1,7 +1,9 @@
 //! Engine, code, linked code and functions: immutable, shared by reference count.
 
 use crate::boundary::{boundary, cordon_error, cordon_status, null, quiet};
-use crate::types::{cordon_bytes, cordon_engine_options, cordon_host_import, cordon_str, cordon_writer, list};
+use crate::types::{
+    cordon_bytes, cordon_engine_options, cordon_host_import, cordon_library, cordon_str, cordon_writer, list,
+};
 use ::cordon_engine::aot::{FINGERPRINT_BYTES, authenticate, precompile};
 use ::cordon_engine::engine::handlers_replaced;
 use ::cordon_engine::{Code, Engine, Fault, Function, HostImport, Kind, Linked, Options, Outcome};
@@ -219,6 +221,45 @@ pub unsafe extern "C" fn cordon_linked_new(
     })
 }
 
+/// Links a plugin for Extism. `libraries` has the kernel under "extism:host/env" (cordon_extism_kernel), and the
+/// modules that the plugin imports by their names.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_linked_new_extism(
+    code: *const cordon_code,
+    libraries: *const cordon_library,
+    libraries_len: usize,
+    wasi: *const cordon_str,
+    wasi_len: usize,
+    host: *const cordon_host_import,
+    host_len: usize,
+    result: *mut *mut cordon_linked,
+    error: *mut *mut cordon_error,
+) -> cordon_status {
+    boundary(error, give(result), || {
+        out(result)?;
+        let code = unsafe { borrow(code, "code")? };
+        let libraries = unsafe { list(libraries, libraries_len, "libraries")? };
+        let libraries = libraries
+            .iter()
+            .map(|l| unsafe { Ok((l.name.get("name")?.to_string(), borrow(l.code, "code")?.0.clone())) })
+            .collect::<Outcome<Vec<_>>>()?;
+        let names = unsafe { list(wasi, wasi_len, "wasi")? };
+        let names = names.iter().map(|n| Ok(unsafe { n.get("wasi")? }.to_string())).collect::<Outcome<Vec<_>>>()?;
+        let host = unsafe { list(host, host_len, "host")? };
+        let host = host.iter().map(|h| unsafe { import(h) }).collect::<Outcome<Vec<_>>>()?;
+        Linked::link_extism(&code.0, &libraries, &names, &host).map(cordon_linked)
+    })
+}
+
+/// The module behind "extism:host/env", as a binary.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_extism_kernel(output: *const cordon_writer) {
+    // Safety: the caller's structure, or NULL.
+    if let Some(output) = unsafe { output.as_ref() } {
+        output.put(::cordon_engine::extism::KERNEL);
+    }
+}
+
 unsafe fn import(h: &cordon_host_import) -> Outcome<HostImport> {
     // Safety: the caller's views are valid for the call.
     unsafe {
@@ -229,6 +270,7 @@ unsafe fn import(h: &cordon_host_import) -> Outcome<HostImport> {
             blocking: h.blocking,
             nested: h.nested,
             traced: h.traced,
+            shape: h.shape.get("shape")?.to_string(),
         })
     }
 }

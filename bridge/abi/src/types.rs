@@ -6,6 +6,7 @@ use std::ffi::{c_char, c_void};
 
 use crate::boundary::null;
 use crate::call::cordon_interrupter;
+use crate::code::cordon_code;
 use crate::network::cordon_network;
 
 /// A view of UTF-8 text; not NUL-terminated. `data` may be NULL when `len` is 0.
@@ -201,6 +202,16 @@ pub struct cordon_host_import {
     pub nested: bool,
     /// Answered by the engine's own WASI; the port is told of it, as "trace:" and the function's name.
     pub traced: bool,
+    /// For a plugin for Extism: `t` (text) or `b` (bytes) for each parameter that is an offset of a block, `n` for each
+    /// number, "->" and the same for the result. Empty otherwise.
+    pub shape: cordon_str,
+}
+
+/// A module that another one imports from, by its name.
+#[repr(C)]
+pub struct cordon_library {
+    pub name: cordon_str,
+    pub code: *const cordon_code,
 }
 
 #[repr(C)]
@@ -230,6 +241,8 @@ pub struct cordon_store_limits {
     pub host_call_bytes: u64,
     pub random_bytes: u64,
     pub stdout_bytes: u64,
+    pub var_bytes: u64,
+    pub http_response_bytes: u64,
 }
 
 /// What is fixed for one way to the network. `size` must be sizeof(cordon_network_options).

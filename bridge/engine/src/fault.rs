@@ -33,6 +33,12 @@ pub enum Kind {
     Internal = 23,
     /// A part that is needed is not there.
     Unavailable = 24,
+    /// More than a limit of the host's allows.
+    Limit = 25,
+    /// Nothing granted it.
+    Denied = 26,
+    /// The world outside did not answer.
+    Io = 27,
 }
 
 /// A failure: its kind, one sentence, the guest's frames, and a number (exit status, or the host's own code).
@@ -78,7 +84,20 @@ pub fn classify(error: Error, stopped: Option<Kind>, memory_denied: bool) -> Fau
     if fault.backtrace.is_empty() {
         fault.backtrace = backtrace;
     }
+    if let Some(said) = error.downcast_ref::<Said>() {
+        fault.message = format!("{} ({})", said.0, fault.message);
+    }
     fault
+}
+
+/// Why a guest says that it failed; wrapped around how it did.
+#[derive(Debug)]
+pub(crate) struct Said(pub String);
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 fn frames(backtrace: &WasmBacktrace) -> String {

@@ -1,6 +1,7 @@
 //! An instance: one store, one owner at a time, never entered again once it failed.
 
 use crate::engine::Engine;
+use crate::extism;
 use crate::fault::{Fault, Kind, Outcome, classify};
 use crate::link::{Function, Linked, Pre, instantiation_fault, read_core, write_core};
 use crate::nested::{Driving, interrupted_outside};
@@ -20,6 +21,7 @@ use wasmtime::{Store, component};
 enum Inside {
     Component(component::Instance),
     Module(wasmtime::Instance),
+    Extism(wasmtime::Instance),
 }
 
 pub struct Instance {
@@ -239,6 +241,7 @@ impl Instance {
             return Ok(match &linked.pre {
                 Pre::Component(pre) => Inside::Component(pre.instantiate(store)?),
                 Pre::Module(pre) => Inside::Module(pre.instantiate(store)?),
+                Pre::Extism(group) => Inside::Extism(at_once(group.instantiate::<false>(store))?),
             });
         }
         let end = store.data_mut().deadline.end_ns();
@@ -251,6 +254,10 @@ impl Instance {
             }
             Pre::Module(pre) => {
                 drive(engine, pre.instantiate_async(&mut *store), end, stop).map(|made| made.map(Inside::Module))
+            }
+            Pre::Extism(group) => {
+                let made = group.instantiate::<true>(&mut *store);
+                drive(engine, made, end, stop).map(|made| made.map(Inside::Extism))
             }
         };
         let made = made??;
@@ -320,6 +327,9 @@ impl Instance {
             Ok(_) if cordon_memory::is_short() => Err(self.poison(Fault::memory().into())),
             Ok(bytes) => {
                 self.usage.bytes_out += bytes;
+                if self.live.as_ref().is_some_and(|(s, _)| s.data().extism.as_ref().is_some_and(|e| e.exited)) {
+                    self.poison(Fault::new(Kind::Exit, "the guest ended itself").into());
+                }
                 Ok(())
             }
             Err(error) => Err(self.poison(error)),
@@ -483,7 +493,26 @@ fn enter(
             sink(&[Piece::new(&out)]);
             Ok(out.len() as u64)
         }
+        (Inside::Extism(instance), Function::Extism(export)) => {
+            extism::give(store, input)?;
+            let status = if linked.needs.asynchronous {
+                let end = store.data_mut().deadline.end_ns();
+                let call = extism::run::<true>(store, instance, export);
+                drive(&linked.code.engine, call, end, interrupter.as_ref())??
+            } else {
+                at_once(extism::run::<false>(store, instance, export))?
+            };
+            extism::take(store, status, sink)
+        }
         _ => Err(foreign()),
+    }
+}
+
+/// What nothing of is awaited.
+fn at_once<T>(future: impl Future<Output = wasmtime::Result<T>>) -> wasmtime::Result<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => done,
+        Poll::Pending => Err(Fault::new(Kind::Internal, "something waits that cannot").into()),
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod aot;
 mod disposal;
 pub mod engine;
+pub mod extism;
 pub mod fault;
 pub mod files;
 pub mod http;

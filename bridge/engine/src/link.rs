@@ -1,6 +1,7 @@
 //! Code and its imports: exactly the interfaces that the host names are in the linker, one by one.
 
 use crate::engine::Engine;
+use crate::extism;
 use crate::fault::{Fault, Kind, Outcome, classify};
 use crate::files::{self, FilesView};
 use crate::http;
@@ -69,6 +70,13 @@ impl Code {
     pub fn is_component(&self) -> bool {
         matches!(self.binary, Binary::Component(_))
     }
+
+    pub(crate) fn module(&self) -> Option<&Module> {
+        match &self.binary {
+            Binary::Module(module) => Some(module),
+            Binary::Component(_) => None,
+        }
+    }
 }
 
 /// One function that a guest may import and the host answers.
@@ -84,13 +92,16 @@ pub struct HostImport {
     pub nested: bool,
     /// Answered by the engine's own WASI; the host is told of it.
     pub traced: bool,
+    /// Of a function that a plugin for Extism imports from the embedding program: what its parameters and its result
+    /// are (extism/host.rs).
+    pub shape: String,
 }
 
 /// Messages of denying stubs start with this. One without a function stands for an interface of resources alone.
 const STUB: &str = "deny:";
 
 impl HostImport {
-    fn is_stub(&self) -> bool {
+    pub(crate) fn is_stub(&self) -> bool {
         self.message.starts_with(STUB)
     }
 }
@@ -101,6 +112,7 @@ struct Nothing;
 pub enum Pre {
     Component(component::InstancePre<State>),
     Module(wasmtime::InstancePre<State>),
+    Extism(Box<extism::Group>),
 }
 
 pub struct Linked {
@@ -115,6 +127,7 @@ pub struct Linked {
 pub enum Function {
     Component { identity: Arc<()>, index: ComponentExportIndex, flat_results: usize, shape: Shape },
     Module { name: String, params: Vec<ValType>, results: Vec<ValType> },
+    Extism(extism::Export),
 }
 
 struct HasIo;
@@ -245,27 +258,41 @@ fn define<const N: usize, const R: usize>(
     }
     let is_nested = import.nested;
     l.func_wrap_async(&import.function, move |mut cx: StoreContextMut<'_, State>, params: HostParams<N>| {
-        let (interface, message) = (interface.clone(), message.clone());
-        let state = cx.data_mut();
-        state.host_calls += 1;
-        let (port, call_id, end) = (state.port.clone(), state.call_id, state.deadline.end_ns());
+        let sent = send_aside(cx.data_mut(), &interface, &message, params.0, is_nested);
         Box::new(async move {
-            let Some(port) = port else {
-                return Err(Fault::new(Kind::Host, format!("no host answers {interface} {message}")).into());
-            };
-            let work = move || port.send(call_id, &interface, &message, &params.0, end);
-            let done = if is_nested {
-                nested::run(work).await
-            } else {
-                tokio::task::spawn_blocking(work).await.ok().map(|reply| (reply, Duration::ZERO))
-            };
-            let Some((reply, cpu)) = done else {
-                return Err(Fault::new(Kind::Panic, "the host function did not return").into());
-            };
+            let (reply, cpu) = sent.await?;
             cx.data_mut().deadline.leave_out(cpu);
-            Ok(HostResults::<R>(answer(reply)?))
+            Ok(HostResults::<R>(reply))
         })
     })
+}
+
+/// As `send`, off this thread; gives the CPU time of others that this one must not be charged for, too.
+pub(crate) fn send_aside(
+    state: &mut State,
+    interface: &Arc<str>,
+    message: &Arc<str>,
+    payload: Vec<u8>,
+    is_nested: bool,
+) -> impl Future<Output = wasmtime::Result<(Vec<u8>, Duration)>> + Send + use<> {
+    let (interface, message) = (interface.clone(), message.clone());
+    state.host_calls += 1;
+    let (port, call_id, end) = (state.port.clone(), state.call_id, state.deadline.end_ns());
+    async move {
+        let Some(port) = port else {
+            return Err(Fault::new(Kind::Host, format!("no host answers {interface} {message}")).into());
+        };
+        let work = move || port.send(call_id, &interface, &message, &payload, end);
+        let done = if is_nested {
+            nested::run(work).await
+        } else {
+            tokio::task::spawn_blocking(work).await.ok().map(|reply| (reply, Duration::ZERO))
+        };
+        match done {
+            Some((reply, cpu)) => Ok((answer(reply)?, cpu)),
+            None => Err(Fault::new(Kind::Panic, "the host function did not return").into()),
+        }
+    }
 }
 
 /// Picks the instance of `define` for a function's flat shape. Through memory, the number of slots does not matter.
@@ -398,7 +425,7 @@ fn link_host(
     Ok(())
 }
 
-fn core_value(ty: &ValType, reader: &mut Reader<'_>) -> wasmtime::Result<wasmtime::Val> {
+pub(crate) fn core_value(ty: &ValType, reader: &mut Reader<'_>) -> wasmtime::Result<wasmtime::Val> {
     Ok(match ty {
         ValType::I32 => wasmtime::Val::I32(reader.u32()? as i32),
         ValType::F32 => wasmtime::Val::F32(reader.u32()?),
@@ -459,6 +486,27 @@ fn reactor(module: &Module) -> Option<&'static str> {
     (plain(INITIALIZE) && !plain("_start")).then_some(INITIALIZE)
 }
 
+fn link_core_wasi(l: &mut wasmtime::Linker<State>, wasi: &[String], needs: &mut Needs) -> Outcome<()> {
+    for name in wasi {
+        match name.as_str() {
+            "wasi_snapshot_preview1" => {
+                *needs = Needs { wasi: true, p1: true, port: true, asynchronous: true, ..*needs };
+                p1::add_to_linker(l).map_err(link_fault)?;
+            }
+            "wasi_snapshot_preview1/stdio" => needs.stdio = true,
+            _ => return Err(Fault::new(Kind::Link, format!("the engine has no module {name}"))),
+        }
+    }
+    Ok(())
+}
+
+fn link_fault(error: wasmtime::Error) -> Fault {
+    match error.downcast_ref::<Fault>() {
+        Some(fault) => fault.clone(),
+        None => Fault::new(Kind::Link, format!("{error:#}")),
+    }
+}
+
 impl Linked {
     /// Whether its guests can ask the host for anything.
     pub fn needs_port(&self) -> bool {
@@ -473,10 +521,7 @@ impl Linked {
             wasi: traced,
             ..Needs::default()
         };
-        let fail = |e: wasmtime::Error| match e.downcast_ref::<Fault>() {
-            Some(fault) => fault.clone(),
-            None => Fault::new(Kind::Link, format!("{e:#}")),
-        };
+        let fail = link_fault;
         let engine = &code.engine.wasm;
         let pre = match &code.binary {
             Binary::Component(component) => {
@@ -489,16 +534,7 @@ impl Linked {
             }
             Binary::Module(module) => {
                 let mut l = wasmtime::Linker::<State>::new(engine);
-                for name in wasi {
-                    match name.as_str() {
-                        "wasi_snapshot_preview1" => {
-                            needs = Needs { wasi: true, p1: true, port: true, asynchronous: true, ..needs };
-                            p1::add_to_linker(&mut l).map_err(fail)?;
-                        }
-                        "wasi_snapshot_preview1/stdio" => needs.stdio = true,
-                        _ => return Err(Fault::new(Kind::Link, format!("the engine has no module {name}"))),
-                    }
-                }
+                link_core_wasi(&mut l, wasi, &mut needs)?;
                 link_core_host(&mut l, module, host).map_err(fail)?;
                 Pre::Module(l.instantiate_pre(module).map_err(fail)?)
             }
@@ -510,9 +546,33 @@ impl Linked {
         Ok(Arc::new(Linked { code: code.clone(), pre, needs, reactor }))
     }
 
+    /// Links a plugin for Extism: `libraries` are the modules that it imports by name, and the kernel.
+    pub fn link_extism(
+        code: &Arc<Code>,
+        libraries: &[(String, Arc<Code>)],
+        wasi: &[String],
+        host: &[HostImport],
+    ) -> Outcome<Arc<Linked>> {
+        let requests = host.iter().any(|h| h.function == "http_request" && h.interface == extism::ENV && !h.is_stub());
+        let mut needs = Needs {
+            asynchronous: requests || host.iter().any(|h| h.blocking || h.nested),
+            port: !host.is_empty(),
+            extism: true,
+            ..Needs::default()
+        };
+        let mut l = wasmtime::Linker::<State>::new(&code.engine.wasm);
+        link_core_wasi(&mut l, wasi, &mut needs)?;
+        let group = extism::Group::join(code, libraries, host, l, needs.p1).map_err(link_fault)?;
+        Ok(Arc::new(Linked { code: code.clone(), pre: Pre::Extism(Box::new(group)), needs, reactor: None }))
+    }
+
     /// Resolves an export: of an interface, or at the root when `interface` is empty.
     pub fn find(&self, interface: &str, name: &str) -> Outcome<Function> {
         let missing = || Fault::new(Kind::NotFound, format!("there is no exported function {interface} {name}"));
+        if let Pre::Extism(group) = &self.pre {
+            let found = group.main().filter(|_| interface.is_empty()).and_then(|main| extism::Export::find(main, name));
+            return found.map(Function::Extism).ok_or_else(missing);
+        }
         match &self.code.binary {
             Binary::Component(component) => {
                 let outer = match interface {

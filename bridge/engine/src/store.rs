@@ -1,6 +1,7 @@
 //! The state of one store: limits, deadline, WASI, and the port to the host.
 
 use crate::engine::Engine;
+use crate::extism::Side;
 use crate::fault::{Fault, Kind, Outcome};
 use crate::files::{FileHooks, Files, Mount};
 use crate::http::Http;
@@ -49,6 +50,9 @@ pub struct Limits {
     pub host_call_bytes: u64,
     pub random_bytes: u64,
     pub stdout_bytes: u64,
+    /// Of the variables that an instance of a plugin for Extism keeps, and of one answer by HTTP that it gets.
+    pub var_bytes: u64,
+    pub http_response_bytes: u64,
 }
 
 pub enum Input {
@@ -98,7 +102,7 @@ const ELEMENT_BYTES: u64 = 8;
 
 /// Sums linear memories and tables over the whole store; Wasmtime's own StoreLimits holds for each memory alone.
 pub struct Limiter {
-    limits: Limits,
+    pub(crate) limits: Limits,
     pub used: u64,
     pub peak: u64,
     pub denied: bool,
@@ -320,6 +324,8 @@ pub struct State {
     long_call: Option<LongCall>,
     pub wasi: Option<Box<WasiState>>,
     pub p1: Option<Box<P1>>,
+    /// Of a plugin for Extism.
+    pub extism: Option<Box<Side>>,
     pub port: Option<Arc<dyn Port>>,
     pub call_id: u64,
     pub host_calls: u64,
@@ -338,6 +344,7 @@ pub struct Needs {
     pub p1: bool,
     /// A preview 1 module has descriptors 0 to 2.
     pub stdio: bool,
+    pub extism: bool,
     pub http: bool,
     pub sockets: bool,
     pub asynchronous: bool,
@@ -360,6 +367,7 @@ impl State {
             long_call: None,
             wasi: None,
             p1: None,
+            extism: needs.extism.then(|| Box::new(Side::new(options.network.clone()))),
             port,
             call_id,
             host_calls: 0,
@@ -453,6 +461,7 @@ impl State {
         self.engine = None;
         self.wasi = None;
         self.p1 = None;
+        self.extism = None;
         self.port = None;
         self.interrupter = None;
         self.stdin = None;

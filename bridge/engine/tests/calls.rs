@@ -155,6 +155,7 @@ fn importing(function: &str, blocking: bool) -> Arc<Linked> {
         blocking,
         nested: false,
         traced: false,
+        shape: String::new(),
     };
     link(&engine(false), &wat, &[], &[import]).unwrap()
 }
@@ -239,6 +240,7 @@ fn a_stub_stands_in_for_an_interface_with_resources() {
         blocking: false,
         nested: false,
         traced: false,
+        shape: String::new(),
     };
     struct Denies;
     impl Port for Denies {

@@ -194,6 +194,7 @@ fn sender(bytes: u32) -> Arc<Linked> {
         blocking: false,
         nested: false,
         traced: false,
+        shape: String::new(),
     };
     link(&engine(false), &wat, &[], &[import]).unwrap()
 }

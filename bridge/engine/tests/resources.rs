@@ -60,6 +60,7 @@ fn guest(body: &str) -> Arc<Linked> {
         blocking: function == "[method]bucket.get",
         nested: false,
         traced: false,
+        shape: String::new(),
     };
     let imports =
         [import(STORE, "open"), import(STORE, "[method]bucket.get"), import(LOCKS, "all"), import(LOCKS, "release")];

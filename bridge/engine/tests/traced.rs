@@ -27,6 +27,7 @@ fn imports(traced: bool) -> Vec<HostImport> {
         blocking: false,
         nested: false,
         traced,
+        shape: String::new(),
     };
     vec![import("get-random-u64")]
 }

@@ -47,6 +47,8 @@ pub fn options() -> InstanceOptions {
             host_call_bytes: 4 << 20,
             random_bytes: 64 << 10,
             stdout_bytes: 64 << 10,
+            var_bytes: 1 << 20,
+            http_response_bytes: 8 << 20,
         },
     }
 }

@@ -1,0 +1,84 @@
+// Functions of the embedding program for plugins that were written for Extism.
+#include <algorithm>
+
+#include "shop.h"
+
+namespace {
+
+using cordon::Code;
+using shop::CodeOf;
+
+cordon::Service User() {
+  cordon::Service user("extism:host/user");
+  user.Function("price_of", cordon::Needs("prices"),
+                [](const cordon::ServiceCall&, std::string article) -> cordon::Result<std::uint32_t> {
+                  if (article == "secret") return cordon::Fail(Code::kUnavailable, "not today");
+                  return article == "shoes" ? 80u : 0u;
+                });
+  user.Function(
+      "announce", cordon::Needs("prices"),
+      [](const cordon::ServiceCall& call, std::string text, std::uint32_t times) {
+        return text + " of " + std::string(call.plugin()) + std::string(times, '!');
+      },
+      cordon::Runs::kInline);
+  return user;
+}
+
+struct Loaded {
+  std::shared_ptr<cordon::AuditMemory> audit = std::make_shared<cordon::AuditMemory>();
+  std::optional<cordon::Host> host;
+  cordon::Result<cordon::Plugin> plugin = cordon::Fail(Code::kInternal, "not loaded");
+};
+
+Loaded Load(std::vector<std::string> grants, bool registered = true) {
+  Loaded loaded;
+  cordon::HostOptions options;
+  options.audit = loaded.audit;
+  options.compiler = cordon::HostOptions::Compiler::kInProcess;
+  loaded.host = *cordon::Host::Create(std::move(options));
+  if (registered) EXPECT_TRUE(loaded.host->Register(User()));
+  loaded.plugin = loaded.host->Load(shop::Guest("extism_shop"), {.grants = std::move(grants)});
+  return loaded;
+}
+
+TEST(Extism, ItsHostFunctionsAreAServiceOfYours) {
+  Loaded loaded = Load({"host:prices"});
+  ASSERT_TRUE(loaded.plugin) << loaded.plugin.error().message;
+  EXPECT_EQ(loaded.plugin->Call("price_of", R"("shoes")")->json, "80");
+  EXPECT_EQ(loaded.plugin->Call("announce", R"("sale")")->json, R"("sale of extism_shop!!")");
+  EXPECT_EQ(loaded.plugin->Call("price_of", R"("hats")")->json, R"({"err":{"code":1,"message":"hats"}})");
+  const auto records = loaded.audit->records();
+  EXPECT_EQ(std::ranges::count(records, "extism:host/user#price_of", &cordon::AuditRecord::target), 2);
+  EXPECT_EQ(std::ranges::count(records, "extism:host/user#announce", &cordon::AuditRecord::target), 1);
+}
+
+TEST(Extism, AnErrorOfYoursEndsTheCallAndNoText) {
+  Loaded loaded = Load({"host:prices"});
+  ASSERT_TRUE(loaded.plugin);
+  EXPECT_EQ(CodeOf(loaded.plugin->Call("price_of", R"("secret")")), Code::kUnavailable);
+  const auto by_type = loaded.plugin->Function<std::string(std::string)>("price_of");
+  EXPECT_EQ(CodeOf(by_type), Code::kType) << "it takes bytes";
+}
+
+TEST(Extism, WhatNobodyRegisteredIsNamedWithItsType) {
+  const Loaded loaded = Load({"host:prices"}, false);
+  ASSERT_EQ(CodeOf(loaded.plugin), Code::kLink);
+  const cordon::Error& error = loaded.plugin.error();
+  ASSERT_EQ(error.causes.size(), 2u);
+  EXPECT_EQ(error.causes[0].Detail("import"), "extism:host/user.price_of");
+  EXPECT_EQ(error.causes[0].Detail("type"), "(i64) -> i32");
+  EXPECT_EQ(error.causes[1].Detail("type"), "(i64, i32) -> i64");
+}
+
+TEST(Extism, WithoutTheGrantTheyAreNotThere) {
+  const Loaded loaded = Load({});
+  ASSERT_EQ(CodeOf(loaded.plugin), Code::kLink);
+  EXPECT_EQ(loaded.plugin.error().causes.at(0).Detail("grant"), "host:prices");
+}
+
+TEST(Extism, ItsEnvironmentIsNotYoursToOffer) {
+  auto host = cordon::Host::Create();
+  EXPECT_EQ(CodeOf(host->Register(cordon::Service("extism:host/env"))), Code::kName);
+}
+
+}  // namespace
