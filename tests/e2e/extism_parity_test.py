@@ -13,7 +13,7 @@ import unittest
 
 import cordon
 import extism_side
-from extism_side import I32, I64, Extism
+from extism_side import I64, NUMBER, Extism
 
 PEER = os.environ.get("CORDON_EXTISM_HOST", "build/bin/extism_host")
 EXIT_GUEST = 1
@@ -21,6 +21,10 @@ EXIT_GUEST = 1
 (ALLOC, FREE, LENGTH, LENGTH_UNSAFE, LOAD_U8, LOAD_U64, STORE_U8, STORE_U64, INPUT_LOAD_U8, INPUT_LOAD_U64, INPUT_SET,
  OUTPUT_SET, ERROR_SET, ERROR_GET, INPUT_OFFSET, INPUT_LENGTH, OUTPUT_OFFSET, OUTPUT_LENGTH, MEMORY_BYTES, RESET,
  VAR_SET, VAR_GET, CONFIG_GET, LOG_INFO, HTTP_REQUEST, HTTP_HEADERS, HTTP_STATUS) = range(27)  # fmt: skip
+
+
+def questions_of(questions):
+    return b"".join(bytes([op]) + a.to_bytes(8, "little") + b.to_bytes(8, "little") for op, a, b in questions)
 
 
 class Site(http.server.BaseHTTPRequestHandler):
@@ -157,6 +161,8 @@ config: {{ type: object, properties: {{ {known} }} }}
         self.assertIn("cannot be both a Command and a Reactor", theirs.error)
         done = self.ours("fs", "run_test", b"", "--mount", f"{folder}:/mnt:rw")
         self.assertEqual((done.returncode, done.stdout), (0, b"hello world!"), done.stderr)
+        # Go's own runtime, as a reactor.
+        self.works("fs_std", "run_test", b"", ("--mount", f"{folder}:/mnt:rw"), allowed_paths={folder: "/mnt"})
         read = {"config": {"path": "/mnt/test.txt"}, "allowed_paths": {f"ro:{folder}": "/mnt"}}
         self.works("read_write", "try_read", b"", ("--mount", f"{folder}:/mnt"), **read)
         self.fails("read_write", "try_write", b"x", ("--mount", f"{folder}:/mnt"), **read)
@@ -201,7 +207,9 @@ actions: {{ run: {{ export: {export} }} }}
         messages = [("extism:host/user", f"host{colour}Message", [I64], [I64],
                      lambda text, colour=colour: colour.lower().encode() + b":" + text)
                     for colour in ("Green", "Purple")]  # fmt: skip
-        for module, export, data, functions in (("host_memory", "run_test", b"Frodo", [upper]),
+        product = ("extism:host/user", "mult", [NUMBER, NUMBER], [NUMBER], lambda a, b: a * b)
+        for module, export, data, functions in (("host", "run_test", b"", [product]),
+                                                ("host_memory", "run_test", b"Frodo", [upper]),
                                                 ("host_multiple", "say_green", b"John Doe", messages),
                                                 ("host_multiple", "say_purple", b"Jane Doe", messages)):  # fmt: skip
             theirs = Extism(self.sdk / f"{module}.wasm", functions=functions).call(export, data)
@@ -234,8 +242,7 @@ actions: {{ run: {{ export: {export} }} }}
 
     def probe(self, questions):
         """What both answer to questions for their kernels."""
-        asked = b"".join(bytes([op]) + (a % 2**64).to_bytes(8, "little") + (b % 2**64).to_bytes(8, "little")
-                         for op, a, b in questions)  # fmt: skip
+        asked = questions_of(questions)
         guest = cordon.GUESTS.resolve() / "extism_probe.wasm"
         theirs, ours = Extism(guest).call("probe", asked), self.ours(guest, "probe", asked)
         shown = f"{questions}\nExtism: {theirs}\nCordon: {ours}"
@@ -291,18 +298,51 @@ actions: {{ run: {{ export: {export} }} }}
 
     def test_attack_16_memory_to_exhaustion_and_variables_over_their_limit(self):
         guest = cordon.GUESTS.resolve() / "extism_probe.wasm"
-        wanted = [(ALLOC, 2**20, 0)] * 100
-        asked = b"".join(bytes([op]) + a.to_bytes(8, "little") + b.to_bytes(8, "little") for op, a, b in wanted)
+        asked = questions_of([(ALLOC, 2**20, 0)] * 100)
         done = self.ours(guest, "probe", asked, "--memory", "16MiB")
         self.assertEqual(done.returncode, 0, done.stderr)
         answers = [int.from_bytes(done.stdout[i:i + 8], "little") for i in range(0, len(done.stdout), 8)]
         self.assertTrue(all(answers[:10]) and not any(answers[20:]), answers)
         # 2^63, and what is 4 GiB or more, is no memory that there could be.
-        huge = b"".join(bytes([ALLOC]) + a.to_bytes(8, "little") + bytes(8) for a in (2**32, 2**63, 2**64 - 1))
+        huge = questions_of([(ALLOC, bytes_, 0) for bytes_ in (2**32, 2**63, 2**64 - 1)])
         self.assertEqual(self.ours(guest, "probe", huge).stdout, bytes(24))
         # Variables: 1 MiB with what Extism counts beside, in 48 bytes each.
         for bytes_, fits in ((2**20 - 48 - 8, True), (2**20 - 48 - 7, False)):
             self.assertEqual(fits, self.probe([(ALLOC, 8, 0), (ALLOC, bytes_, 0), (VAR_SET | 192, 0, 1)]), bytes_)
+
+    def test_limits_of_its_manifest(self):
+        self.fails("sleep", "run_test", b"", ("--timeout", "300ms"), config={"duration": "20"},
+                   limits={"timeout_ms": 300})  # fmt: skip
+        site = self.site()
+        asked = json.dumps({"url": site + "/hello"}).encode()
+        requests = f"permissions: {{ optional: [{{ http: {{ url: '{site}/*', methods: [GET] }} }}] }}\n"
+        for limit, fits in ((10, True), (9, False)):
+            theirs = Extism(self.sdk / "http_headers.wasm", allowed_hosts=["127.0.0.1"],
+                            limits={"memory": {"max_http_response_bytes": limit}}).call("http_get", asked)  # fmt: skip
+            self.assertEqual(theirs.error is None, fits, theirs)
+            folder = self.manifest("http_headers", "http_get", requests + f"limits: {{ http-response: {limit}B }}\n")
+            done = self.ours(folder, "run", asked, "--grant", f"http:GET:{site}/*")
+            self.assertEqual(done.returncode == 0, fits, done.stderr)
+        self.assertIn(b"E_LIMIT", done.stderr)
+        guest = cordon.GUESTS.resolve() / "extism_probe.wasm"
+        for size, fits in ((100 - 48 - 8, True), (100 - 48 - 7, False)):
+            kept = questions_of([(ALLOC, 8, 0), (ALLOC, size, 0), (VAR_SET | 192, 0, 1)])
+            theirs = Extism(guest, limits={"memory": {"max_var_bytes": 100}}).call("probe", kept)
+            done = self.ours(self.manifest(guest, "probe", "limits: { vars: 100B }\n"), "run", kept)
+            self.assertEqual((theirs.error is None, done.returncode == 0), (fits, fits), done.stderr)
+
+    def test_variables_that_are_kept(self):
+        guest = cordon.GUESTS.resolve() / "extism_probe.wasm"
+        asks = "permissions: { optional: [{ storage: { bucket: vars, access: write } }] }"
+        folder = self.manifest(guest, "probe", asks)
+        keep = questions_of([(ALLOC, 8, 0), (STORE_U64 | 128, 0, 0x6161616161616161), (ALLOC, 8, 0),
+                    (STORE_U64 | 128, 2, 0x4242424242424242), (VAR_SET | 192, 0, 2)])  # fmt: skip
+        read = questions_of([(ALLOC, 8, 0), (STORE_U64 | 128, 0, 0x6161616161616161), (VAR_GET | 128, 0, 0),
+                    (LOAD_U64 | 128, 2, 0)])  # fmt: skip
+        for flags, kept in (((), 0), (("--grant", "kv:write:vars"), 0x4242424242424242)):
+            self.assertEqual(self.ours(folder, "run", keep, *flags).returncode, 0)
+            done = self.ours(folder, "run", read, *flags)
+            self.assertEqual(int.from_bytes(done.stdout[24:32], "little"), kept, done.stderr)
 
     def test_several_modules(self):
         theirs = Extism(("lib", self.sdk / "lib.wasm"), ("main", self.sdk / "main.wasm")).call("run_test", b"benjamin")

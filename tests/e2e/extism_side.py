@@ -62,7 +62,7 @@ class Value(ctypes.Structure):
 
 CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.POINTER(Value), ctypes.c_uint64, ctypes.POINTER(Value),
                             ctypes.c_uint64, ctypes.c_void_p)
-I32, I64 = 0, 1
+I32, I64, NUMBER = 0, 1, 2  # NUMBER: an i64 that is no offset
 
 
 def library():
@@ -107,7 +107,7 @@ class Answer:
 
 class Extism:
     """One plugin. `wasm`: paths, or (name, path). `functions`: (namespace, name, parameters, results, python function);
-    I64 is the offset of a block, whose bytes the function takes and gives; I32 a number."""
+    I64 is the offset of a block, whose bytes the function takes and gives; I32 and NUMBER are numbers."""
 
     def __init__(self, *wasm, config=None, allowed_hosts=(), allowed_paths=None, functions=(), limits=None):
         self.lib = library()
@@ -129,21 +129,22 @@ class Extism:
             return ctypes.string_at(memory + at, self.lib.extism_current_plugin_memory_length(current, at))
 
         def called(current, given, _, wanted, __, ___):
-            values = [given[i].of.i32 if kind == I32 else bytes_at(current, given[i].of.i64)
-                      for i, kind in enumerate(parameters)]
+            values = [given[i].of.i32 if kind == I32 else
+                      given[i].of.i64 if kind == NUMBER else bytes_at(current, given[i].of.i64)
+                      for i, kind in enumerate(parameters)]  # fmt: skip
             result = answer(*values)
             if not results:
                 return
-            wanted[0].kind = results[0]
-            if results[0] == I32:
-                wanted[0].of.i32 = result
+            wanted[0].kind = min(results[0], I64)
+            if results[0] != I64:
+                setattr(wanted[0].of, "i32" if results[0] == I32 else "i64", result)
                 return
             at = self.lib.extism_current_plugin_memory_alloc(current, len(result))
             ctypes.memmove(self.lib.extism_current_plugin_memory(current) + at, result, len(result))
             wanted[0].of.i64 = at
 
         callback = CALLBACK(called)
-        kinds = lambda of: (ctypes.c_int * len(of))(*of)  # noqa: E731
+        kinds = lambda of: (ctypes.c_int * len(of))(*(min(kind, I64) for kind in of))  # noqa: E731
         handle = self.lib.extism_function_new(name.encode(), kinds(parameters), len(parameters), kinds(results),
                                               len(results), callback, None, None)
         self.lib.extism_function_set_namespace(handle, namespace.encode())

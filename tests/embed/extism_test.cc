@@ -25,7 +25,7 @@ cordon::Service User() {
 }
 
 struct Loaded {
-  std::shared_ptr<cordon::AuditMemory> audit = std::make_shared<cordon::AuditMemory>();
+  std::shared_ptr<cordon::AuditMemory> audit = cordon::AuditMemory::Make();
   std::optional<cordon::Host> host;
   cordon::Result<cordon::Plugin> plugin = cordon::Fail(Code::kInternal, "not loaded");
 };
@@ -36,7 +36,9 @@ Loaded Load(std::vector<std::string> grants, bool registered = true) {
   options.audit = loaded.audit;
   options.compiler = cordon::HostOptions::Compiler::kInProcess;
   loaded.host = *cordon::Host::Create(std::move(options));
-  if (registered) EXPECT_TRUE(loaded.host->Register(User()));
+  if (registered) {
+    EXPECT_TRUE(loaded.host->Register(User()));
+  }
   loaded.plugin = loaded.host->Load(shop::Guest("extism_shop"), {.grants = std::move(grants)});
   return loaded;
 }
