@@ -89,8 +89,11 @@ void PluginStanding::Look() {
   const std::uint64_t version = basis_.source->Version();
   if (version == version_) return;
   auto found = basis_.source->Find({basis_.plugin, basis_.artifact, basis_.manifest, basis_.requests});
-  kept_ = found ? std::move(*found) : std::nullopt;
+  std::optional<policy::GrantSet> kept = found ? std::move(*found) : std::nullopt;
   version_ = version;
+  // Most changes of the file are about other plugins.
+  if (kept == kept_) return;
+  kept_ = std::move(kept);
   Recompute();
 }
 
