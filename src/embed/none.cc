@@ -74,6 +74,13 @@ Result<std::vector<HookAnswer>> Host::Dispatch(std::string_view, std::string_vie
   return Fail(NoEngine());
 }
 Result<Answer> Host::CallService(std::string_view, std::string_view, const CallOptions&) { return Fail(NoEngine()); }
+std::vector<Command> Host::Commands() const { return {}; }
+Result<Answer> Host::CallCommand(std::string_view, std::string_view, const CallOptions&) { return Fail(NoEngine()); }
+Result<Recording> Host::Record(const std::filesystem::path&, std::string_view, std::string_view, const LoadOptions&,
+                               const CallOptions&) {
+  return Fail(NoEngine());
+}
+Result<Answer> Host::Replay(std::string_view, const std::filesystem::path&) { return Fail(NoEngine()); }
 Result<std::string> Host::Send(std::string_view, ByteView) { return Fail(NoEngine()); }
 Result<std::vector<Message>> Host::Receive(std::string_view, std::size_t, std::chrono::nanoseconds) {
   return Fail(NoEngine());
@@ -91,6 +98,7 @@ const std::string& Plugin::digest() const { return state_->digest; }
 std::vector<Action> Plugin::Actions() const { return {}; }
 Authority Plugin::authority() const { return {}; }
 Limits Plugin::limits() const { return {}; }
+Status Plugin::Revoke(std::string_view) const { return Fail(NoEngine()); }
 void Plugin::Unload() const {}
 Result<Answer> Plugin::Call(std::string_view, std::string_view, const CallOptions&) const { return Fail(NoEngine()); }
 Status Plugin::Call(std::string_view, std::string_view, const CallOptions&, Answer&) const { return Fail(NoEngine()); }

@@ -282,11 +282,12 @@ class attack_144(Case):
             document, _ = self.run_guest("a144_descriptors", "shuffle", given, "--timeout", "30s")
             self.assertTrue(document["ok"], document)
 
-    def test_files_for_a_preview_1_module_cannot_be_enforced_yet(self):
-        document, audit = self.run_guest("a144_descriptors", "shuffle", {"p0": 1, "p1": 1},
-                                         "--mount", f"{self.mount}:/data:ro")  # fmt: skip
-        self.assertEqual(document["error"]["code"], "E_UNENFORCEABLE")
-        self.assertTrue(audit)
+    def test_a_folder_among_them_stays_whole(self):
+        (self.mount / "kept").write_text("x")
+        document, _ = self.run_guest("a144_descriptors", "shuffle", {"p0": 1, "p1": 50_000},
+                                     "--mount", f"{self.mount}:/data:ro")  # fmt: skip
+        self.assertTrue(document["ok"], document)
+        self.assertEqual((self.mount / "kept").read_text(), "x")
 
 
 class attack_154(Case):

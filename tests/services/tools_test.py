@@ -130,7 +130,7 @@ class Provided(Case):
         self.assertEqual([row[1:3] for row in self.asked()], [("deny", "call:not-provided")])
         self.assertEqual(self.go(b, "look", {"key": "k"}), {"err": "access-denied"})  # the operator's own call
         shown = json.loads(self.cordon("inspect", b, "--json").stdout)["provides"]
-        self.assertEqual(shown, {"tools": ["echo"], "actions": ["who"], "services": [], "hooks": []})
+        self.assertEqual(shown, {"tools": ["echo"], "actions": ["who"], "services": [], "hooks": [], "commands": {}})
         self.assertIn("tools         echo", self.cordon("inspect", b).stdout.decode())
 
     def test_nothing_is_registered_that_is_no_action(self):
