@@ -81,8 +81,7 @@ struct LinkOptions {
 
 // Decides over every import. An incomplete plan is not an error here, so that `explain` can show it; whoever links asks
 // UnlinkedError first.
-LinkPlan PlanLink(const wit::Contract& contract, const policy::Authority& authority,
-                          const LinkOptions& options = {});
+LinkPlan PlanLink(const wit::Contract& contract, const policy::Authority& authority, const LinkOptions& options = {});
 
 // E_LINK with one cause for each import that was not linked, in the binary's order; each has the details "import",
 // "type", "grant", "rule" and "command". REQUIRES: !plan.complete().
