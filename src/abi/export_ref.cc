@@ -1,5 +1,7 @@
 #include "abi/export_ref.h"
 
+#include <algorithm>
+
 #include "abi/wasi_table.h"
 #include "base/text.h"
 
@@ -55,6 +57,11 @@ std::vector<ExportRef> Exports(const wit::Contract& contract) {
 
 std::optional<ExportRef> CommandEntry(const wit::Contract& contract) {
   const bool is_module = contract.kind == wit::Contract::Kind::kModule;
+  // A plugin for Extism may have a _start too; it is called by its exports.
+  constexpr std::string_view kExtism = "extism:host/";
+  if (std::ranges::any_of(contract.imports, [&](const wit::Item& i) { return i.module.starts_with(kExtism); })) {
+    return std::nullopt;
+  }
   for (const ExportRef& ref : Exports(contract)) {
     const wit::Function& function = *ref.function;
     if (!function.params.empty()) continue;
