@@ -78,6 +78,24 @@ TEST(Extism, WithoutTheGrantTheyAreNotThere) {
   EXPECT_EQ(loaded.plugin.error().causes.at(0).Detail("grant"), "host:prices");
 }
 
+TEST(Extism, AsManyLiveAtOnceAsComponentsThoughEachHasTwoMemories) {
+  constexpr std::uint32_t kLive = 64;
+  cordon::HostOptions options;
+  options.max_instances = kLive;
+  options.compiler = cordon::HostOptions::Compiler::kInProcess;
+  auto host = cordon::Host::Create(std::move(options));
+  ASSERT_TRUE(host && host->Register(User()));
+  auto plugin = host->Load(shop::Guest("extism_shop"), {.grants = {"host:prices"}});
+  ASSERT_TRUE(plugin);
+  std::vector<cordon::Instance> held;
+  for (std::uint32_t i = 0; i < kLive; ++i) {
+    auto instance = plugin->NewInstance();
+    ASSERT_TRUE(instance) << i << ": " << instance.error().message;
+    EXPECT_EQ(instance->Call("price_of", R"("shoes")")->json, "80");
+    held.push_back(std::move(*instance));
+  }
+}
+
 TEST(Extism, ItsEnvironmentIsNotYoursToOffer) {
   auto host = cordon::Host::Create();
   EXPECT_EQ(CodeOf(host->Register(cordon::Service("extism:host/env"))), Code::kName);

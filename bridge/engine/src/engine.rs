@@ -51,6 +51,12 @@ fn batch(options: &Options) -> usize {
     if options.copied_data { (options.max_instances as usize / 16).clamp(1, BATCH_MAX) } else { 1 }
 }
 
+/// A plugin for Extism has two memories: its own and the kernel's. A pool of very many has no addresses for that.
+fn memories(options: &Options) -> u32 {
+    const FEW: u32 = 1024;
+    if options.max_instances <= FEW { options.max_instances * 2 } else { options.max_instances }
+}
+
 fn pool(options: &Options) -> PoolingAllocationConfig {
     // Giving memory back interrupts every other thread of the process, so it is done for many instances at once (much
     // memory does not wait: see disposal.rs). What a thread is giving back has a place that nobody else can have.
@@ -61,7 +67,7 @@ fn pool(options: &Options) -> PoolingAllocationConfig {
     pool.total_component_instances(n)
         // A component of an ordinary toolchain has three or four core instances, one memory, two tables.
         .total_core_instances(n.saturating_mul(4).max(64))
-        .total_memories(n.saturating_add(giving))
+        .total_memories(memories(options).saturating_add(giving))
         .total_tables(n.saturating_add(giving).saturating_mul(2))
         .total_stacks(n.saturating_add(giving))
         .max_memory_size(usize::try_from(options.max_memory_bytes).unwrap_or(usize::MAX))
@@ -189,7 +195,9 @@ impl Engine {
     fn is_full(&self) -> bool {
         let Some(pool) = self.wasm.pooling_allocator_metrics() else { return false };
         let n = self.options.max_instances as usize;
-        pool.component_instances() >= n as u64 || pool.memories() >= n || pool.tables() >= n.saturating_mul(2)
+        pool.component_instances() >= n as u64
+            || pool.memories() >= memories(&self.options) as usize
+            || pool.tables() >= n.saturating_mul(2)
     }
 
     /// Our own runtime for timers, sockets and blocking file work: small, and joined when the engine goes.

@@ -73,14 +73,12 @@ impl<'m> Blocks<'m> {
 
     fn find(&self, at: u64) -> Option<usize> {
         let at = usize::try_from(at).ok().filter(|at| *at >= BLOCKS && *at < self.0.len())?;
+        let wanted = at.checked_sub(HEAD as usize).filter(|wanted| self.status(*wanted) == IN_USE)?;
         let mut block = BLOCKS;
-        while block + (HEAD as usize) <= at {
-            if self.status(block) == IN_USE && block + HEAD as usize == at {
-                return Some(block);
-            }
+        while block < wanted {
             block = self.next(block);
         }
-        None
+        (block == wanted).then_some(block)
     }
 
     /// The bytes of a block: none of offset 0, which stands for nothing; `None` where no block in use begins, or one

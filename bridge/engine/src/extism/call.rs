@@ -4,7 +4,7 @@ use super::{blocks, put, side};
 use crate::fault::{Fault, Kind, Said};
 use crate::store::State;
 use crate::values::{Piece, Reader, Sink};
-use wasmtime::{AsContextMut, Extern, Instance, Module, ModuleExport, Store, Val, ValType};
+use wasmtime::{AsContextMut, Extern, Instance, Module, ModuleExport, Store, Val, ValRaw, ValType};
 use wasmtime_wasi::I32Exit;
 
 /// What an export gives back to say how it went.
@@ -59,14 +59,12 @@ pub async fn run<const WAITS: bool>(
     let func = instance.get_module_export(&mut *store, &function.export).and_then(Extern::into_func);
     let func = func.ok_or_else(|| Fault::new(Kind::Invalid, "the function belongs to other code than the instance"))?;
     let ended = match function.answer {
-        Answer::Nothing => {
-            let func = func.typed::<(), ()>(&*store)?;
-            let ended = if WAITS { func.call_async(&mut *store, ()).await } else { func.call(&mut *store, ()) };
-            ended.map(|()| 0)
-        }
-        Answer::Status => {
-            let func = func.typed::<(), i32>(&*store)?;
-            if WAITS { func.call_async(&mut *store, ()).await } else { func.call(&mut *store, ()) }
+        Answer::Nothing if WAITS => func.typed::<(), ()>(&*store)?.call_async(&mut *store, ()).await.map(|()| 0),
+        Answer::Status if WAITS => func.typed::<(), i32>(&*store)?.call_async(&mut *store, ()).await,
+        Answer::Nothing | Answer::Status => {
+            let mut slots = [ValRaw::i32(0)];
+            // Safety: `find` has looked at its type: no parameter, and an i32 or nothing comes back.
+            unsafe { func.call_unchecked(&mut *store, &raw mut slots) }.map(|()| slots[0].get_i32())
         }
         Answer::Other => {
             let mut results = [Val::I32(0)];

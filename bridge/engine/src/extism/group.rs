@@ -7,7 +7,9 @@ use crate::fault::{Fault, Kind};
 use crate::link::{Code, HostImport};
 use crate::store::State;
 use std::sync::Arc;
-use wasmtime::{AsContextMut, Extern, ExternType, Instance, Linker, Module, ModuleExport, Store, Val, ValType};
+use wasmtime::{
+    AsContextMut, Extern, ExternType, Instance, InstancePre, Linker, Module, ModuleExport, Store, Val, ValType,
+};
 
 /// Where an import comes from.
 enum Source {
@@ -34,7 +36,7 @@ enum Start {
 }
 
 pub struct Group {
-    kernel: Module,
+    kernel: InstancePre<State>,
     memory: ModuleExport,
     /// The plugin itself is the last.
     parts: Vec<Part>,
@@ -174,7 +176,8 @@ impl Group {
             joiner.library(at)?;
         }
         joiner.join(&main, Start::of_plugin(&main))?;
-        Ok(Group { kernel: kernel.clone(), memory, parts: joiner.parts, linker: joiner.linker })
+        let kernel = Linker::new(&code.engine.wasm).instantiate_pre(kernel)?;
+        Ok(Group { kernel, memory, parts: joiner.parts, linker: joiner.linker })
     }
 
     pub fn main(&self) -> Option<&Module> {
@@ -206,7 +209,7 @@ impl Group {
     /// Brings the plugin to life. `WAITS`: something of it is awaited; without it the future is done at once.
     pub async fn instantiate<const WAITS: bool>(&self, store: &mut Store<State>) -> wasmtime::Result<Instance> {
         let mut made = Vec::with_capacity(self.parts.len() + 1);
-        let kernel = Instance::new(&mut *store, &self.kernel, &[])?;
+        let kernel = self.kernel.instantiate(&mut *store)?;
         self.begin(store, &kernel)?;
         made.push(kernel);
         for part in &self.parts {
