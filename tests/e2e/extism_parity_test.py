@@ -202,6 +202,27 @@ actions: {{ run: {{ export: {export} }} }}
             self.fails("http_headers", "http_get", asked, grant, allowed_hosts=["127.0.0.1"])
         self.fails("http", "run_test")
 
+    def test_each_refused_request_has_a_code_and_a_record(self):
+        site = self.site()
+        request = lambda url, **more: json.dumps({"url": url, **more}).encode()  # noqa: E731
+        for asked, code in ((b"no JSON", b"E_GUEST"), (request("file:///etc/passwd"), b"E_INVALID"),
+                            (request(""), b"E_INVALID"), (request("http://"), b"E_INVALID"),
+                            (request(site + "/hello", method="BAD METHOD"), b"E_DENIED"),
+                            (request(site + "/hello", headers={"a b": "c"}), b"E_INVALID"),
+                            (request(site + "/hello", headers={"Host": "other"}), b"E_DENIED"),
+                            (request(site + "/hello", method="POST"), b"E_DENIED"),
+                            (request("http://127.0.0.1:1/"), b"E_DENIED"),
+                            (request(site + "/away"), b"E_DENIED"), (request(site + "/round"), b"E_IO")):  # fmt: skip
+            done = self.ours("http_headers", "http_get", asked, "--grant", f"http:GET:{site}/*")
+            self.assertEqual(done.returncode != 0, True, asked)
+            if code != b"E_GUEST":  # its own library reads the JSON first
+                self.assertIn(b"error[" + code + b"]", done.stderr, asked)
+        denied = [record.get("target") for record in self.audit() if record.get("decision") == "deny"]
+        self.assertIn("http://localhost:1/hello", denied)
+        # Without a grant it is loaded, and denied when it asks.
+        done = self.ours("http_headers", "http_get", request(site + "/hello"))
+        self.assertIn(b"error[E_DENIED]", done.stderr)
+
     def test_functions_of_the_embedding_program(self):
         upper = ("host", "to_upper", [I64], [I64], lambda text: text.upper())
         messages = [("extism:host/user", f"host{colour}Message", [I64], [I64],
