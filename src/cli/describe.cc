@@ -17,7 +17,7 @@ struct LimitRow {
 };
 
 std::vector<LimitRow> Rows(const manifest::Limits& limits) {
-  return {
+  std::vector<LimitRow> rows = {
       {"memory", FormatBytes(limits.memory)},
       {"timeout", FormatDuration(limits.timeout)},
       {"cpu", limits.cpu ? FormatDuration(*limits.cpu) : "none"},
@@ -31,6 +31,12 @@ std::vector<LimitRow> Rows(const manifest::Limits& limits) {
       {"output", FormatBytes(limits.output)},
       {"functions", std::to_string(limits.functions)},
   };
+  // Of plugins for Extism, where one asks for less.
+  if (limits.DecidedBy("vars").starts_with("plugin.yaml")) rows.push_back({"vars", FormatBytes(limits.vars)});
+  if (limits.DecidedBy("http-response").starts_with("plugin.yaml")) {
+    rows.push_back({"http-response", FormatBytes(limits.http_response)});
+  }
+  return rows;
 }
 
 std::string_view NeedName(const Ruling& ruling) {

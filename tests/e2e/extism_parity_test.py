@@ -349,7 +349,10 @@ actions: {{ run: {{ export: {export} }} }}
         for size, fits in ((100 - 48 - 8, True), (100 - 48 - 7, False)):
             kept = questions_of([(ALLOC, 8, 0), (ALLOC, size, 0), (VAR_SET | 192, 0, 1)])
             theirs = Extism(guest, limits={"memory": {"max_var_bytes": 100}}).call("probe", kept)
-            done = self.ours(self.manifest(guest, "probe", "limits: { vars: 100B }\n"), "run", kept)
+            folder = self.manifest(guest, "probe", "limits: { vars: 100B }\n")
+            shown = self.cordon("inspect", folder, "--json").json
+            self.assertEqual((shown["abi"], shown["limits"]["vars"]["value"]), ("extism", "100B"))
+            done = self.ours(folder, "run", kept)
             self.assertEqual((theirs.error is None, done.returncode == 0), (fits, fits), done.stderr)
 
     def test_variables_that_are_kept(self):
