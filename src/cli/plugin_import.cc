@@ -33,6 +33,16 @@ constexpr Option kImportOptions[] = {
     {"--force", "", "write over what is there"},
 };
 
+// A source that does not say how it is called says so by its artifact.
+void NameAbi(foreign::Imported& imported, std::string_view wasm) {
+  OrderedJson& abi = imported.manifest["runtime"]["abi"];
+  constexpr std::string_view kModule("\0asm\1\0\0\0", 8);
+  if (abi != "component" || !wasm.starts_with(kModule)) return;
+  abi = wasm.find("extism:host/env") != std::string_view::npos ? "extism" : "core";
+  const std::string to = "runtime.abi: " + abi.get<std::string>();
+  imported.findings.push_back({Finding::Fate::kCarried, "(the artifact)", to, ""});
+}
+
 // The actions of a source that names none are the exports of its artifact.
 void NameActions(foreign::Imported& imported, std::string_view wasm) {
   OrderedJson& actions = imported.manifest["actions"];
@@ -97,7 +107,10 @@ Result<Written> Write(const Session& session, const fs::path& source, foreign::I
   const std::string name = imported.manifest["name"].get<std::string>();
   const std::string file = name.substr(name.find('/') + 1) + ".wasm";
   runtime["artifact"] = file;
-  if (written.has_artifact) NameActions(imported, bytes);
+  if (written.has_artifact) {
+    NameAbi(imported, bytes);
+    NameActions(imported, bytes);
+  }
   if (imported.manifest["actions"].empty()) imported.manifest.erase("actions");
   std::error_code error;
   fs::create_directories(written.folder, error);

@@ -58,6 +58,13 @@ permissions:
         self.assertEqual(module([ADD]), (self.tmp / "made/adder.wasm").read_bytes())
         self.assertIn("add", (self.tmp / "made/plugin.yaml").read_text())
 
+    def test_the_artifact_says_how_it_is_called(self):
+        self.write("adder.wasm", module([ADD]))
+        self.imported("nexus.plugin.json", '{"name": "n", "version": "1.0.0", "entry": "adder.wasm", "tools": ["add"]}')
+        self.assertIn('abi: "core"', (self.tmp / "made/plugin.yaml").read_text())
+        done = self.cordon("run", self.tmp / "made", "add", "--input", '{"p0": 1, "p1": 2}')
+        self.assertEqual("3\n", done.out, done.err)
+
     def test_hostile_sources_are_refused_with_their_place(self):
         for name, content, code in (("m.toml", "x = [", 4), ("m.json", '{"wasm": [', 4), ("m.yaml", "a: [", 4),
                                     ("m.json", "[" * 100000, 4), ("m.toml", "a=" + "[" * 100000, 4),
