@@ -144,7 +144,7 @@ bool Confine() {
   for (const int call : kAllowed) good = good && ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0) == 0;
   // Its own threads alone may be signalled: for abort.
   good = good && ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                                    SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(::getpid()))) == 0;
+                                    SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(::getpid()), 0)) == 0;
   // Threads, never processes; glibc falls back to clone, whose flags a filter can read.
   constexpr std::uint64_t kThread = 0x00010000 /* CLONE_THREAD */;
   good = good && ::seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0 &&

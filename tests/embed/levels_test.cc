@@ -12,8 +12,6 @@ using cordon::Code;
 using cordon::Level;
 using shop::CodeOf;
 
-constexpr char kSum[] = R"({"p0":40,"p1":2})";
-
 class Levels : public ::testing::Test {
  protected:
   Levels() : file_(fs::temp_directory_path() / ("cordon-policy-" + std::to_string(::getpid()) + ".yaml")) {}
