@@ -145,9 +145,14 @@ class DnsServer:
                     answer = outer.reply(self.rfile.read(struct.unpack(">H", size)[0]))
                     self.wfile.write(struct.pack(">H", len(answer)) + answer)
 
-        self.udp = socketserver.ThreadingUDPServer(("127.0.0.1", 0), Udp)
-        self.port = self.udp.server_address[1]
-        self.tcp = socketserver.ThreadingTCPServer(("127.0.0.1", self.port), Tcp)
+        for _ in range(100):  # another socket may have the port of the one kind that is free for the other
+            self.tcp = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Tcp)
+            self.port = self.tcp.server_address[1]
+            try:
+                self.udp = socketserver.ThreadingUDPServer(("127.0.0.1", self.port), Udp)
+                break
+            except OSError:
+                self.tcp.server_close()
         for server in (self.udp, self.tcp):
             server.daemon_threads = True
             threading.Thread(target=server.serve_forever, daemon=True).start()
