@@ -12,6 +12,7 @@
 #include "foreign/convert.h"
 #include "foreign/draft.h"
 #include "formats/wit.h"
+#include "manifest/name.h"
 #include "policy/grants_file.h"
 #include "runtime/source.h"
 
@@ -33,11 +34,14 @@ constexpr Option kImportOptions[] = {
     {"--force", "", "write over what is there"},
 };
 
+constexpr std::string_view kMagic("\0asm", 4);
+
 // A source that does not say how it is called says so by its artifact.
 void NameAbi(foreign::Imported& imported, std::string_view wasm) {
   OrderedJson& abi = imported.manifest["runtime"]["abi"];
-  constexpr std::string_view kModule("\0asm\1\0\0\0", 8);
-  if (abi != "component" || !wasm.starts_with(kModule)) return;
+  constexpr std::string_view kVersion("\1\0\0\0", 4);  // of a core module
+  if (abi != "component" || !wasm.starts_with(kMagic)) return;
+  if (wasm.substr(kMagic.size(), kVersion.size()) != kVersion) return;
   abi = wasm.find("extism:host/env") != std::string_view::npos ? "extism" : "core";
   const std::string to = "runtime.abi: " + abi.get<std::string>();
   imported.findings.push_back({Finding::Fate::kCarried, "(the artifact)", to, ""});
@@ -77,9 +81,15 @@ Result<std::string> Artifact(const Session& session, const fs::path& source, con
   if (const auto given = session.arguments().One("--artifact")) return ReadFile(*given, runtime::kArtifactBytesMax);
   if (!imported.artifact_bytes.empty()) return imported.artifact_bytes;
   if (imported.artifact.empty()) return std::string();
-  const fs::path beside = source.parent_path() / imported.artifact;  // or the absolute path itself
+  // Or the absolute path itself. A source that was written by somebody else names it: only WebAssembly is taken from
+  // there, and no name means standard input.
+  const fs::path beside = fs::absolute(source).parent_path() / imported.artifact;
   auto bytes = ReadFile(beside, runtime::kArtifactBytesMax);
   if (!bytes && bytes.error().code == Code::kNotFound) return std::string();
+  if (bytes && !bytes->starts_with(kMagic)) {
+    return Fail(Code::kNotWasm, EscapeShort(beside.string(), 200) + ", which the source names, is not WebAssembly",
+                "name the .wasm file with --artifact");
+  }
   return bytes;
 }
 
@@ -152,7 +162,9 @@ Result<int> Import(Session& session) {
   }
   CORDON_ASSIGN(const std::string text, ReadFile(source, foreign::kSourceBytesMax));
   CORDON_ASSIGN(foreign::Imported imported, foreign::Convert(text, source.string(), format));
-  if (const auto name = session.arguments().One("--name")) imported.manifest["name"] = *name;
+  if (const auto name = session.arguments().One("--name")) {
+    CORDON_ASSIGN(imported.manifest["name"], manifest::ParsePluginName(*name));
+  }
   CORDON_ASSIGN(const Written written, Write(session, source, imported));
   if (session.json()) {
     OrderedJson findings = OrderedJson::array();

@@ -212,7 +212,9 @@ Result<std::shared_ptr<const Plugin::State>> LoadState(const std::shared_ptr<Hos
   state->host = host;
   state->digest = loaded->digest().ToString();
   state->plugin = std::move(loaded);
-  if (request.purpose == runtime::LoadRequest::Purpose::kRun && state->plugin->manifest() != nullptr) {
+  // As for calls of plugins by plugins: hooks, services and commands are of what was loaded to stay.
+  if (request.purpose == runtime::LoadRequest::Purpose::kRun && state->plugin->manifest() != nullptr &&
+      request.recorder == nullptr && request.replayer == nullptr) {
     const std::lock_guard lock(host->mutex);
     host->loaded.push_back(state);
   }

@@ -216,6 +216,22 @@ permissions:
   EXPECT_EQ(made.grants.size(), 4u);
 }
 
+// However a denial is written, nothing that it means is allowed.
+TEST(Wassette, ADenialIsFoundInEverySpelling) {
+  for (const char* uri : {"fs:///srv//data/secret/**", "fs:///srv/./data/secret/**", "fs:///srv/x/../data/secret/**",
+                          "fs:///srv/data/sec?et/**", "fs:///srv/**", "FS:///elsewhere"}) {
+    const std::string text = "permissions:\n  storage:\n    allow: [{uri: \"fs:///srv/data/**\", access: [read]}]\n"
+                             "    deny: [{uri: \"" + std::string(uri) + "\", access: [read]}]\n";
+    EXPECT_TRUE(Of(text, "p.yaml").grants.empty()) << uri;
+  }
+  for (const char* host : {"API.example.com", "api.example.com.", "api.example.com:80", "a*.example.com",
+                           "*.Example.com", "*"}) {
+    const std::string text = "permissions:\n  network:\n    allow: [{host: api.example.com}]\n    deny: [{host: \"" +
+                             std::string(host) + "\"}]\n";
+    EXPECT_TRUE(Of(text, "p.yaml").grants.empty()) << host;
+  }
+}
+
 TEST(Hostile, SourcesGetACodeAndNothingElse) {
   EXPECT_EQ(CodeOf("{"), Code::kSyntax);
   EXPECT_EQ(CodeOf("[1]"), Code::kInvalid);

@@ -12,12 +12,12 @@ namespace {
 using Need = Draft::Need;
 using Word = Draft::Word;
 
-// The first part that both share, as far as no wildcard stands in it.
-std::string FixedPart(std::string_view path) {
-  const std::size_t star = path.find('*');
-  std::string_view fixed = path.substr(0, star);
-  if (star != std::string_view::npos) fixed = fixed.substr(0, fixed.rfind('/') + 1);
-  return std::string(fixed);
+// The folder, or file, in which no wildcard stands yet; without dots and doubled slashes.
+std::string FixedPart(const std::string& pattern) {
+  const std::string path = std::filesystem::path(pattern).lexically_normal().string();
+  const std::size_t star = path.find_first_of("*?[{");
+  if (star == std::string::npos) return path;
+  return path.substr(0, path.rfind('/', star) + 1);
 }
 
 bool Touch(const std::string& allowed, const std::string& denied) {
@@ -30,7 +30,8 @@ Status Storage(Walk& permissions, Draft& draft) {
   std::vector<std::string> denials;
   for (Walk& one : denied) {
     CORDON_ASSIGN(const auto uri, one.Text("uri"));
-    denials.push_back(FixedPart(uri.value_or("").substr(std::min<std::size_t>(5, uri.value_or("").size()))));
+    // One that cannot be read touches everything.
+    denials.push_back(uri && uri->starts_with("fs://") ? FixedPart(uri->substr(5)) : "");
     draft.Lost(one.path(), "a denial is not carried over: what it touches is not allowed either");
   }
   CORDON_ASSIGN(std::vector<Walk> allowed, storage.Objects("allow"));
@@ -50,7 +51,7 @@ Status Storage(Walk& permissions, Draft& draft) {
       draft.Lost(one.path(), "a denial touches it: allow a folder beside what is denied");
       continue;
     }
-    if (!pattern.ends_with("/**") || fixed + "**" != pattern) {
+    if (!fixed.ends_with('/') || fixed + "**" != std::filesystem::path(pattern).lexically_normal()) {
       draft.Lost(one.path(), "only whole folders can be granted: fs://FOLDER/**");
       continue;
     }
@@ -69,6 +70,28 @@ Status Storage(Walk& permissions, Draft& draft) {
   return {};
 }
 
+// The name of a host as it is compared: lower case, without its port and the dot of the root.
+std::string NameOf(std::string host) {
+  if (const std::size_t colon = host.rfind(':'); colon != std::string::npos && !host.ends_with(']')) host.resize(colon);
+  if (host.ends_with('.')) host.pop_back();
+  for (char& c : host) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return host;
+}
+
+// Whether a name that one of them means could be one that the other means.
+bool MayMeet(const std::string& allowed, const std::string& denied) {
+  const std::string a = NameOf(allowed), b = NameOf(denied);
+  // A wildcard anywhere but in front of a suffix could be anything.
+  const auto is_odd = [](const std::string& name) {
+    return name.find_first_of("*?[{", name.starts_with("*.") ? 1 : 0) != std::string::npos;
+  };
+  if (is_odd(a) || is_odd(b) || a == b) return true;
+  const auto under = [](const std::string& pattern, const std::string& name) {
+    return pattern.starts_with("*.") && name.ends_with(std::string_view(pattern).substr(1));
+  };
+  return under(a, b) || under(b, a);
+}
+
 Status Network(Walk& permissions, Draft& draft) {
   CORDON_ASSIGN(Walk network, permissions.Object("network"));
   CORDON_ASSIGN(std::vector<Walk> denied, network.Objects("deny"));
@@ -78,21 +101,6 @@ Status Network(Walk& permissions, Draft& draft) {
     denials.push_back(host.value_or("*"));  // a block of addresses may hold any name
     draft.Lost(one.path(), "a denial is not carried over: what it touches is not allowed either");
   }
-  // Whether a name that one of them means could be a name that the other means.
-  const auto meets = [](std::string a, std::string b) {
-    const auto bare = [](std::string host) {
-      if (const std::size_t colon = host.rfind(':'); colon != std::string::npos && !host.ends_with(']')) {
-        host.resize(colon);
-      }
-      return host;
-    };
-    a = bare(a), b = bare(b);
-    if (a == "*" || b == "*" || a == b) return true;
-    const auto under = [](const std::string& pattern, const std::string& name) {
-      return pattern.starts_with("*.") && name.ends_with(pattern.substr(1));
-    };
-    return under(a, b) || under(b, a);
-  };
   CORDON_ASSIGN(std::vector<Walk> allowed, network.Objects("allow"));
   for (Walk& one : allowed) {
     CORDON_ASSIGN(const auto host, one.Text("host"));
@@ -100,7 +108,7 @@ Status Network(Walk& permissions, Draft& draft) {
     if (block) draft.Lost(one.PathOf("cidr"), "http is granted by name: name the hosts, or grant sockets to the block");
     if (!host) continue;
     bool touched = false;
-    for (const std::string& denial : denials) touched = touched || meets(*host, denial);
+    for (const std::string& denial : denials) touched = touched || MayMeet(*host, denial);
     if (touched) {
       draft.Lost(one.PathOf("host"), "a denial touches it");
     } else {

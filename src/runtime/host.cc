@@ -129,7 +129,9 @@ std::string Host::Metrics() const {
 Result<std::shared_ptr<const Plugin>> Host::Load(const LoadRequest& request) {
   Loader loader(state_, request);
   CORDON_ASSIGN(std::unique_ptr<Plugin::State> state, loader.Run());
-  const bool callable = request.purpose == LoadRequest::Purpose::kRun && state->source.manifest.has_value();
+  // One that is loaded to be recorded or replayed must not take the place of the one that others call.
+  const bool callable = request.purpose == LoadRequest::Purpose::kRun && state->source.manifest.has_value() &&
+                        request.recorder == nullptr && request.replayer == nullptr;
   std::shared_ptr<const Plugin> plugin(new Plugin(std::move(state)));
   if (callable) state_->AddCallable(plugin);
   return plugin;

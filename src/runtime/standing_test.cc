@@ -14,7 +14,8 @@ class ChangingSource final : public policy::GrantSource {
   }
   std::uint64_t Version() const override { return version.load(); }
   void Change(std::vector<const char*> texts) {
-    set.emplace();
+    if (!set) set.emplace();
+    set->granted.clear();
     for (const char* text : texts) set->granted.push_back(*policy::Grant::Parse(text));
     ++version;
   }
@@ -29,6 +30,7 @@ struct Loaded {
 
   explicit Loaded(std::vector<const char*> requested, std::vector<const char*> own = {}) {
     source->Change(requested);
+    source->set->roots["workspace"] = "/srv/data";
     PluginStanding::Basis basis;
     basis.plugin = "acme/x";
     for (const char* text : requested) {
@@ -98,10 +100,14 @@ TEST(Standing, AFileThatCannotBeReadGrantsNothing) {
 
 TEST(Standing, AFolderThatLeadsElsewhereWasNotGrantedToWhatRuns) {
   Loaded plugin({"fs:read:/data=workspace"});
+  plugin.source->set->roots["another"] = "/srv/other";
+  ++plugin.source->version;
+  plugin.Wait();
+  EXPECT_TRUE(plugin.standing->Check());
   plugin.source->set->roots["workspace"] = "/srv/other";
   ++plugin.source->version;
   plugin.Wait();
-  EXPECT_TRUE(plugin.standing->Check());  // it was not mapped there when the plugin was loaded
+  EXPECT_EQ(plugin.standing->Check().error().Detail("rule"), "revoked");
 }
 
 TEST(Standing, TheEmbedderTakesBackForGood) {

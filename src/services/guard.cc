@@ -94,7 +94,7 @@ Decision Guard::Take(const policy::Ruling& ruling, Tally::Use use) const {
       return deny("limit:until", grant, Code::kDenied, "its time is over: grant it again,");
     }
     if (!grant.limits.counted()) continue;
-    Tally* const tally = (grant.keep == policy::LimitedGrant::Keep::kDisk ? accounts_.disk : accounts_.run).get();
+    Tally* const tally = TallyOf(grant);
     if (tally == nullptr) return deny("limit:uncounted", grant, Code::kUnavailable, "nothing counts the uses of");
     const auto answer = tally->Take(plugin_, grant, use);
     if (!answer) {
@@ -140,17 +140,25 @@ std::uint64_t Guard::BytesLeft(const Capability& asked) const {
   if (ruling == nullptr) return left;
   for (const policy::LimitedGrant& grant : ruling->limits) {
     if (!grant.limits.bytes) continue;
-    Tally* const tally = (grant.keep == policy::LimitedGrant::Keep::kDisk ? accounts_.disk : accounts_.run).get();
+    Tally* const tally = TallyOf(grant);
     left = std::min(left, tally == nullptr ? 0 : tally->BytesLeft(plugin_, grant).value_or(0));
   }
   return left;
 }
 
-void Guard::Settle(const Capability& asked, std::uint64_t bytes) const {
+void Guard::GiveBack(const Capability& asked, std::uint64_t bytes) const {
   const policy::Ruling* const ruling = Counting(asked);
   if (ruling == nullptr || bytes == 0) return;
-  if (Take(*ruling, {.bytes = bytes}).allowed()) return;
-  (void)Take(*ruling, {.bytes = std::min(bytes, BytesLeft(asked))});
+  for (const policy::LimitedGrant& grant : ruling->limits) {
+    // What cannot be given back stays used.
+    if (Tally* const tally = TallyOf(grant); grant.limits.bytes && tally != nullptr) {
+      (void)tally->GiveBack(plugin_, grant, bytes);
+    }
+  }
+}
+
+Tally* Guard::TallyOf(const policy::LimitedGrant& grant) const {
+  return (grant.keep == policy::LimitedGrant::Keep::kDisk ? accounts_.disk : accounts_.run).get();
 }
 
 Decision Guard::Refuse(const Caller& caller, std::string_view capability, std::string_view normalised_target,

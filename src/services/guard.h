@@ -59,8 +59,8 @@ class Guard {
                          std::uint64_t bytes) const;
   // What such a grant has left; UINT64_MAX when nothing counts.
   std::uint64_t BytesLeft(const policy::Capability& asked) const;
-  // Bytes that have gone by: taken as far as there are any left.
-  void Settle(const policy::Capability& asked, std::uint64_t bytes) const;
+  // Bytes that Spend took and that did not go by.
+  void GiveBack(const policy::Capability& asked, std::uint64_t bytes) const;
 
   // Of an allowed call: what the plugin that is called may use meanwhile.
   policy::KindSet PassedOn(const policy::Capability& asked) const;
@@ -82,6 +82,7 @@ class Guard {
   policy::Decision Take(const policy::Ruling& ruling, Tally::Use use) const;
   // The first ruling that covers and counts bytes, and then only when no other one covers without.
   const policy::Ruling* Counting(const policy::Capability& asked) const;
+  Tally* TallyOf(const policy::LimitedGrant& grant) const;
 
   const policy::Authority& authority_;
   audit::Observer& observer_;

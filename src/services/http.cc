@@ -15,6 +15,7 @@ using policy::Capability;
 // Rules of the way out (bridge/net, policy.rs).
 constexpr std::array<std::string_view, 4> kRules = {"http:url", "http:header", "http:certificate", "http:limit"};
 constexpr std::size_t kAddressesMax = 64;
+constexpr std::size_t kReservedMax = 1024;
 
 int HexDigit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -143,27 +144,29 @@ HostReply EgressService::Call(const Caller& caller, std::string_view function, s
   return {};
 }
 
-// Requests that are on their way at once never have more between them than there is.
-bool EgressService::Reserve(const Request& request, const Capability& asked, EgressLimits& limits) {
+policy::Decision EgressService::Reserve(const Caller& caller, const Request& request, const Capability& asked,
+                                        EgressLimits& limits) {
   const std::uint64_t left = guard_.BytesLeft(asked);
-  if (left == UINT64_MAX) return true;
-  const std::lock_guard lock(mutex_);
-  std::uint64_t promised = 0;
-  for (const auto& [_, reservation] : reserved_) promised += reservation.bytes;
-  if (promised >= left) return false;
-  const std::uint64_t mine = std::min(left - promised, limits.request_bytes + limits.response_bytes);
+  if (left == UINT64_MAX) return {policy::Verdict::kAllow, {}, {}, Code::kDenied};
+  const std::uint64_t mine = std::min(left, limits.request_bytes + limits.response_bytes);
+  policy::Decision decision = guard_.Spend(caller, asked, request.Url(), mine);
+  if (!decision.allowed()) return decision;
   const bool reads = request.method == "GET" || request.method == "HEAD";
   limits.request_bytes = std::min(limits.request_bytes, mine / (reads ? 16 : 2));
   limits.response_bytes = std::min(limits.response_bytes, mine - limits.request_bytes);
+  const std::lock_guard lock(mutex_);
+  // Those that were given up stay here, and have used all of theirs.
+  if (reserved_.size() >= kReservedMax) reserved_.erase(reserved_.begin());
   reserved_.emplace(std::string(request.method) + " " + request.Url(), Reservation{asked, mine});
-  return true;
+  return decision;
 }
 
 void EgressService::Settle(const Request& request, std::uint64_t bytes) {
   const std::lock_guard lock(mutex_);
+  if (reserved_.empty()) return;
   const auto found = reserved_.find(std::string(request.method) + " " + request.Url());
   if (found == reserved_.end()) return;
-  guard_.Settle(found->second.asked, bytes);
+  if (found->second.bytes > bytes) guard_.GiveBack(found->second.asked, found->second.bytes - bytes);
   reserved_.erase(found);
 }
 
@@ -190,9 +193,8 @@ HostReply EgressService::Admit(const Caller& caller, const Request& request) {
   const policy::Decision decision = guard_.Check(caller, *asked, request.Url());
   if (!decision.allowed()) return Refused(decision.code);
   EgressLimits limits = options_.limits;
-  if (!Reserve(request, *asked, limits)) {
-    return Refused(guard_.Refuse(caller, request.CapabilityText(), request.Url(), "limit:bytes").code);
-  }
+  const policy::Decision reserved = Reserve(caller, request, *asked, limits);
+  if (!reserved.allowed()) return Refused(reserved.code);
   HostReply reply;
   wire::Writer out(reply.payload);
   PutResult(out, limits);

@@ -77,10 +77,11 @@ class EgressService final : public HostService {
  private:
   struct Request;
   HostReply Admit(const Caller& caller, const Request& request);
-  // Sets aside what a grant that counts bytes has left for one request; nothing when there is none left. `limits` is
-  // narrowed to it.
-  bool Reserve(const Request& request, const policy::Capability& asked, EgressLimits& limits);
-  // Gives back what was set aside, and takes what was used of it.
+  // Takes what one request may use from a grant that counts bytes, and narrows `limits` to it: a request that the guest
+  // gives up has used all of it.
+  policy::Decision Reserve(const Caller& caller, const Request& request, const policy::Capability& asked,
+                           EgressLimits& limits);
+  // Gives back what a request that ended has not used.
   void Settle(const Request& request, std::uint64_t bytes);
   HostReply Addresses(const Caller& caller, const Request& request, std::span<const std::string_view> found) const;
   HostReply Report(const Caller& caller, const Request& request, std::string_view target, std::string_view rule) const;

@@ -103,6 +103,15 @@ Result<Tally::Answer> Tally::Take(std::string_view plugin, const policy::Limited
   });
 }
 
+Status Tally::GiveBack(std::string_view plugin, const policy::LimitedGrant& grant, std::uint64_t bytes) {
+  return store_->Write(DeadlineNs(), [&](SqliteConnection& connection) -> Status {
+    CORDON_ASSIGN(SqliteStatement put,
+                  connection.Prepare("UPDATE tally SET bytes=max(bytes-?3, 0) WHERE plugin=?1 AND grant=?2"));
+    const auto count = static_cast<std::int64_t>(std::min<std::uint64_t>(bytes, INT64_MAX));
+    return put.BindText(1, plugin).BindText(2, grant.text).Bind(3, count).Run();
+  });
+}
+
 Result<std::uint64_t> Tally::BytesLeft(std::string_view plugin, const policy::LimitedGrant& grant) {
   if (!grant.limits.bytes) return UINT64_MAX;
   CORDON_ASSIGN(const Used used, store_->Read([&](SqliteConnection& connection) {

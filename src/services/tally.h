@@ -28,6 +28,8 @@ class Tally {
   enum class Answer : std::uint8_t { kTaken, kUsesGone, kTooOften, kBytesGone };
   // Takes all of `use` from what is left of a plugin's grant, or nothing. E_BUSY, E_IO.
   Result<Answer> Take(std::string_view plugin, const policy::LimitedGrant& grant, Use use);
+  // What was taken and not used.
+  Status GiveBack(std::string_view plugin, const policy::LimitedGrant& grant, std::uint64_t bytes);
   // UINT64_MAX for a grant that does not limit them.
   Result<std::uint64_t> BytesLeft(std::string_view plugin, const policy::LimitedGrant& grant);
   // Grants begin anew: one, or with an empty text all of a plugin.

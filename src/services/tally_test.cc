@@ -138,7 +138,9 @@ TEST(Guard, BytesAreCountedAndTheirDenialRecorded) {
   EXPECT_TRUE(guard.Spend({}, write, "c/k", 8).allowed());
   EXPECT_EQ(guard.BytesLeft(write), 2u);
   EXPECT_EQ(guard.Spend({}, write, "c/k", 3).rule, "limit:bytes");
-  guard.Settle(write, 100);  // they have gone by already
+  guard.GiveBack(write, 3);
+  EXPECT_EQ(guard.BytesLeft(write), 5u);
+  EXPECT_TRUE(guard.Spend({}, write, "c/k", 5).allowed());
   EXPECT_EQ(guard.BytesLeft(write), 0u);
   EXPECT_EQ(guard.Check({}, write, "c/k").rule, "limit:bytes");
   EXPECT_EQ(observer.records().size(), 3u);

@@ -74,6 +74,21 @@ permissions:
             self.assertFalse((self.tmp / "made").exists(), name)
         self.assertEqual(7, self.cordon("plugin", "import", self.tmp / "nowhere.json").code)
 
+    def test_a_source_cannot_have_other_files_copied_or_written(self):
+        self.write("key", "a private key")
+        for binary in (str(self.tmp / "key"), "../key", "key", "/etc/passwd"):
+            source = f'[plugin]\nname = "x"\nruntime = "wasm"\n[[commands]]\nname = "a"\nbinary = "{binary}"\n'
+            done = self.imported("sub/plugin.toml" if binary.startswith("..") else "plugin.toml", source, code=4)
+            self.assertIn("error[E_NOT_WASM]", done.err)
+            self.assertFalse((self.tmp / "made").exists())
+        source = '[plugin]\nname = "x"\nruntime = "wasm"\n[[commands]]\nname = "a"\nbinary = "-"\n'
+        self.write("plugin.toml", source)
+        done = self.cordon("plugin", "import", "plugin.toml", "--output", self.tmp / "made", stdin="\0asm")
+        self.assertEqual(0, done.code, done.err)
+        self.assertIn("the artifact is not there", done.err)
+        refused = self.imported("nexus.plugin.json", '{"name": "n", "tools": ["a"]}', "--name", "a/../../b", code=4)
+        self.assertIn("error[E_NAME]", refused.err)
+
     def test_text_of_a_source_is_escaped(self):
         done = self.imported("m.json", json.dumps({"wasm": [], "allowed_hosts": ["a\u202e\x1b[2J.com"],
                                                    "x\x1b]0;y\x07": 1}))

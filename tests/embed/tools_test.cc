@@ -143,6 +143,16 @@ TEST_F(Tools, ACommandIsExactlyThePathThatIsDeclared) {
   EXPECT_TRUE(host_->CallCommand("other", "{}"));
 }
 
+TEST_F(Tools, ARecordedPluginDoesNotTakeThePlaceOfTheLoadedOne) {
+  const auto a = Load("a", {"call:acme/b#who"});
+  const auto b = Load("b", {}, "{hooks: [who]}");
+  const auto recorded = host_->Record(folder_ / "b", "who", "{}");
+  ASSERT_TRUE(recorded) << recorded.error().message;
+  EXPECT_TRUE(host_->Replay(recorded->fixture));
+  EXPECT_NE(Ask(a, "acme/b#who").find("acme/a"), std::string::npos);
+  EXPECT_EQ(host_->Dispatch("who", "{}")->size(), 1u);
+}
+
 TEST_F(Tools, AServiceIsOnePlugins) {
   const auto a = Load("a", {}, "{services: [echo]}");
   EXPECT_EQ(host_->CallService("echo", R"({"text": "x"})")->json, R"("x")");
