@@ -5,6 +5,7 @@
 
 leaves in the output folder
     NAME.wasm              the guests of the tests (tests/guests: WAT, and Rust made into components)
+    conformance/KIND/      the conformance suite's guest of each kind, with its plugin.yaml
     plugins/NAME/          the example plugins, each with its plugin.yaml, artifact and digest
     bin/canary             the canary, built for this machine
 What was built stays in the user's cache, keyed by its inputs; a second run copies.
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests" / "guests"
@@ -186,6 +188,22 @@ class Builder:
             built = self.target_dir / BARE / "release" / "examples" / f"{path.stem}.wasm"
             shutil.copyfile(built, folder / built.name)
 
+    def conformance(self) -> None:
+        """A guest of each kind, in the folder of its name: a Rust package that says what it is built for, and the
+        plugin.yaml beside it."""
+        say("the guests of the conformance suite")
+        for manifest in sorted((TESTS / "conformance").glob("*/plugin.yaml")):
+            source = manifest.parent
+            package = tomllib.loads((source / "Cargo.toml").read_text())["package"]
+            name, target = package["name"], package["metadata"]["guest"]["target"]
+            self.cargo_build(TESTS, "--release", "--target", target, "-p", name)
+            built = self.target_dir / target / "release"
+            found = [path for stem in (name, name.replace("-", "_")) if (path := built / f"{stem}.wasm").is_file()]
+            folder = self.into / "conformance" / source.name
+            folder.mkdir(parents=True)
+            shutil.copyfile(found[0], folder / "guest.wasm")
+            shutil.copyfile(manifest, folder / "plugin.yaml")
+
     def encode(self, name: str, out: pathlib.Path) -> None:
         run([self.assembler, "component", out, self.target_dir / BARE / "release" / f"{name}.wasm"])
 
@@ -229,6 +247,7 @@ def build(store: pathlib.Path, name: str, target_dir: pathlib.Path) -> pathlib.P
         builder.rust_tests()
         builder.commands()
         builder.extism()
+        builder.conformance()
         builder.plugins()
         into.rename(finished)
     say(f"built in {time.monotonic() - started:.0f} s")
@@ -247,7 +266,7 @@ def copy(finished: pathlib.Path, output: pathlib.Path, name: str) -> None:
     marker.unlink(missing_ok=True)
     for old in output.glob("*.wasm"):
         old.unlink()
-    for folder in ("plugins", "bin"):
+    for folder in ("conformance", "plugins", "bin"):
         shutil.rmtree(output / folder, ignore_errors=True)
     shutil.copytree(finished, output, dirs_exist_ok=True)
     marker.write_text(name)

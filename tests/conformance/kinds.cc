@@ -1,0 +1,43 @@
+#include "kinds.h"
+
+#include <algorithm>
+
+namespace cordon::conformance {
+namespace {
+
+using runtime::HostOptions;
+using Speaks = Kind::Speaks;
+
+// What a module that knows preview 1 and nothing else cannot ask for.
+const std::vector<NotApplicable> kPreview1Lacks = {
+    {"config", "preview 1 has no settings", "wasi:config/store@0.2.0-rc.1#get"},
+    {"state", "preview 1 keeps nothing but files", "wasi:keyvalue/store@0.2.0-draft2#open"},
+    {"log", "preview 1 has no log but stderr", "wasi:logging/logging@0.1.0-draft#log"},
+    {"http_allowed", "preview 1 has no HTTP", "wasi:http/outgoing-handler@0.2.0#handle"},
+    {"http_denied", "preview 1 has no HTTP", "wasi:http/outgoing-handler@0.2.0#handle"},
+};
+
+const Kind kKinds[] = {
+    {"component"},
+    {"core", Speaks::kStandardText, kPreview1Lacks},
+    {"extism"},
+    {"command-p1", Speaks::kProgram, kPreview1Lacks},
+    {"command-p2", Speaks::kProgram},
+};
+
+constexpr Placement kPlacements[] = {
+    {"direct", [](HostOptions& options) { options.channel = HostOptions::Channel::kDirect; }},
+    {"codec", [](HostOptions& options) { options.channel = HostOptions::Channel::kCodec; }},
+};
+
+}  // namespace
+
+const NotApplicable* Kind::Lacks(std::string_view behaviour) const {
+  const auto found = std::ranges::find(lacks, behaviour, &NotApplicable::behaviour);
+  return found == lacks.end() ? nullptr : &*found;
+}
+
+std::span<const Kind> Kinds() { return kKinds; }
+std::span<const Placement> Placements() { return kPlacements; }
+
+}  // namespace cordon::conformance

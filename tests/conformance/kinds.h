@@ -1,0 +1,43 @@
+// The table of the conformance suite: one line for each kind of guest, one for each placement.
+#pragma once
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "runtime/host.h"
+
+namespace cordon::conformance {
+
+// A behaviour that a kind cannot have. The suite prints why, and shows that it is so.
+struct NotApplicable {
+  std::string_view behaviour;
+  std::string_view reason;
+  // What a module of this kind would have to import for it, as "module#function": with everything granted, such a
+  // module is not linked.
+  std::string_view import;
+};
+
+struct Kind {
+  std::string_view name;  // the folder in tests/guests/conformance
+  // How a behaviour and its input reach the guest's action `run`, and how it answers.
+  enum class Speaks : std::uint8_t {
+    kJson,          // {"behaviour": …, "input": …}; a text, {"ok": text}, or {"err": …} comes back
+    kProgram,       // the same goes in; a text on stdout, or status 1 and words on stderr
+    kStandardText,  // stdin: the behaviour, a line feed, the input; the answer is stdout; the result 1 for an error
+  } speaks = Speaks::kJson;
+  std::vector<NotApplicable> lacks = {};
+
+  const NotApplicable* Lacks(std::string_view behaviour) const;
+};
+std::span<const Kind> Kinds();
+
+// Where the guest runs, and what stands between it and its services.
+struct Placement {
+  std::string_view name;
+  void (*choose)(runtime::HostOptions& options);
+};
+// The first is what every other one is held against.
+std::span<const Placement> Placements();
+
+}  // namespace cordon::conformance
