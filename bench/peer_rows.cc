@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cstring>
+#include <optional>
 #include <span>
 
 #include "guest_calls.h"
@@ -96,13 +98,34 @@ Result<Side> ExtismEchoSide(const Plugin& plugin, std::size_t bytes) {
   };
 }
 
-Result<Side> ExtismSide(const std::string& call, const Plugin& plugin) {
+constexpr std::string_view kVowelsIn = "Hello, World!", kVowelsOut = R"({"count":3})";
+
+Status CountVowels(const ExtismCall& count, Instance* instance) {
+  const std::span<const std::uint8_t> input(reinterpret_cast<const std::uint8_t*>(kVowelsIn.data()), kVowelsIn.size());
+  CORDON_ASSIGN(const auto answer, instance == nullptr ? count(input) : count.On(*instance, input));
+  if (!answer || !std::ranges::equal(*answer, kVowelsOut)) return Unexpected();
+  return {};
+}
+
+Result<Side> VowelsSide(const Plugin& plugin, bool warm) {
+  CORDON_ASSIGN(const ExtismCall count, plugin.Function<ExtismSignature>("count_vowels"));
+  CORDON_ASSIGN(Instance opened, plugin.NewInstance());
+  auto instance = std::make_shared<Instance>(std::move(opened));
+  return [count, instance, warm](std::uint64_t times) -> Status {
+    for (std::uint64_t i = 0; i < times; ++i) CORDON_TRY(CountVowels(count, warm ? instance.get() : nullptr));
+    return {};
+  };
+}
+
+Result<Side> ExtismSide(const std::string& call, const CordonSide& cordon) {
+  if (call.starts_with("vowels")) return VowelsSide(cordon.vowels(), call == "vowels-warm");
+  const Plugin& plugin = cordon.extism();
   if (call.starts_with("echo")) return ExtismEchoSide(plugin, call == "echo-64k" ? 64 << 10 : 1 << 10);
   return ExtismAddSide(plugin, call != "fresh");
 }
 
 Result<Side> OurSide(const std::string& call, Guest guest, const CordonSide& cordon) {
-  if (guest == Guest::kExtism) return ExtismSide(call, cordon.extism());
+  if (guest == Guest::kExtism) return ExtismSide(call, cordon);
   const Plugin& numbers = guest == Guest::kCore ? cordon.core() : cordon.plugin();
   if (call == "fresh") return FreshSide(numbers);
   if (call == "warm-add") return AddSide(numbers);
@@ -116,7 +139,7 @@ Result<PeerCommand> Find(const Plan& plan, const std::string& peer) {
 }
 
 NamedRow Beside(const std::string& name, const std::string& peer_name, const std::string& call, Guest guest,
-                double bar = 1) {
+                std::optional<double> bar = {}) {
   return {name, [=](const Plan& plan, CordonSide& cordon, RawSide&) -> Result<Row> {
             CORDON_ASSIGN(const PeerCommand command, Find(plan, peer_name));
             CORDON_ASSIGN(const std::unique_ptr<Peer> peer, Peer::Start(command));
@@ -128,9 +151,9 @@ NamedRow Beside(const std::string& name, const std::string& peer_name, const std
                                     : same_bytes         ? ", core module; cordon: the same bytes"
                                                          : ", core module; cordon: component";
             RowSpec spec{name, peer->version() + abi, "ns", Row::Judged::kStated};
-            if (peer_name == kExtism) {  // never slower than the other plugin system
+            if (bar) {
               spec.judged = Row::Judged::kRatio;
-              spec.bar = bar;
+              spec.bar = *bar;
             }
             return Summarise(spec, rounds);
           }};
@@ -159,8 +182,10 @@ std::vector<NamedRow> PeerRows() {
   std::vector<NamedRow> rows = {
       Beside("extism-fresh", kExtism, "fresh", Guest::kExtism, 1.0 / 40),
       Beside("extism-warm", kExtism, "warm-add", Guest::kExtism, 1.0 / 10),
-      Beside("extism-echo-1k", kExtism, "echo-1k", Guest::kExtism),
-      Beside("extism-echo-64k", kExtism, "echo-64k", Guest::kExtism),
+      Beside("extism-echo-1k", kExtism, "echo-1k", Guest::kExtism, 1),  // never slower
+      Beside("extism-echo-64k", kExtism, "echo-64k", Guest::kExtism, 1),
+      Beside("extism-vowels-fresh", kExtism, "vowels-fresh", Guest::kExtism),
+      Beside("extism-vowels-warm", kExtism, "vowels-warm", Guest::kExtism),
       {"extism-rss", MeasureExtismIdle},
   };
   for (const std::string peer : {"wazero", "node"}) {

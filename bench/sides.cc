@@ -49,6 +49,7 @@ Result<std::unique_ptr<CordonSide>> CordonSide::Open(const std::filesystem::path
   CORDON_ASSIGN(side->core_, side->host_->Load(guests / "bench_core.wasm"));
   CORDON_ASSIGN(side->kernels_, side->host_->Load(guests / "bench_kernels.wasm"));
   CORDON_ASSIGN(side->extism_, side->host_->Load(guests / "bench_extism.wasm"));
+  CORDON_ASSIGN(side->vowels_, side->host_->Load(guests / "extism" / "count_vowels.wasm"));
   return side;
 }
 
@@ -58,6 +59,7 @@ CordonSide::~CordonSide() {
   core_.reset();
   kernels_.reset();
   extism_.reset();
+  vowels_.reset();
   host_.reset();
   std::error_code ignored;
   if (!state_folder_.empty()) std::filesystem::remove_all(state_folder_, ignored);

@@ -33,12 +33,13 @@ class CordonSide {
   const Plugin& core() const { return *core_; }
   const Plugin& kernels() const { return *kernels_; }
   const Plugin& extism() const { return *extism_; }  // bench_extism.wasm, the peer's own bytes
+  const Plugin& vowels() const { return *vowels_; }  // count_vowels of extism-pdk, as it is
 
  private:
   CordonSide() = default;
   std::filesystem::path state_folder_;
   std::optional<Host> host_;
-  std::optional<Plugin> bench_, sleeper_, core_, kernels_, extism_;
+  std::optional<Plugin> bench_, sleeper_, core_, kernels_, extism_, vowels_;
 };
 
 class RawSide {

@@ -1,5 +1,5 @@
-// Extism's side of the bench: bench_extism.wasm by libextism's C functions, driven by lines on stdin
-// (README.md beside this file).
+// Extism's side of the bench: bench_extism.wasm and count_vowels.wasm by libextism's C functions, driven by lines on
+// stdin (README.md beside this file).
 //
 //     extism_peer GUESTS LIBEXTISM
 #include <dlfcn.h>
@@ -71,13 +71,11 @@ double ResidentKiB() {
 class Side {
  public:
   Side(const std::string& guests, const char* library) : extism_(library) {
-    std::ifstream file(guests + "/bench_extism.wasm", std::ios::binary);
-    const std::string wasm((std::istreambuf_iterator<char>(file)), {});
-    char* why = nullptr;
-    compiled_ =
-        extism_.compile(reinterpret_cast<const std::uint8_t*>(wasm.data()), wasm.size(), nullptr, 0, false, &why);
-    if (compiled_ == nullptr) Refuse(why == nullptr ? "the guest was not compiled" : why);
-    warm_ = Open();
+    compiled_ = Compile(guests + "/bench_extism.wasm");
+    vowels_ = Compile(guests + "/extism/count_vowels.wasm");
+    warm_ = Open(compiled_);
+    warm_vowels_ = Open(vowels_);
+    CountVowels(warm_vowels_);
     if (Sum(warm_, 2, 3) != 5) Refuse("add answered something else");
     for (const std::size_t bytes : {0ul, 1ul, 1ul << 10, (1ul << 16) + 5}) {
       if (Echo(Sample(bytes)) != Sample(bytes)) Refuse("echo answered something else");
@@ -103,16 +101,26 @@ class Side {
   }
 
  private:
-  Plugin* Open() {
+  Compiled* Compile(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    const std::string wasm((std::istreambuf_iterator<char>(file)), {});
     char* why = nullptr;
-    Plugin* const plugin = extism_.open(compiled_, &why);
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(wasm.data());
+    Compiled* const compiled = extism_.compile(bytes, wasm.size(), nullptr, 0, false, &why);
+    if (compiled == nullptr) Refuse(why == nullptr ? path + " was not compiled" : why);
+    return compiled;
+  }
+
+  Plugin* Open(const Compiled* compiled) {
+    char* why = nullptr;
+    Plugin* const plugin = extism_.open(compiled, &why);
     if (plugin == nullptr) Refuse(why == nullptr ? "no plugin was made" : why);
     return plugin;
   }
 
   void Keep(std::uint64_t count) {
     for (std::uint64_t i = 0; i < count; ++i) {
-      if (Sum(Open(), 40, 2) != 42) Refuse("add answered something else");
+      if (Sum(Open(compiled_), 40, 2) != 42) Refuse("add answered something else");
     }
   }
 
@@ -135,12 +143,23 @@ class Side {
 
   std::string Echo(const std::string& text) { return std::string(Call(warm_, "echo", text)); }
 
+  void CountVowels(Plugin* plugin) {
+    if (Call(plugin, "count_vowels", "Hello, World!") != R"({"count":3})")
+      Refuse("count_vowels answered something else");
+  }
+
   void Once(const std::string& call, const std::string& text) {
     if (call == "warm-add") {
       if (Sum(warm_, 40, 2) != 42) Refuse("add answered something else");
     } else if (call == "fresh") {
-      Plugin* const plugin = Open();
+      Plugin* const plugin = Open(compiled_);
       if (Sum(plugin, 40, 2) != 42) Refuse("add answered something else");
+      extism_.close(plugin);
+    } else if (call == "vowels-warm") {
+      CountVowels(warm_vowels_);
+    } else if (call == "vowels-fresh") {
+      Plugin* const plugin = Open(vowels_);
+      CountVowels(plugin);
       extism_.close(plugin);
     } else if (call == "echo-1k" || call == "echo-64k") {
       if (Echo(text).size() != text.size()) Refuse("echo answered something else");
@@ -151,7 +170,9 @@ class Side {
 
   Library extism_;
   Compiled* compiled_ = nullptr;
+  Compiled* vowels_ = nullptr;
   Plugin* warm_ = nullptr;
+  Plugin* warm_vowels_ = nullptr;
 };
 
 }  // namespace

@@ -15,7 +15,8 @@ ROWS = ["fresh", "warm-add", "echo-1k", "echo-64k", "bytes-64k", "bytes-nested-6
         "http-get", "guard-allow", "audit-record"]
 KERNELS = ["mix", "fib", "sieve", "matmul"]
 ROWS += [f"{kind}-{kernel}" for kind in ("interrupt", "native") for kernel in KERNELS]
-PEERS = ["extism-fresh", "extism-warm", "extism-rss", "wazero-fresh", "wazero-warm", "node-fresh", "node-warm"]
+PEERS = ["extism-fresh", "extism-warm", "extism-vowels-fresh", "extism-vowels-warm", "extism-rss", "wazero-fresh",
+         "wazero-warm", "node-fresh", "node-warm"]
 NUMBERS = ["cordon", "against", "ratio", "upper95", "p99_cordon", "p99_against", "min_cordon", "rounds", "held"]
 
 # Answers as a peer does, but for one that fails its own check.
