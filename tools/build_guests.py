@@ -204,6 +204,13 @@ class Builder:
             shutil.copyfile(found[0], folder / "guest.wasm")
             shutil.copyfile(manifest, folder / "plugin.yaml")
 
+    def fledge(self) -> None:
+        """One plugin for fledge with every capability, and one that asks for none."""
+        say("the plugins for fledge")
+        for features, name in ("exec,store,metadata", "fledge_notes.wasm"), ("", "fledge_plain.wasm"):
+            self.cargo_build(TESTS, "--release", "--target", WASI_1, "-p", "fledge-notes", "--features", features)
+            shutil.copyfile(self.target_dir / WASI_1 / "release" / "fledge-notes.wasm", self.into / name)
+
     def encode(self, name: str, out: pathlib.Path) -> None:
         run([self.assembler, "component", out, self.target_dir / BARE / "release" / f"{name}.wasm"])
 
@@ -248,6 +255,7 @@ def build(store: pathlib.Path, name: str, target_dir: pathlib.Path) -> pathlib.P
         builder.commands()
         builder.extism()
         builder.conformance()
+        builder.fledge()
         builder.plugins()
         into.rename(finished)
     say(f"built in {time.monotonic() - started:.0f} s")

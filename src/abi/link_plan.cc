@@ -6,6 +6,8 @@
 
 #include "abi/denial.h"
 #include "abi/extism.h"
+#include "abi/fledge.h"
+#include "abi/link_report.h"
 #include "abi/service_table.h"
 #include "abi/type_shape.h"
 #include "abi/wasi_table.h"
@@ -60,18 +62,6 @@ const Need* NeedOf(std::string_view name) {
   const auto it =
       std::find_if(std::begin(kNeeds), std::end(kNeeds), [&](const Need& n) { return name.starts_with(n.prefix); });
   return it == std::end(kNeeds) ? nullptr : it;
-}
-
-std::string Quoted(std::string_view text) {
-  constexpr std::string_view kPlain = "_./:@+=-";
-  const bool is_plain = !text.empty() && std::all_of(text.begin(), text.end(), [&](unsigned char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           kPlain.find(static_cast<char>(c)) != std::string_view::npos;
-  });
-  if (is_plain) return std::string(text);
-  std::string quoted = "'";
-  for (char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
 }
 
 std::string ItemType(const wit::Contract& contract, const Item& item) {
@@ -136,6 +126,7 @@ class Planner {
   void StubExtism(const ExtismFunction& function, const policy::Ruling* ruling);
   bool KeepsVars() const;
   bool DecideOfferedBlocks();
+  void DecideFledge();
   void DecidePreview1(const Preview1Function& function);
   std::string Misfit(std::string_view interface_name) const;
 
@@ -183,11 +174,12 @@ void Planner::OfferGrant(const Need& need) {
     const auto capability = policy::Capability::Parse(need.grant);
     flags = capability ? policy::GrantFlags(*capability) : "--grant '" + std::string(need.grant) + "'";
   }
-  decision_.command = "cordon run " + Quoted(options_.plugin) + " " + flags;
+  decision_.command = "cordon run " + ShellWord(options_.plugin) + " " + flags;
 }
 
 std::string Planner::WithdrawnCommand(Kind kind) const {
-  return "take '" + std::string(policy::KindName(kind)) + "' out of 'deny' in the grants of " + Quoted(options_.plugin);
+  return "take '" + std::string(policy::KindName(kind)) + "' out of 'deny' in the grants of " +
+         ShellWord(options_.plugin);
 }
 
 // Whether the manifest asked for this kind as optional, did not get it, and would take a stub.
@@ -452,7 +444,7 @@ bool Planner::DecideOffered() {
     if (Stubbed(Kind::kHost, asked == authority_.rulings().end() ? nullptr : &*asked)) return true;
     const policy::Decision denial = wanted ? authority_.Decide(*wanted) : policy::Decision{};
     Refuse(denial.rule, "nothing grants host:" + it->capability + ", which " + function.name + " needs",
-           "grant host:" + it->capability + " to " + Quoted(options_.plugin));
+           "grant host:" + it->capability + " to " + ShellWord(options_.plugin));
     return true;
   }
   for (const wit::Function& function : item_->functions) {
@@ -601,7 +593,7 @@ bool Planner::DecideOfferedBlocks() {
       const auto asked = policy::MakeHost(it->capability);
       Refuse(asked ? authority_.Decide(*asked).rule : "no-grant",
              "nothing grants host:" + it->capability + ", which it needs",
-             "grant host:" + it->capability + " to " + Quoted(options_.plugin));
+             "grant host:" + it->capability + " to " + ShellWord(options_.plugin));
       return true;
     }
     plan_.spec.host.push_back({offer.name, it->name, it->kind, wanted->blocks});
@@ -612,9 +604,51 @@ bool Planner::DecideOfferedBlocks() {
   return false;
 }
 
+void Planner::DecideFledge() {
+  const std::string_view name = std::string_view(item_->name).substr(kFledgeModule.size() + 1);
+  const FledgeFunction* const function = FindFledgeFunction(name);
+  constexpr std::string_view kRebuild = "build the plugin for fledge-v1";
+  if (function == nullptr || item_->kind != Item::Kind::kFunction) {
+    return Refuse("unknown-function", "fledge has no function " + std::string(name), std::string(kRebuild));
+  }
+  if (decision_.type != function->type) {
+    const std::string types = decision_.type + "; it is " + std::string(function->type);
+    return Refuse("wrong-type", "the binary declares " + std::string(name) + " as " + types, std::string(kRebuild));
+  }
+  engine::HostImport import{.interface_name = std::string(kFledgeModule), .function = std::string(name)};
+  if (function->grant.empty()) {
+    plan_.spec.host.push_back(std::move(import));
+    return Set(LinkState::kLinked, "harmless", "holds no authority by itself");
+  }
+  const auto wanted = policy::Capability::Parse(function->grant);
+  const Kind kind = wanted ? wanted->kind() : Kind::kHost;
+  const policy::Ruling* const ruling = authority_.RulingFor(kind);
+  decision_.capability = policy::KindName(kind);
+  if (AllowsFledge(*function, authority_)) {
+    plan_.spec.host.push_back(std::move(import));
+    return Set(LinkState::kLinked, ruling != nullptr ? ruling->rule : "default-on",
+               decision_.capability + " is effective");
+  }
+  OfferGrant({"", kind, function->grant});
+  const bool is_optional = ruling != nullptr && ruling->source == policy::Ruling::Source::kManifest &&
+                           ruling->request.need == policy::Need::kOptional;
+  if (is_optional && StubObstacle().empty()) {
+    Stub stub;
+    stub.import = {std::string(kFledgeModule), std::string(name)};
+    stub.reply = Stub::Reply::kPayload;
+    stub.answer = {{function->denial.begin(), function->denial.end()}, ruling->request.capability.ToString(),
+                   ruling->rule};
+    plan_.spec.stubs.push_back(stub.import);
+    plan_.stubs.push_back(std::move(stub));
+    return Set(LinkState::kStub, ruling->rule, "optional and not granted: a stub that denies stands in for it");
+  }
+  Refuse(ruling != nullptr ? ruling->rule : "no-grant", "nothing grants " + decision_.capability, decision_.command);
+}
+
 void Planner::DecideCore() {
   const std::string_view module = item_->module;
   const bool is_extism = options_.abi == engine::LinkSpec::Abi::kExtism;
+  if (options_.abi == engine::LinkSpec::Abi::kFledge && module == kFledgeModule) return DecideFledge();
   if (is_extism && std::ranges::find(options_.libraries, module) != options_.libraries.end()) {
     return Set(LinkState::kLinked, "library", "another module of the plugin has it");
   }
@@ -634,26 +668,12 @@ void Planner::DecideCore() {
     return Refuse("unknown-interface", "no host function is registered under this name",
                   "register it in the embedding program, or build the plugin without this import");
   }
+  const bool is_fledge = module == kFledgeModule;
   Refuse("unknown-interface", "nothing offers this import",
-         "build the plugin without this import; no grant can provide it");
+         is_fledge ? "write abi: fledge" : "build the plugin without this import; no grant can provide it");
 }
 
 }  // namespace
-
-std::string_view LinkStateName(LinkState state) {
-  switch (state) {
-    case LinkState::kLinked: return "linked";
-    case LinkState::kLinkedEmpty: return "linked-empty";
-    case LinkState::kStub: return "stub";
-    case LinkState::kNotLinked: break;
-  }
-  return "not-linked";
-}
-
-bool LinkPlan::complete() const {
-  return std::none_of(decisions.begin(), decisions.end(),
-                      [](const auto& d) { return d.state == LinkState::kNotLinked; });
-}
 
 LinkPlan PlanLink(const wit::Contract& contract, const policy::Authority& authority, const LinkOptions& options) {
   LinkPlan plan = Planner(contract, authority, options).Plan();
@@ -665,27 +685,6 @@ LinkPlan PlanLink(const wit::Contract& contract, const policy::Authority& author
     if (!OffersPreview1(ruling.effective->kind())) plan.unusable.push_back(ruling.effective->ToString());
   }
   return plan;
-}
-
-Error UnlinkedError(const LinkPlan& plan) {
-  Error error(Code::kLink, "");
-  for (const ImportDecision& decision : plan.decisions) {
-    if (decision.state != LinkState::kNotLinked) continue;
-    Error cause(Code::kLink, decision.import + " (" + decision.type + ") was not linked: " + decision.message,
-                decision.command);
-    cause.details = {{"import", decision.import},
-                     {"type", decision.type},
-                     {"grant", decision.grant},
-                     {"rule", decision.rule},
-                     {"command", decision.command}};
-    error.causes.push_back(std::move(cause));
-  }
-  const std::size_t count = error.causes.size();
-  error.message =
-      std::to_string(count) + (count == 1 ? " import was" : " imports were") + " not linked; nothing was instantiated";
-  error.remedy = count == 1 ? error.causes.front().remedy
-                            : "cordon explain " + Quoted(plan.plugin) + " shows every import and what would link it";
-  return error;
 }
 
 }  // namespace cordon::abi

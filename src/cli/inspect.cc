@@ -55,7 +55,8 @@ OrderedJson ActionsJson(const std::vector<runtime::ActionView>& actions) {
 }
 
 std::string AbiText(const runtime::Plugin& plugin) {
-  if (plugin.manifest() == nullptr && plugin.is_command()) return "command";
+  const bool is_bare = plugin.manifest() == nullptr && plugin.abi() != manifest::Abi::kFledge;
+  if (is_bare && plugin.is_command()) return "command";
   return std::string(manifest::AbiName(plugin.abi()));
 }
 

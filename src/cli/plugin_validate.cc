@@ -109,7 +109,7 @@ class Check {
 
   void CheckContract(const wit::Contract& contract) {
     const bool component = contract.kind == wit::Contract::Kind::kComponent;
-    if (manifest_.runtime.abi == manifest::Abi::kCommand) {
+    if (manifest::IsProgram(manifest_.runtime.abi)) {
       if (!abi::CommandEntry(contract)) AddAt("/runtime/abi", abi::NoCommand("the artifact"));
       return CheckProvided(contract);
     }

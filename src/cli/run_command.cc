@@ -27,7 +27,7 @@ OrderedJson DocumentOf(const runtime::Plugin& plugin, const runtime::CallReport&
 bool MeansCommand(const Session& session, const runtime::Plugin& plugin) {
   const Arguments& arguments = session.arguments();
   const manifest::Manifest* manifest = plugin.manifest();
-  const bool is_one = manifest == nullptr ? plugin.is_command() : manifest->runtime.abi == manifest::Abi::kCommand;
+  const bool is_one = manifest == nullptr ? plugin.is_command() : manifest::IsProgram(manifest->runtime.abi);
   return is_one && !arguments.One("ACTION") && !arguments.One("--input");
 }
 

@@ -123,7 +123,8 @@ struct LinkSpec {
   // kExtism: a core module that imports "extism:host/env". In `host` stand those functions of it that the channel
   // answers, "http_request" (by the network of the instance) and "get_log_level" among them; memory, and variables that
   // are not in `host`, are the engine's.
-  enum class Abi : std::uint8_t { kPlain, kExtism } abi = Abi::kPlain;
+  // kFledge: a core module that imports "fledge", whose functions are in `host`.
+  enum class Abi : std::uint8_t { kPlain, kExtism, kFledge } abi = Abi::kPlain;
   std::vector<HostImport> stubs;  // answered by the channel too, under the function name prefixed "deny:", without
                                   // parameters. An empty function stands for an interface that has only resources
 };

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "foreign/walk.h"
+#include "formats/toml.h"
 #include "formats/yaml.h"
 
 namespace cordon::foreign {

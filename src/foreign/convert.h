@@ -23,7 +23,6 @@ inline constexpr std::size_t kSourceBytesMax = 8 << 20;
 Result<Imported> Convert(std::string_view text, const std::string& file, std::optional<Format> format = std::nullopt);
 
 // TOML 1.0 as JSON; dates are texts. E_SYNTAX with its place, E_LIMIT.
-Result<Json> ParseToml(std::string_view text, const std::string& file);
 
 // A manifest as YAML, keys in their order.
 std::string ToYaml(const OrderedJson& manifest);

@@ -88,6 +88,7 @@ build = "make"
 [capabilities]
 exec = true
 store = true
+metadata = true
 network = true
 filesystem = "project"
 )",
@@ -97,7 +98,8 @@ filesystem = "project"
   EXPECT_EQ(made.manifest["runtime"]["abi"], "fledge");
   EXPECT_EQ(made.manifest["provides"]["commands"]["greet"], "greet");
   EXPECT_TRUE(made.grants.empty());
-  EXPECT_EQ(made.manifest["permissions"]["required"].size(), 2u);
+  EXPECT_EQ(made.manifest["permissions"]["required"].size(), 3u);
+  EXPECT_EQ(FateOf(made, "capabilities.metadata"), "carried");
   for (const char* lost : {"hooks.build", "capabilities.exec", "capabilities.network"}) {
     EXPECT_EQ(FateOf(made, lost), "lost") << lost;
   }

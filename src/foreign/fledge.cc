@@ -29,7 +29,9 @@ Status Capabilities(Walk& root, Draft& draft) {
     draft.Lost(capabilities.PathOf("network"), "any host is nothing that can be granted: name each under permissions");
   }
   CORDON_ASSIGN(const bool metadata, wants("metadata"));
-  if (metadata) draft.Lost(capabilities.PathOf("metadata"), "there is nothing like it: the plugin gets {}");
+  if (metadata) {
+    draft.Permit(capabilities.PathOf("metadata"), policy::MakeCaller("project"), Need::kRequired, Word::kAsked);
+  }
   CORDON_ASSIGN(const auto files, capabilities.Text("filesystem"));
   const std::string path = capabilities.PathOf("filesystem");
   if (files && *files == "project") {

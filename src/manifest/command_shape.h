@@ -23,6 +23,17 @@ struct CommandShape {
   std::string stdin_property;
 
   enum class Output : std::uint8_t { kText, kJson, kLines } output = Output::kText;
+
+  // Whether a text of the input that begins with '-' may be an argument where no `--` or flag stands before it.
+  enum class Dashes : std::uint8_t { kRefused, kTaken } dashes = Dashes::kRefused;
+
+  // Of a plugin for fledge that gives none: {"args": [...]}, each as it stands.
+  static CommandShape OfArguments() {
+    CommandShape shape;
+    shape.arguments.push_back({"", "args"});
+    shape.dashes = Dashes::kTaken;
+    return shape;
+  }
 };
 
 class Findings;

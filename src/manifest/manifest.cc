@@ -7,6 +7,7 @@ std::string_view AbiName(Abi abi) {
     case Abi::kCore: return "core";
     case Abi::kExtism: return "extism";
     case Abi::kCommand: return "command";
+    case Abi::kFledge: return "fledge";
     case Abi::kComponent: break;
   }
   return "component";

@@ -37,8 +37,10 @@ inline constexpr std::size_t kModulesMax = 8;
 inline constexpr std::size_t kErrorsMax = 20;
 
 // The ABIs that this build can run. The others of the format are E_UNENFORCEABLE.
-enum class Abi : std::uint8_t { kComponent, kCore, kExtism, kCommand /* of either kind: a program */ };
+enum class Abi : std::uint8_t { kComponent, kCore, kExtism, kCommand /* of either kind: a program */, kFledge };
 std::string_view AbiName(Abi abi);
+// Whether it is run as a program is, and has no exports to call.
+constexpr bool IsProgram(Abi abi) { return abi == Abi::kCommand || abi == Abi::kFledge; }
 
 // A module that a plugin for Extism imports from, under its name.
 struct Library {
@@ -58,7 +60,7 @@ struct Runtime {
 struct Action {
   std::string description;
   std::string export_name;    // the action's own name when the file gives none
-  CommandShape command;       // with abi: command
+  CommandShape command;       // of a program
   std::optional<Json> input;  // JSON Schema, every `$ref` to a file inlined; absent: derived from WIT
   std::optional<Json> output;
   std::optional<Duration> timeout;
@@ -104,7 +106,8 @@ struct Manifest {
   LimitRequests limits;
   Provides provides;
   std::optional<Json> config;  // JSON Schema of the plugin's own settings, every `$ref` to a file inlined
-  policy::LinkMode link = policy::LinkMode::kLenient;  // `link: strict`: no stubs for optional permissions
+  // kStrict: no stubs for optional permissions; of a plugin for fledge unless it says `link: lenient`.
+  policy::LinkMode link = policy::LinkMode::kLenient;
 
   std::string file;              // as named in errors
   std::filesystem::path folder;  // set by LoadManifest

@@ -30,7 +30,7 @@ constexpr yaml::Limits kYamlLimits{.scalar = 16 << 10};
 constexpr std::array<std::string_view, 6> kAbis = {"component", "core", "extism", "command", "fledge", "native"};
 constexpr std::array<std::string_view, 3> kInstances = {"per-call", "pooled", "resident"};
 constexpr std::array<std::string_view, 4> kRisks = {"low", "medium", "high", "critical"};  // as policy::RiskLevel
-constexpr std::array<std::string_view, 1> kLinks = {"strict"};
+constexpr std::array<std::string_view, 2> kLinks = {"strict", "lenient"};  // as policy::LinkMode
 
 std::string Quoted(std::string_view text) { return "'" + EscapeShort(text, 80) + "'"; }
 
@@ -73,8 +73,10 @@ class Parser {
     root.RefuseLater("dependencies", Fields::Empty::kMeansNothing, "remove it: plugins cannot depend on others yet");
     root.RefuseLater("lifecycle", Fields::Empty::kMeansNothing, "remove it: every call has an instance of its own");
     Settings(root);
+    if (out_.runtime.abi == Abi::kFledge) out_.link = policy::LinkMode::kStrict;
     if (const Node* link = root.Get("link")) {
-      if (ReadWord(findings_, *link, "link", kLinks)) out_.link = policy::LinkMode::kStrict;
+      const auto word = ReadWord(findings_, *link, "link", kLinks);
+      if (word) out_.link = static_cast<policy::LinkMode>(*word);
     }
     if (!findings_.empty()) return Fail(std::move(findings_).Take());
     return std::move(out_);
@@ -162,14 +164,14 @@ class Parser {
     const Node* section = root.Require("runtime", "add 'runtime:' with 'abi' and 'artifact'");
     if (section == nullptr) return;
     const Fields fields(findings_, section, "runtime", KeysAt(ManifestKeys(), "runtime"));
-    if (const Node* abi = fields.Require("abi", "add abi: component, abi: core, abi: command or abi: extism")) {
+    if (const Node* abi = fields.Require("abi", "add abi: component, core, command, extism or fledge")) {
       const auto word = ReadWord(findings_, *abi, "runtime.abi", kAbis);
-      constexpr std::size_t kRunnable = 4;  // of kAbis, as Abi has them
+      constexpr std::size_t kRunnable = 5;  // of kAbis, as Abi has them
       if (word && *word < kRunnable) out_.runtime.abi = static_cast<Abi>(*word);
       if (word && *word >= kRunnable) {
         findings_.At(*abi, Code::kUnenforceable,
                      "'runtime.abi: " + std::string(kAbis[*word]) + "' cannot be run by this build",
-                     "build the plugin as a component, a core module or a command, or for Extism");
+                     "build the plugin as a component, a core module or a command, or for Extism or fledge");
       }
     }
     if (const Node* artifact =
@@ -301,17 +303,20 @@ class Parser {
 
   // An action is of an export, or of the whole command.
   void ReadCommand(const Fields& fields, const std::string& path, Action& action) {
-    const bool is_command = out_.runtime.abi == Abi::kCommand;
+    const bool is_command = IsProgram(out_.runtime.abi);
     const Node* command = fields.Get("command");
     const Node* exported = fields.Get("export");
     if (command != nullptr && !is_command) {
-      findings_.At(*command, Code::kInvalid, "'" + path + ".command' is for abi: command only",
+      findings_.At(*command, Code::kInvalid, "'" + path + ".command' is for programs: abi: command and abi: fledge",
                    "name the function with 'export', or write abi: command");
     } else if (exported != nullptr && is_command) {
-      findings_.At(*exported, Code::kInvalid, "'" + path + ".export' has no meaning with abi: command",
+      findings_.At(*exported, Code::kInvalid,
+                   "'" + path + ".export' has no meaning with abi: " + std::string(AbiName(out_.runtime.abi)),
                    "write 'command' with its args, stdin and output");
     } else if (command != nullptr) {
       action.command = ReadCommandShape(findings_, *command, path + ".command").value_or(CommandShape{});
+    } else if (out_.runtime.abi == Abi::kFledge) {
+      action.command = CommandShape::OfArguments();
     }
   }
 

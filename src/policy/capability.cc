@@ -296,8 +296,8 @@ Result<Capability> MakeCall(std::string_view target) {
 }
 
 Result<Capability> MakeCaller(std::string_view what) {
-  if (what != "session" && what != "user" && what != "agent") {
-    return WrongName("a part of the context", what, "session, user or agent");
+  if (what != "session" && what != "user" && what != "agent" && what != "project") {
+    return WrongName("a part of the context", what, "session, user, agent or project");
   }
   return MakeNamed(Kind::kContext, "", what);
 }

@@ -166,7 +166,7 @@ Result<Capability> MakeMemory(std::string_view access, std::string_view scope);
 Result<Capability> MakeMessaging(std::string_view access, std::string_view channel);
 // "acme/geocode#lookup", "acme/geocode#*"
 Result<Capability> MakeCall(std::string_view target);
-// The kind `context`: session, user, agent.
+// The kind `context`: session, user, agent, project.
 Result<Capability> MakeCaller(std::string_view what);
 Capability MakeClock(ClockPrecision precision);
 Capability MakeConfig();

@@ -38,6 +38,8 @@ std::string TextOf(const Json& value) { return value.is_string() ? value.get<std
 // Puts the arguments of one command together.
 class Arguments {
  public:
+  explicit Arguments(CommandShape::Dashes dashes) : options_end_(dashes == CommandShape::Dashes::kTaken) {}
+
   Status Add(const CommandShape::Argument& argument, const Json& input) {
     if (argument.input.empty()) {
       options_end_ = options_end_ || argument.text == "--";
@@ -81,7 +83,7 @@ class Arguments {
   }
 
   std::vector<std::string> out_;
-  bool options_end_ = false;
+  bool options_end_;
 };
 
 Result<std::string> LinesOf(std::string_view written) {
@@ -118,7 +120,7 @@ Status SettleExit(Status done, std::span<const std::uint8_t> wire, CallReport& r
 Result<CommandInput> CommandInputOf(const CommandShape& shape, std::string_view input_json) {
   CORDON_ASSIGN(const Json input, json::Parse(input_json));
   CommandInput given;
-  Arguments arguments;
+  Arguments arguments(shape.dashes);
   for (const CommandShape::Argument& argument : shape.arguments) CORDON_TRY(arguments.Add(argument, input));
   given.arguments = std::move(arguments).Take();
   switch (shape.standard_input) {

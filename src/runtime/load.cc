@@ -170,7 +170,7 @@ Status Loader::CollectGrants() {
     CORDON_ASSIGN(const bool widens, host_.options.grants->Widens(subject));
     if (widens) plugin_->ceiling.Widened();
   }
-  const bool is_command = manifest && manifest->runtime.abi == manifest::Abi::kCommand;
+  const bool is_command = manifest && manifest::IsProgram(manifest->runtime.abi);
   if (is_command && !request_.arguments.empty()) AskForArguments();
   if (!manifest) {
     for (const policy::Grant& grant : grants_) {
@@ -206,12 +206,15 @@ Status Loader::ComputeAuthority() {
     link_options.offered.push_back(hosted.offer);
     for (const abi::OfferedFunction& function : hosted.offer.functions) host_names.push_back(function.capability);
   }
+  const bool is_fledge = plugin_->abi_kind == manifest::Abi::kFledge;
+  if (is_fledge) link_options.abi = engine::LinkSpec::Abi::kFledge;
   if (plugin_->abi_kind == manifest::Abi::kExtism) link_options.abi = engine::LinkSpec::Abi::kExtism;
   for (const Source::Library& library : plugin_->source.libraries) link_options.libraries.push_back(library.name);
   ceiling.Offer(std::move(host_names));
   CORDON_TRY(CollectGrants());
   const auto& manifest = plugin_->source.manifest;
-  const policy::LinkMode link = manifest ? manifest->link : policy::LinkMode::kLenient;
+  const policy::LinkMode bare = is_fledge ? policy::LinkMode::kStrict : policy::LinkMode::kLenient;
+  const policy::LinkMode link = manifest ? manifest->link : bare;
   CORDON_ASSIGN(plugin_->authority, policy::Authority::Evaluate(requests_, grants_, ceiling, link, withdrawn_,
                                                                 WallNow()));
   for (const policy::Ruling& ruling : plugin_->authority.rulings()) {
@@ -381,8 +384,7 @@ Result<engine::LinkSpec> Loader::LinkOf() const {
     return Fail(Code::kUnenforceable, plugin_->source.name + " may read secrets, which a fixture would hold",
                 "withhold them: cordon plugin revoke, or record without the grant");
   }
-  const auto& manifest = plugin_->source.manifest;
-  if (manifest && manifest->runtime.abi == manifest::Abi::kCommand) {
+  if (manifest::IsProgram(plugin_->abi_kind)) {
     return Fail(Code::kUnenforceable,
                 plugin_->source.name + " is a command, whose output is no host call, so a record would not be whole",
                 "run it without a record");
@@ -473,11 +475,16 @@ Status Loader::SetUpServices() {
   }
   CORDON_TRY(SetUpNetwork(*services));
   CORDON_TRY(SetUpStorage(*services));
-  CORDON_TRY(SetUpPrograms(*services));
   CORDON_TRY(SetUpMemory(*services));
   CORDON_TRY(SetUpMessaging(*services));
   CORDON_TRY(SetUpSettings(*services));
   if (plugin_->abi_kind == manifest::Abi::kExtism) CORDON_TRY(SetUpExtism(*services));
+  if (plugin_->abi_kind == manifest::Abi::kFledge) {
+    CORDON_TRY(SetUpFledge(*services));
+  } else {
+    CORDON_ASSIGN(auto programs, MakePrograms(*services));
+    if (programs != nullptr) services->router->Add(std::move(programs));
+  }
   if (plugin_->authority.Allows(policy::Kind::kContext)) {
     services->router->Add(std::make_unique<services::PrincipalService>(*services->guard));
   }
@@ -555,14 +562,13 @@ Status Loader::SetUpMessaging(PluginServices& services) {
   return {};
 }
 
-Status Loader::SetUpPrograms(PluginServices& services) {
-  if (!plugin_->authority.Allows(policy::Kind::kExec)) return {};
+Result<std::unique_ptr<services::HostService>> Loader::MakePrograms(const PluginServices& services) {
+  if (!plugin_->authority.Allows(policy::Kind::kExec)) return nullptr;
   CORDON_ASSIGN(services::ExecOptions options, OpenPrograms(plugin_->authority, programs_, plugin_->folders));
   options.calls = services.chains.get();
   plugin_->runs_programs = true;
   plugin_->is_plain = false;
-  services.router->Add(std::make_unique<services::ExecService>(*services.guard, std::move(options)));
-  return {};
+  return std::make_unique<services::ExecService>(*services.guard, std::move(options));
 }
 
 // Settings are of one moment, so that a call sees them all from the same; secrets are read when they are asked for.
@@ -589,7 +595,7 @@ Result<std::vector<services::SettingValue>> Loader::Settings() const {
 
 Result<BoundAction> Loader::Bind(const std::string& name, const manifest::Action& action) const {
   BoundAction bound;
-  const bool is_command = plugin_->source.manifest->runtime.abi == manifest::Abi::kCommand;
+  const bool is_command = manifest::IsProgram(plugin_->source.manifest->runtime.abi);
   if (is_command) bound.command = action.command;
   const auto entry = is_command ? abi::CommandEntry(*plugin_->contract) : std::nullopt;
   auto binding = plugin_->abi->Bind(*plugin_->linked, entry ? entry->ToString() : action.export_name);

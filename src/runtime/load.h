@@ -45,6 +45,8 @@ class Loader {
   Result<std::vector<engine::Library>> Libraries(const EngineRef& engine);
   Result<std::shared_ptr<const engine::Compiled>> ExtismKernel(const EngineRef& engine);
   Status SetUpExtism(PluginServices& services);
+  Status SetUpFledge(PluginServices& services);
+  Result<std::unique_ptr<services::HostService>> FledgeStore(const PluginServices& services);
   void AuditRefusedCode(engine::CodeCache::Refusal refusal, const std::string& entry, std::string_view why);
   void AuditCodeNotKept(const std::string& entry, std::string_view why);
   bool MayHaveSecrets() const;
@@ -55,7 +57,8 @@ class Loader {
   Result<services::Accounts> SetUpAccounts();
   Status SetUpNetwork(PluginServices& services);
   Status SetUpStorage(PluginServices& services);
-  Status SetUpPrograms(PluginServices& services);
+  // Null when no program is granted.
+  Result<std::unique_ptr<services::HostService>> MakePrograms(const PluginServices& services);
   Status SetUpMemory(PluginServices& services);
   Status SetUpMessaging(PluginServices& services);
   Status SetUpSettings(PluginServices& services);

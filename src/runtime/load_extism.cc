@@ -3,6 +3,7 @@
 
 #include "abi/export_ref.h"
 #include "abi/extism.h"
+#include "abi/fledge.h"
 #include "runtime/load.h"
 #include "services/extism.h"
 #include "services/kv/service.h"
@@ -17,11 +18,16 @@ Status Loader::CheckAbi() {
   const bool extism = abi::ImportsExtism(*plugin_->contract);
   const manifest::Abi seen = component ? manifest::Abi::kComponent
                              : extism  ? manifest::Abi::kExtism
-                                       : manifest::Abi::kCore;
+                             : abi::ImportsFledge(*plugin_->contract) ? manifest::Abi::kFledge
+                                                                      : manifest::Abi::kCore;
   plugin_->abi_kind = manifest ? manifest->runtime.abi : seen;
   if (plugin_->abi_kind == manifest::Abi::kCommand) {
     if (!abi::CommandEntry(*plugin_->contract)) return Fail(abi::NoCommand("the artifact"));
     return {};
+  }
+  if (plugin_->abi_kind == manifest::Abi::kFledge && (component || !abi::CommandEntry(*plugin_->contract))) {
+    return Fail(Code::kInvalid, "the artifact is no plugin for fledge: that is a core module that exports _start",
+                "see what it exports: cordon inspect PLUGIN");
   }
   if (component != (plugin_->abi_kind == manifest::Abi::kComponent)) {
     return Fail(Code::kInvalid,

@@ -178,7 +178,7 @@ std::vector<ActionView> Plugin::Actions() const {
     }
     return views;
   }
-  const bool is_command = state_->source.manifest->runtime.abi == manifest::Abi::kCommand;
+  const bool is_command = manifest::IsProgram(state_->source.manifest->runtime.abi);
   for (const auto& [name, action] : state_->source.manifest->actions) {
     const auto entry = is_command ? abi::CommandEntry(contract) : std::nullopt;
     const auto target = abi::ResolveExport(contract, entry ? entry->ToString() : action.export_name);

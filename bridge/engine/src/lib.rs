@@ -7,6 +7,7 @@ pub mod engine;
 pub mod extism;
 pub mod fault;
 pub mod files;
+pub mod fledge;
 pub mod http;
 pub mod instance;
 pub mod link;

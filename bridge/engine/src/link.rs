@@ -4,6 +4,7 @@ use crate::engine::Engine;
 use crate::extism;
 use crate::fault::{Fault, Kind, Outcome, classify};
 use crate::files::{self, FilesView};
+use crate::fledge;
 use crate::http;
 use crate::nested;
 use crate::p1;
@@ -456,6 +457,10 @@ pub(crate) fn write_core(values: &[wasmtime::Val], out: &mut Vec<u8>) -> wasmtim
 
 fn link_core_host(l: &mut wasmtime::Linker<State>, module: &Module, imports: &[HostImport]) -> wasmtime::Result<()> {
     for import in imports {
+        if import.interface == fledge::MODULE {
+            fledge::define(l, import)?;
+            continue;
+        }
         let found = module.imports().find(|i| i.module() == import.interface && i.name() == import.function);
         let Some(ty) = found.and_then(|i| i.ty().func().cloned()) else {
             let text = format!("the module imports no function {}.{}", import.interface, import.function);
@@ -535,6 +540,9 @@ impl Linked {
             Binary::Module(module) => {
                 let mut l = wasmtime::Linker::<State>::new(engine);
                 link_core_wasi(&mut l, wasi, &mut needs)?;
+                if host.iter().any(|h| h.interface == fledge::MODULE) {
+                    needs = Needs { fledge: true, wasi: true, asynchronous: true, ..needs };
+                }
                 link_core_host(&mut l, module, host).map_err(fail)?;
                 Pre::Module(l.instantiate_pre(module).map_err(fail)?)
             }

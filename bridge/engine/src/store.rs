@@ -4,6 +4,7 @@ use crate::engine::Engine;
 use crate::extism::Side;
 use crate::fault::{Fault, Kind, Outcome};
 use crate::files::{FileHooks, Files, Mount};
+use crate::fledge;
 use crate::http::Http;
 use crate::nested::interrupted_outside;
 use crate::p1::{self, P1, Stdio};
@@ -326,6 +327,8 @@ pub struct State {
     pub p1: Option<Box<P1>>,
     /// Of a plugin for Extism.
     pub extism: Option<Box<Side>>,
+    /// Of a plugin for fledge.
+    pub fledge: Option<Box<fledge::Side>>,
     pub port: Option<Arc<dyn Port>>,
     pub call_id: u64,
     pub host_calls: u64,
@@ -345,6 +348,7 @@ pub struct Needs {
     /// A preview 1 module has descriptors 0 to 2.
     pub stdio: bool,
     pub extism: bool,
+    pub fledge: bool,
     pub http: bool,
     pub sockets: bool,
     pub asynchronous: bool,
@@ -368,6 +372,7 @@ impl State {
             wasi: None,
             p1: None,
             extism: needs.extism.then(|| Box::new(Side::new(options.network.clone()))),
+            fledge: needs.fledge.then(|| Box::new(fledge::Side::new(&options.arguments))),
             port,
             call_id,
             host_calls: 0,
@@ -462,6 +467,7 @@ impl State {
         self.wasi = None;
         self.p1 = None;
         self.extism = None;
+        self.fledge = None;
         self.port = None;
         self.interrupter = None;
         self.stdin = None;

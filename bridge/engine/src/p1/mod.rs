@@ -66,7 +66,9 @@ fn p1(state: &mut State) -> &mut P1 {
 pub fn open(state: &mut State, stdio: Stdio, max: usize) -> Outcome<()> {
     let mut fds = Fds::new(max);
     let full = || Fault::new(Kind::TableFull, "there are more mounts than descriptors");
-    for stream in [Fd::Stdin, Fd::Stdout, Fd::Stderr] {
+    // The output of a plugin for fledge is what its messages say; what it prints beside them is for people.
+    let printed = if state.fledge.is_some() { Fd::Stderr } else { Fd::Stdout };
+    for stream in [Fd::Stdin, printed, Fd::Stderr] {
         fds.reserve((stdio == Stdio::Open).then_some(stream)).map_err(|_| full())?;
     }
     for (folder, name) in files_view(state).get_directories().map_err(|_| full())? {

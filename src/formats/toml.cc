@@ -1,14 +1,15 @@
+#include "formats/toml.h"
+
 #include <sstream>
 
 #include "base/text.h"
-#include "foreign/convert.h"
 
 #define TOML_HEADER_ONLY 1
 #define TOML_EXCEPTIONS 0
 #define TOML_MAX_NESTED_VALUES 64
 #include <toml++/toml.h>
 
-namespace cordon::foreign {
+namespace cordon {
 namespace {
 
 constexpr std::size_t kNodesMax = 64 << 10;
@@ -48,7 +49,7 @@ Result<Json> JsonOf(const toml::node& node, std::size_t& nodes) {
 }  // namespace
 
 Result<Json> ParseToml(std::string_view text, const std::string& file) {
-  if (text.size() > kSourceBytesMax) return Fail(Code::kLimit, file + " is larger than 8 MiB");
+  if (text.size() > kTomlBytesMax) return Fail(Code::kLimit, file + " is larger than 8 MiB");
   const toml::parse_result parsed = toml::parse(text, file);
   if (!parsed) {
     const toml::parse_error& error = parsed.error();
@@ -66,4 +67,4 @@ Result<Json> ParseToml(std::string_view text, const std::string& file) {
   return JsonOf(parsed.table(), nodes);
 }
 
-}  // namespace cordon::foreign
+}  // namespace cordon

@@ -1,0 +1,30 @@
+;; Imports all that needs a grant, and asks before it has taken the host's first message.
+(module
+  (import "fledge" "send" (func $send (param i32 i32)))
+  (import "fledge" "recv" (func $recv (param i32 i32) (result i32)))
+  (import "fledge" "exec" (func $exec (param i32 i32) (result i32)))
+  (import "fledge" "store_set" (func $store_set (param i32 i32)))
+  (import "fledge" "store_get" (func $store_get (param i32 i32) (result i32)))
+  (import "fledge" "metadata" (func $metadata (param i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "{\"command\":\"id\"}")
+  (data (i32.const 32) "{\"key\":\"k\",\"value\":\"v\"}")
+  (data (i32.const 64) "k")
+  (data (i32.const 72) "[\"env\"]")
+  (data (i32.const 96) "{\"type\":\"output\",\"text\":\"exec ok\\n\"}")
+  (data (i32.const 160) "{\"type\":\"output\",\"text\":\"store ok\\n\"}")
+  (data (i32.const 224) "{\"type\":\"output\",\"text\":\"metadata ok\\n\"}")
+  (func (export "_start")
+    ;; {"code":126,…
+    (drop (call $exec (i32.const 0) (i32.const 16)))
+    (drop (call $recv (i32.const 512) (i32.const 256)))
+    (if (i32.eq (i32.load (i32.const 520)) (i32.const 0x2c363231)) (then (call $send (i32.const 96) (i32.const 36))))
+    ;; null
+    (call $store_set (i32.const 32) (i32.const 23))
+    (drop (call $store_get (i32.const 64) (i32.const 1)))
+    (drop (call $recv (i32.const 512) (i32.const 256)))
+    (if (i32.eq (i32.load (i32.const 512)) (i32.const 0x6c6c756e)) (then (call $send (i32.const 160) (i32.const 37))))
+    ;; {}
+    (drop (call $metadata (i32.const 72) (i32.const 7)))
+    (if (i32.eq (call $recv (i32.const 512) (i32.const 256)) (i32.const 2))
+      (then (call $send (i32.const 224) (i32.const 40))))))
