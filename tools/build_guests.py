@@ -189,19 +189,21 @@ class Builder:
             shutil.copyfile(built, folder / built.name)
 
     def conformance(self) -> None:
-        """A guest of each kind, in the folder of its name: a Rust package that says what it is built for, and the
-        plugin.yaml beside it."""
+        """A guest of each kind, in the folder of its name: a Rust package that says what it is built for ("host": this
+        machine), and the plugin.yaml beside it."""
         say("the guests of the conformance suite")
         for manifest in sorted((TESTS / "conformance").glob("*/plugin.yaml")):
             source = manifest.parent
             package = tomllib.loads((source / "Cargo.toml").read_text())["package"]
             name, target = package["name"], package["metadata"]["guest"]["target"]
-            self.cargo_build(TESTS, "--release", "--target", target, "-p", name)
-            built = self.target_dir / target / "release"
-            found = [path for stem in (name, name.replace("-", "_")) if (path := built / f"{stem}.wasm").is_file()]
+            is_native = target == "host"
+            self.cargo_build(TESTS, "--release", *([] if is_native else ["--target", target]), "-p", name)
+            built = self.target_dir / ("" if is_native else target) / "release"
+            names = (name,) if is_native else (f"{name}.wasm", f"{name.replace('-', '_')}.wasm")
             folder = self.into / "conformance" / source.name
             folder.mkdir(parents=True)
-            shutil.copyfile(found[0], folder / "guest.wasm")
+            artifact = next(path for path in map(built.joinpath, names) if path.is_file())
+            shutil.copy2(artifact, folder / ("guest" if is_native else "guest.wasm"))
             shutil.copyfile(manifest, folder / "plugin.yaml")
 
     def fledge(self) -> None:

@@ -8,13 +8,21 @@ namespace {
 using runtime::HostOptions;
 using Speaks = Kind::Speaks;
 
+constexpr std::string_view kSettings = "wasi:config/store@0.2.0-rc.1#get";
+constexpr std::string_view kHttp = "wasi:http/outgoing-handler@0.2.0#handle";
+
 // What a module that knows preview 1 and nothing else cannot ask for.
 const std::vector<NotApplicable> kPreview1Lacks = {
-    {"config", "preview 1 has no settings", "wasi:config/store@0.2.0-rc.1#get"},
+    {"config", "preview 1 has no settings", kSettings},
     {"state", "preview 1 keeps nothing but files", "wasi:keyvalue/store@0.2.0-draft2#open"},
     {"log", "preview 1 has no log but stderr", "wasi:logging/logging@0.1.0-draft#log"},
-    {"http_allowed", "preview 1 has no HTTP", "wasi:http/outgoing-handler@0.2.0#handle"},
-    {"http_denied", "preview 1 has no HTTP", "wasi:http/outgoing-handler@0.2.0#handle"},
+    {"http_allowed", "preview 1 has no HTTP", kHttp},
+    {"http_denied", "preview 1 has no HTTP", kHttp},
+};
+const std::vector<NotApplicable> kFledgeLacks = {
+    {"config", "fledge-v1 has no settings", kSettings},
+    {"http_allowed", "a Wasm plugin for fledge has no HTTP", kHttp},
+    {"http_denied", "a Wasm plugin for fledge has no HTTP", kHttp},
 };
 
 const Kind kKinds[] = {
@@ -23,6 +31,7 @@ const Kind kKinds[] = {
     {"extism"},
     {"command-p1", Speaks::kProgram, kPreview1Lacks},
     {"command-p2", Speaks::kProgram},
+    {"fledge", Speaks::kMessages, kFledgeLacks},
 };
 
 constexpr Placement kPlacements[] = {

@@ -24,6 +24,7 @@ struct Kind {
   enum class Speaks : std::uint8_t {
     kJson,          // {"behaviour": …, "input": …}; a text, {"ok": text}, or {"err": …} comes back
     kProgram,       // the same goes in; a text on stdout, or status 1 and words on stderr
+    kMessages,      // the same, but the text comes back in messages, and stdout is for people
     kStandardText,  // stdin: the behaviour, a line feed, the input; the answer is stdout; the result 1 for an error
   } speaks = Speaks::kJson;
   std::vector<NotApplicable> lacks = {};

@@ -159,7 +159,8 @@ Status Stage::LoadModuleThatImports(std::string_view import) {
   runtime::LoadRequest request;
   request.source = "probe";
   request.bytes = ModuleThatImports(import.substr(0, hash), import.substr(hash + 1));
-  request.grants = {"kv:write:vars", "config", "http:GET:" + url("/*")};
+  request.grants = Setup{}.grants;
+  request.grants.push_back("http:GET:" + url("/*"));
   auto plugin = host_->Load(request);
   return plugin ? Status{} : Fail(plugin.error());
 }
@@ -192,7 +193,8 @@ Answer Stage::Ask(std::string_view behaviour, std::string_view input, const AskO
   if (!done) {
     answer.code = CodeName(done.error().code);
     answer.exit_status = done.error().Detail("status");
-    if (kind_.speaks == Kind::Speaks::kProgram) ReadProgramError(answer);
+    const bool is_program = kind_.speaks == Kind::Speaks::kProgram || kind_.speaks == Kind::Speaks::kMessages;
+    if (is_program) ReadProgramError(answer);
   } else if (kind_.speaks == Kind::Speaks::kStandardText) {
     ReadStandardText(answer);
   } else {
