@@ -213,6 +213,17 @@ class Builder:
             self.cargo_build(TESTS, "--release", "--target", WASI_1, "-p", "fledge-notes", "--features", features)
             shutil.copyfile(self.target_dir / WASI_1 / "release" / "fledge-notes.wasm", self.into / name)
 
+    def zeroclaw(self) -> None:
+        """One source, built twice: for Extism, and as a component."""
+        say("the plugin of zeroclaw, for Extism and as a component")
+        for feature in ("extism", "component"):
+            self.cargo_build(TESTS, "--release", "--target", BARE, "-p", "zeroclaw", "--features", feature)
+            built = self.target_dir / BARE / "release" / "zeroclaw.wasm"
+            if feature == "component":
+                self.encode("zeroclaw", self.into / "zeroclaw.wasm")
+            else:
+                shutil.copyfile(built, self.into / "zeroclaw_extism.wasm")
+
     def encode(self, name: str, out: pathlib.Path) -> None:
         run([self.assembler, "component", out, self.target_dir / BARE / "release" / f"{name}.wasm"])
 
@@ -258,6 +269,7 @@ def build(store: pathlib.Path, name: str, target_dir: pathlib.Path) -> pathlib.P
         builder.extism()
         builder.conformance()
         builder.fledge()
+        builder.zeroclaw()
         builder.plugins()
         into.rename(finished)
     say(f"built in {time.monotonic() - started:.0f} s")

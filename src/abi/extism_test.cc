@@ -7,6 +7,7 @@
 #include "abi/link_plan.h"
 #include "abi/test_types.h"
 #include "abi/type_shape.h"
+#include "abi/zeroclaw/table.h"
 
 namespace cordon::abi {
 namespace {
@@ -104,6 +105,38 @@ TEST(Extism, FunctionsOfTheEmbeddingProgramAreHeldAgainstTheImport) {
   EXPECT_EQ(plan("price", "(i64, i64) -> i64", {"host:shop"}), "not-linked wrong-type; ");
   EXPECT_EQ(plan("odd", "(i64)", {"host:shop"}), "not-linked wrong-type; ");
   EXPECT_EQ(plan("prices", "(i64)", {"host:shop"}), "not-linked unknown-interface; ");
+}
+
+TEST(Extism, FunctionsOfZeroclawAreEachLinkedByItself) {
+  const std::pair<std::string, std::string> store{"extism:host/user.zeroclaw_memory_store", "(i64) -> i64"};
+  const std::pair<std::string, std::string> recall{"extism:host/user.zeroclaw_memory_recall", "(i64) -> i64"};
+  EXPECT_EQ(Told(Plan({store, recall}, {"memory:recall:session"})),
+            "not-linked no-grant; linked grant:memory:recall:session; ");
+  const LinkPlan plan = Plan({store, recall}, {"memory:store:agent", "memory:recall:plugin"});
+  ASSERT_EQ(plan.spec.host.size(), 2u);
+  EXPECT_EQ(plan.spec.host[0].blocks, "b->b");
+  EXPECT_EQ(plan.spec.host[0].kind, engine::HostImport::Kind::kBlocking);
+  EXPECT_EQ(plan.decisions[0].meaning, "keeps a text under a key");
+  for (const ZeroclawFunction& function : ZeroclawFunctions()) {
+    const std::string name = "extism:host/user." + std::string(function.name);
+    const LinkPlan bare = Plan({{name, "(i64) -> i64"}});
+    EXPECT_EQ(Told(bare), "not-linked no-grant; ") << name;
+    EXPECT_EQ(bare.decisions[0].grant, function.grant);
+    EXPECT_EQ(Told(Plan({{name, "(i32) -> i64"}})), "not-linked wrong-type; ") << name;
+    EXPECT_EQ(Told(Plan({{"extism:host/env." + std::string(function.name), "(i64) -> i64"}})),
+              "not-linked unknown-function; ");
+    EXPECT_EQ(Told(Plan({{"extism:host/users." + std::string(function.name), "(i64) -> i64"}})),
+              "not-linked unknown-interface; ");
+  }
+}
+
+TEST(Extism, WhatTheEmbeddingProgramOffersUnderANameOfZeroclawsIsItsOwn) {
+  LinkOptions options;
+  options.offered = {{"extism:host/user", {{.name = "context_user_identity", .shape = "(string)->string",
+                                            .capability = "shop"}}}};
+  const std::pair<std::string, std::string> user{"extism:host/user.context_user_identity", "(i64) -> i64"};
+  EXPECT_EQ(Told(Plan({user}, {"host:shop"}, LinkMode::kLenient, options)), "linked grant:host:shop; ");
+  EXPECT_EQ(Told(Plan({user}, {"ctx:user"}, LinkMode::kLenient, options)), "not-linked not-requested; ");
 }
 
 TEST(Extism, BlocksStandForTextAndBytes) {

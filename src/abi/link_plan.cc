@@ -1,17 +1,11 @@
 #include "abi/link_plan.h"
 
 #include <algorithm>
-#include <array>
-#include <optional>
 
 #include "abi/denial.h"
-#include "abi/extism.h"
-#include "abi/fledge.h"
 #include "abi/link_report.h"
-#include "abi/service_table.h"
+#include "abi/planner.h"
 #include "abi/type_shape.h"
-#include "abi/wasi_table.h"
-#include "policy/capability.h"
 
 namespace cordon::abi {
 namespace {
@@ -19,28 +13,11 @@ namespace {
 using policy::Kind;
 using wit::Item;
 
-constexpr std::string_view kWasiResources[] = {"error", "pollable", "input-stream", "output-stream", "terminal-input",
-                                               "terminal-output", "descriptor", "directory-entry-stream",
-                                               // wasi:http, with the other names that its interfaces give to some.
-                                               "fields", "headers", "trailers", "io-error", "incoming-request",
-                                               "outgoing-request", "request-options", "response-outparam",
-                                               "incoming-response", "incoming-body", "future-trailers",
-                                               "outgoing-response", "outgoing-body", "future-incoming-response",
-                                               // wasi:sockets
-                                               "network", "tcp-socket", "udp-socket", "incoming-datagram-stream",
-                                               "outgoing-datagram-stream", "resolve-address-stream"};
-
 // Interfaces whose resources do nothing by themselves.
 bool IsHolder(std::string_view name) {
   return name == "wasi:http/types" || name == "wasi:sockets/network" || name == "wasi:sockets/instance-network";
 }
 
-// The kind of capability that an interface stands for, and what a grant of it looks like.
-struct Need {
-  std::string_view prefix;  // of the name without version
-  std::optional<Kind> kind;
-  std::string_view grant;
-};
 constexpr Need kNeeds[] = {
     {"wasi:io/", {}, ""},
     {"wasi:cli/exit", {}, ""},
@@ -58,12 +35,6 @@ constexpr Need kNeeds[] = {
     {"wasi:messaging/", Kind::kMessaging, "msg:send:CHANNEL"},
 };
 
-const Need* NeedOf(std::string_view name) {
-  const auto it =
-      std::find_if(std::begin(kNeeds), std::end(kNeeds), [&](const Need& n) { return name.starts_with(n.prefix); });
-  return it == std::end(kNeeds) ? nullptr : it;
-}
-
 std::string ItemType(const wit::Contract& contract, const Item& item) {
   if (!item.type_text.empty()) return item.type_text;
   if (item.kind == Item::Kind::kInterface) return "interface";
@@ -77,79 +48,29 @@ bool OffersPreview1(Kind kind) {
   return std::ranges::find(kOffered, kind) != std::end(kOffered);
 }
 
-class Planner {
- public:
-  Planner(const wit::Contract& contract, const policy::Authority& authority, const LinkOptions& options)
-      : contract_(contract), authority_(authority), options_(options) {
-    plan_.plugin = options.plugin;
-    plan_.spec.abi = options.abi;
-  }
+}  // namespace
 
-  LinkPlan Plan() && {
-    for (const Item& item : contract_.imports) {
-      item_ = &item;
-      decision_ = ImportDecision{};
-      decision_.import = item.name;
-      decision_.type = ItemType(contract_, item);
-      if (contract_.kind == wit::Contract::Kind::kModule) {
-        DecideCore();
-      } else {
-        DecideComponent();
-      }
-      plan_.decisions.push_back(std::move(decision_));
+const Need* NeedOf(std::string_view name) {
+  const auto it =
+      std::find_if(std::begin(kNeeds), std::end(kNeeds), [&](const Need& n) { return name.starts_with(n.prefix); });
+  return it == std::end(kNeeds) ? nullptr : it;
+}
+
+LinkPlan Planner::Plan() && {
+  for (const Item& item : contract_.imports) {
+    item_ = &item;
+    decision_ = ImportDecision{};
+    decision_.import = item.name;
+    decision_.type = ItemType(contract_, item);
+    if (contract_.kind == wit::Contract::Kind::kModule) {
+      DecideCore();
+    } else {
+      DecideComponent();
     }
-    return std::move(plan_);
+    plan_.decisions.push_back(std::move(decision_));
   }
-
- private:
-  void Set(LinkState state, std::string rule, std::string message) {
-    decision_.state = state;
-    decision_.rule = std::move(rule);
-    decision_.message = std::move(message);
-  }
-  void Refuse(std::string rule, std::string message, std::string command) {
-    Set(LinkState::kNotLinked, std::move(rule), std::move(message));
-    decision_.command = std::move(command);
-  }
-
-  void DecideComponent();
-  void DecideWasi(const InterfaceName& name, const Need& need);
-  void DecideOwn(const ServiceInterface& service);
-  std::string MisfitOfService(const ServiceInterface& service) const;
-  void DecideService(const Need& need);
-  void DecideUnknown(const InterfaceName& name);
-  bool DecideOffered();
-  std::string MisfitOfOffer(const OfferedInterface& offer) const;
-  bool MayUse(const OfferedFunction& function) const;
-  void DecideCore();
-  void DecideExtism();
-  void StubExtism(const ExtismFunction& function, const policy::Ruling* ruling);
-  bool KeepsVars() const;
-  bool DecideOfferedBlocks();
-  void DecideFledge();
-  void DecidePreview1(const Preview1Function& function);
-  std::string Misfit(std::string_view interface_name) const;
-
-  void OfferGrant(const Need& need);
-  std::string WithdrawnCommand(Kind kind) const;
-  void Gate(Kind kind, const Need& need, std::string_view wasi_name);
-  bool IsDeniedNetwork(const InterfaceName& name, const Need& need) const;
-  void GateHolder(const Need& need, std::string_view wasi_name);
-  void GateFiles(const Need& need);
-  void GateEnvironment(const Need& need);
-  void LinkWasi(std::string_view name);
-  bool WantsStub(const policy::Ruling* ruling) const;
-  std::string StubObstacle() const;
-  bool Stubbed(Kind kind) { return Stubbed(kind, authority_.RulingFor(kind)); }
-  bool Stubbed(Kind kind, const policy::Ruling* ruling);
-
-  const wit::Contract& contract_;
-  const policy::Authority& authority_;
-  const LinkOptions& options_;
-  const Item* item_ = nullptr;
-  ImportDecision decision_;
-  LinkPlan plan_;
-};
+  return std::move(plan_);
+}
 
 void Planner::LinkWasi(std::string_view name) {
   auto& wasi = plan_.spec.wasi;
@@ -293,7 +214,7 @@ std::string Planner::Misfit(std::string_view interface_name) const {
     }
   }
   for (const std::string& resource : item_->resources) {
-    if (std::ranges::find(kWasiResources, resource) == std::end(kWasiResources)) {
+    if (!IsWasiResource(resource)) {
       unknown += (unknown.empty() ? "" : ", ") + resource;
     }
   }
@@ -484,196 +405,6 @@ void Planner::DecideComponent() {
   if (need == nullptr || is_offered_package) return DecideUnknown(name);
   DecideService(*need);
 }
-
-void Planner::DecidePreview1(const Preview1Function& function) {
-  const std::string_view name = function.name;
-  if (decision_.type != function.type) {
-    return Refuse(
-        "wrong-type",
-        "the binary declares " + std::string(name) + " as " + decision_.type + "; it is " + std::string(function.type),
-        "build the plugin with a toolchain for wasm32-wasip1");
-  }
-  const bool has_files = !authority_.FilesGrants().empty();
-  if (authority_.Allows(Kind::kStdio)) LinkWasi(kPreview1Stdio);
-  // Reading and writing are also of files; then the standard streams alone are missing.
-  const bool is_of_files = function.kind == Kind::kStdio && has_files && !authority_.Allows(Kind::kStdio);
-  if (function.kind && !is_of_files) {
-    const std::string grant =
-        *function.kind == Kind::kClock ? "clock:coarse" : std::string(policy::KindName(*function.kind));
-    return Gate(*function.kind, Need{"", function.kind, grant}, kPreview1);
-  }
-  LinkWasi(kPreview1);
-  if (name.starts_with("environ_") || name.starts_with("args_"))
-    return GateEnvironment(*NeedOf("wasi:cli/environment"));
-  if (name.starts_with("path_") || name.starts_with("fd_")) return GateFiles(*NeedOf("wasi:filesystem/types"));
-  if (name.starts_with("sock_")) {
-    return Set(LinkState::kLinkedEmpty, "no-grant", "linked without a socket: preview 1 cannot make one");
-  }
-  Set(LinkState::kLinked, "harmless", "holds no authority by itself");
-}
-
-// Variables are the instance's own, unless the plugin may keep values in a bucket of this name.
-bool Planner::KeepsVars() const {
-  const auto write = policy::MakeStorage("vars", policy::Access::kWrite);
-  return write && authority_.Decide(*write).allowed();
-}
-
-// What Extism's libraries import whether a plugin uses it or not is there, and denies.
-void Planner::StubExtism(const ExtismFunction& function, const policy::Ruling* ruling) {
-  const std::string kind(policy::KindName(*function.kind));
-  Stub stub;
-  stub.import = {std::string(kExtismEnv), std::string(function.name)};
-  stub.answer.capability =
-      ruling != nullptr ? ruling->request.capability.ToString() : std::string(policy::KindName(*function.kind));
-  stub.answer.rule = ruling != nullptr ? ruling->rule : "no-grant";
-  if (*function.kind != Kind::kHttp) stub.reply = Stub::Reply::kPayload;
-  plan_.spec.stubs.push_back(stub.import);
-  const std::string rule = stub.answer.rule;
-  plan_.stubs.push_back(std::move(stub));
-  Set(LinkState::kStub, rule, "not granted (" + kind + "): a stub that denies stands in for it");
-}
-
-void Planner::DecideExtism() {
-  const std::string_view name = std::string_view(item_->name).substr(kExtismEnv.size() + 1);
-  const ExtismFunction* const function = FindExtismFunction(name);
-  if (function == nullptr || item_->kind != Item::Kind::kFunction) {
-    return Refuse("unknown-function", std::string(kExtismEnv) + " has no function " + std::string(name),
-                  "build the plugin with a PDK for Extism 1");
-  }
-  if (decision_.type != function->type) {
-    return Refuse("wrong-type",
-                  "the binary declares " + std::string(name) + " as " + decision_.type + "; it is " +
-                      std::string(function->type),
-                  "build the plugin with a PDK for Extism 1");
-  }
-  engine::HostImport import{.interface_name = std::string(kExtismEnv), .function = std::string(name)};
-  if (!function->kind) {
-    const bool is_var = name.starts_with("var_");
-    if (is_var && KeepsVars()) {
-      plan_.spec.host.push_back(std::move(import));
-      decision_.capability = policy::KindName(Kind::kStorage);
-      return Set(LinkState::kLinked, authority_.RulingFor(Kind::kStorage)->rule, "variables are kept in kv:write:vars");
-    }
-    return Set(LinkState::kLinked, "harmless",
-               is_var ? "a variable is of one instance: kv:write:vars keeps it" : "holds no authority by itself");
-  }
-  decision_.capability = policy::KindName(*function->kind);
-  const policy::Ruling* const ruling = authority_.RulingFor(*function->kind);
-  if (authority_.Allows(*function->kind)) {
-    plan_.spec.host.push_back(std::move(import));
-    return Set(LinkState::kLinked, ruling != nullptr ? ruling->rule : "default-on",
-               std::string(decision_.capability) + " is effective");
-  }
-  const Need need{"", function->kind, function->grant};
-  OfferGrant(need);
-  if (authority_.link() != policy::LinkMode::kStrict) return StubExtism(*function, ruling);
-  Refuse(ruling != nullptr ? ruling->rule : "no-grant",
-         "nothing grants " + decision_.capability + "; `link: strict` forbids a stub",
-         "leave `link: strict` out of plugin.yaml to link a stub that denies");
-}
-
-// As DecideOffered, for the import of a core module: texts and bytes are offsets of blocks.
-bool Planner::DecideOfferedBlocks() {
-  const std::string_view name = std::string_view(item_->name).substr(item_->module.size() + 1);
-  for (const OfferedInterface& offer : options_.offered) {
-    if (offer.name != item_->module) continue;
-    const auto it = std::ranges::find(offer.functions, name, &OfferedFunction::name);
-    if (it == offer.functions.end()) continue;
-    decision_.capability = policy::KindName(Kind::kHost);
-    const auto wanted = AsBlocks(it->shape);
-    if (!wanted || wanted->type != decision_.type) {
-      Refuse("wrong-type",
-             "the binary declares it as " + decision_.type + ", the host offers " +
-                 (wanted ? wanted->type : it->shape + ", which no core module can import"),
-             "build the plugin against the functions of the embedding program");
-      return true;
-    }
-    if (!MayUse(*it)) {
-      decision_.grant = "host:" + it->capability;
-      const auto asked = policy::MakeHost(it->capability);
-      Refuse(asked ? authority_.Decide(*asked).rule : "no-grant",
-             "nothing grants host:" + it->capability + ", which it needs",
-             "grant host:" + it->capability + " to " + ShellWord(options_.plugin));
-      return true;
-    }
-    plan_.spec.host.push_back({offer.name, it->name, it->kind, wanted->blocks});
-    const policy::Ruling* ruling = authority_.RulingFor(Kind::kHost);
-    Set(LinkState::kLinked, ruling != nullptr ? ruling->rule : "no-grant", "the embedding program answers it");
-    return true;
-  }
-  return false;
-}
-
-void Planner::DecideFledge() {
-  const std::string_view name = std::string_view(item_->name).substr(kFledgeModule.size() + 1);
-  const FledgeFunction* const function = FindFledgeFunction(name);
-  constexpr std::string_view kRebuild = "build the plugin for fledge-v1";
-  if (function == nullptr || item_->kind != Item::Kind::kFunction) {
-    return Refuse("unknown-function", "fledge has no function " + std::string(name), std::string(kRebuild));
-  }
-  if (decision_.type != function->type) {
-    const std::string types = decision_.type + "; it is " + std::string(function->type);
-    return Refuse("wrong-type", "the binary declares " + std::string(name) + " as " + types, std::string(kRebuild));
-  }
-  engine::HostImport import{.interface_name = std::string(kFledgeModule), .function = std::string(name)};
-  if (function->grant.empty()) {
-    plan_.spec.host.push_back(std::move(import));
-    return Set(LinkState::kLinked, "harmless", "holds no authority by itself");
-  }
-  const auto wanted = policy::Capability::Parse(function->grant);
-  const Kind kind = wanted ? wanted->kind() : Kind::kHost;
-  const policy::Ruling* const ruling = authority_.RulingFor(kind);
-  decision_.capability = policy::KindName(kind);
-  if (AllowsFledge(*function, authority_)) {
-    plan_.spec.host.push_back(std::move(import));
-    return Set(LinkState::kLinked, ruling != nullptr ? ruling->rule : "default-on",
-               decision_.capability + " is effective");
-  }
-  OfferGrant({"", kind, function->grant});
-  const bool is_optional = ruling != nullptr && ruling->source == policy::Ruling::Source::kManifest &&
-                           ruling->request.need == policy::Need::kOptional;
-  if (is_optional && StubObstacle().empty()) {
-    Stub stub;
-    stub.import = {std::string(kFledgeModule), std::string(name)};
-    stub.reply = Stub::Reply::kPayload;
-    stub.answer = {{function->denial.begin(), function->denial.end()}, ruling->request.capability.ToString(),
-                   ruling->rule};
-    plan_.spec.stubs.push_back(stub.import);
-    plan_.stubs.push_back(std::move(stub));
-    return Set(LinkState::kStub, ruling->rule, "optional and not granted: a stub that denies stands in for it");
-  }
-  Refuse(ruling != nullptr ? ruling->rule : "no-grant", "nothing grants " + decision_.capability, decision_.command);
-}
-
-void Planner::DecideCore() {
-  const std::string_view module = item_->module;
-  const bool is_extism = options_.abi == engine::LinkSpec::Abi::kExtism;
-  if (options_.abi == engine::LinkSpec::Abi::kFledge && module == kFledgeModule) return DecideFledge();
-  if (is_extism && std::ranges::find(options_.libraries, module) != options_.libraries.end()) {
-    return Set(LinkState::kLinked, "library", "another module of the plugin has it");
-  }
-  if (is_extism && module == kExtismEnv) return DecideExtism();
-  if (is_extism && item_->kind == Item::Kind::kFunction && DecideOfferedBlocks()) return;
-  if (module == kPreview1 && item_->kind == Item::Kind::kFunction) {
-    const std::string_view name = std::string_view(item_->name).substr(std::min(item_->name.size(), module.size() + 1));
-    if (const Preview1Function* function = FindPreview1(name)) return DecidePreview1(*function);
-    return Refuse("unknown-function", "preview 1 has no function " + std::string(name),
-                  "build the plugin with a toolchain for wasm32-wasip1");
-  }
-  if (module == "wasi_unstable") {
-    return Refuse("wasi-version", "the preview before preview 1 is never linked",
-                  "build the plugin with a toolchain for wasm32-wasip1 or wasm32-wasip2");
-  }
-  if (is_extism) {
-    return Refuse("unknown-interface", "no host function is registered under this name",
-                  "register it in the embedding program, or build the plugin without this import");
-  }
-  const bool is_fledge = module == kFledgeModule;
-  Refuse("unknown-interface", "nothing offers this import",
-         is_fledge ? "write abi: fledge" : "build the plugin without this import; no grant can provide it");
-}
-
-}  // namespace
 
 LinkPlan PlanLink(const wit::Contract& contract, const policy::Authority& authority, const LinkOptions& options) {
   LinkPlan plan = Planner(contract, authority, options).Plan();

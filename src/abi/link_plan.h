@@ -37,6 +37,7 @@ struct ImportDecision {
   std::string grant;       // the smallest grant that would link it, or empty when none would
   std::string command;     // what to type, or to change when there is nothing to type
   std::string message;     // one sentence: why
+  std::string meaning{};   // what it does, where its name alone does not say
 };
 
 // A denying stub: what the guest imports, and what the router answers. Without `answer.payload` a call traps.

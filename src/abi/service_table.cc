@@ -75,6 +75,8 @@ constexpr ServiceFunction kConsumer[] = {
     {"acknowledge", "(string,string)->result<bool," RECEIVE_ERROR ">"},
 };
 #undef RECEIVE_ERROR
+constexpr ServiceFunction kDirectory[] = {
+    {"to-send", "()->result<list<string>,variant{access-denied,other:string}>", HostImport::Kind::kQuick}};
 constexpr std::string_view kBucketResource[] = {"bucket"};
 constexpr std::string_view kAtomicsResources[] = {"bucket", "cas"};
 
@@ -94,7 +96,7 @@ constexpr ServiceFunction kToolCaller[] = {
 constexpr ServiceFunction kToolCallee[] = {{"callers", "()->list<string>", HostImport::Kind::kQuick}};
 
 // One row for each interface, one array of functions above.
-constexpr std::array<ServiceInterface, 13> kServices = {{
+constexpr std::array<ServiceInterface, 14> kServices = {{
     {"wasi:logging/logging", "", Kind::kLog, "log", kLogging},
     {"wasi:keyvalue/store", "0.2.0-draft", Kind::kStorage, "kv:read:BUCKET", kStore, kBucketResource},
     {"wasi:keyvalue/atomics", "0.2.0-draft", Kind::kStorage, "kv:write:BUCKET", kAtomics, kAtomicsResources},
@@ -105,6 +107,7 @@ constexpr std::array<ServiceInterface, 13> kServices = {{
     {"cordon:memory/memory", "1.", Kind::kMemory, "memory:recall:plugin", kMemory},
     {"cordon:messaging/producer", "1.", Kind::kMessaging, "msg:send:CHANNEL", kProducer},
     {"cordon:messaging/consumer", "1.", Kind::kMessaging, "msg:receive:CHANNEL", kConsumer},
+    {"cordon:channels/directory", "1.", Kind::kMessaging, "msg:send:CHANNEL", kDirectory},
     {"cordon:exec/runner", "1.", Kind::kExec, "exec:PROGRAM", kRunner},
     {"cordon:tools/caller", "1.", Kind::kCall, "call:NAMESPACE/NAME#ACTION", kToolCaller},
     {"cordon:tools/callee", "1.", {}, "", kToolCallee},

@@ -172,6 +172,17 @@ constexpr Preview1Function kPreview1Functions[] = {
     {"sock_shutdown", "(i32, i32) -> i32", {}},
 };
 
+constexpr std::string_view kWasiResources[] = {"error", "pollable", "input-stream", "output-stream", "terminal-input",
+                                               "terminal-output", "descriptor", "directory-entry-stream",
+                                               // wasi:http, with the other names that its interfaces give to some.
+                                               "fields", "headers", "trailers", "io-error", "incoming-request",
+                                               "outgoing-request", "request-options", "response-outparam",
+                                               "incoming-response", "incoming-body", "future-trailers",
+                                               "outgoing-response", "outgoing-body", "future-incoming-response",
+                                               // wasi:sockets
+                                               "network", "tcp-socket", "udp-socket", "incoming-datagram-stream",
+                                               "outgoing-datagram-stream", "resolve-address-stream"};
+
 }  // namespace
 
 std::span<const WasiFunction> WasiFunctions(std::string_view interface_name) {
@@ -209,6 +220,10 @@ WasiVersion JudgeWasiVersion(std::string_view version) {
   const bool is_number = !patch.empty() && patch.size() <= 4 && (patch == "0" || patch[0] != '0') &&
                          std::all_of(patch.begin(), patch.end(), [](char c) { return c >= '0' && c <= '9'; });
   return is_number ? WasiVersion::kOffered : WasiVersion::kOther;
+}
+
+bool IsWasiResource(std::string_view name) {
+  return std::ranges::find(kWasiResources, name) != std::end(kWasiResources);
 }
 
 }  // namespace cordon::abi

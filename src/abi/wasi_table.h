@@ -48,4 +48,7 @@ enum class WasiVersion { kOffered, kOther };
 WasiVersion JudgeWasiVersion(std::string_view version);
 inline constexpr std::string_view kWasiVersionOffered = "0.2.12";
 
+// Whether an interface of WASI has a resource of this name.
+bool IsWasiResource(std::string_view name);
+
 }  // namespace cordon::abi

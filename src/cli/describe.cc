@@ -142,6 +142,7 @@ OrderedJson ImportsJson(const abi::LinkPlan& plan) {
     add("grant", decision.grant);
     add("command", decision.command);
     add("message", decision.message);
+    add("meaning", decision.meaning);
     list.push_back(std::move(one));
   }
   return list;
@@ -155,6 +156,7 @@ std::string ImportsText(const abi::LinkPlan& plan, const Terminal& terminal) {
            terminal.Paint(Style::kDim, "(" + EscapeShort(decision.rule, 200) + ")") + "\n";
     const bool open = decision.state == abi::LinkState::kStub || decision.state == abi::LinkState::kNotLinked;
     const std::string indent(16, ' ');
+    if (!decision.meaning.empty()) out += indent + EscapeShort(decision.meaning, 400) + "\n";
     if (open && !decision.message.empty()) out += indent + EscapeShort(decision.message, 400) + "\n";
     if (open && !decision.grant.empty()) out += indent + "grant: " + EscapeShort(decision.grant, 400) + "\n";
     if (open && !decision.command.empty()) out += indent + "fix: " + EscapeShort(decision.command, 800) + "\n";

@@ -143,7 +143,8 @@ Result<std::shared_ptr<const Linked>> Linked::Link(std::shared_ptr<const Compile
   }
   for (std::size_t i = 0; i < spec.stubs.size(); ++i) {
     const HostImport& stub = spec.stubs[i];
-    host.push_back({View(stub.interface_name), View(stub.function), View(stub_names[i]), false, false, false, {}});
+    host.push_back({View(stub.interface_name), View(stub.function), View(stub_names[i]), false, false, false,
+                    View(stub.blocks)});
   }
   std::shared_ptr<Linked> linked(new Linked);
   linked->code_ = std::move(code);

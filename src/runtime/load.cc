@@ -9,7 +9,6 @@
 #include "runtime/kill_switch.h"
 #include "runtime/network.h"
 #include "runtime/recording.h"
-#include "runtime/settings.h"
 #include "runtime/tool_calls.h"
 #include "services/files.h"
 #include "services/http.h"
@@ -18,8 +17,6 @@
 #include "services/memory/service.h"
 #include "services/messaging/service.h"
 #include "services/principal.h"
-#include "services/secrets.h"
-#include "services/settings.h"
 #include "services/sockets.h"
 
 namespace cordon::runtime {
@@ -465,10 +462,10 @@ Status Loader::SetUpServices() {
   services->router->Add(std::make_unique<services::ToolCalleeService>());
   if (plugin_->authority.Allows(policy::Kind::kCall)) {
     auto calls = std::make_shared<HostToolCalls>(plugin_->host);
-    services->router->Add(std::make_unique<services::ToolCallerService>(*services->guard, std::move(calls)));
+    Offer(*services, std::make_unique<services::ToolCallerService>(*services->guard, std::move(calls)));
   }
   if (request_.recorder != nullptr) services->router->Watch(request_.recorder);
-  for (const HostedInterface& hosted : request_.hosted) services->router->Add(hosted.serve(*services->guard));
+  for (const HostedInterface& hosted : request_.hosted) Offer(*services, hosted.serve(*services->guard));
   for (const abi::Stub& stub : plugin_->plan.stubs) {
     if (stub.reply == abi::Stub::Reply::kTrap) continue;
     services->router->SetStub(stub.import.interface_name, stub.import.function, stub.answer);
@@ -478,16 +475,16 @@ Status Loader::SetUpServices() {
   CORDON_TRY(SetUpMemory(*services));
   CORDON_TRY(SetUpMessaging(*services));
   CORDON_TRY(SetUpSettings(*services));
-  if (plugin_->abi_kind == manifest::Abi::kExtism) CORDON_TRY(SetUpExtism(*services));
   if (plugin_->abi_kind == manifest::Abi::kFledge) {
     CORDON_TRY(SetUpFledge(*services));
   } else {
     CORDON_ASSIGN(auto programs, MakePrograms(*services));
-    if (programs != nullptr) services->router->Add(std::move(programs));
+    if (programs != nullptr) Offer(*services, std::move(programs));
   }
   if (plugin_->authority.Allows(policy::Kind::kContext)) {
-    services->router->Add(std::make_unique<services::PrincipalService>(*services->guard));
+    Offer(*services, std::make_unique<services::PrincipalService>(*services->guard));
   }
+  if (plugin_->abi_kind == manifest::Abi::kExtism) CORDON_TRY(SetUpExtism(*services));
   HostChannel* channel = services->router.get();
   if (host_.options.channel == HostOptions::Channel::kCodec) {
     services->codec = std::make_unique<services::CodecChannel>(*services->router);
@@ -549,7 +546,7 @@ Status Loader::SetUpMemory(PluginServices& services) {
   const manifest::CeilingLimits& ceiling = host_.options.config.limits;
   CORDON_ASSIGN(std::shared_ptr<Memory> memory, host_.Memories());
   const services::MemoryQuota quota = {ceiling.keys, ceiling.storage.count};
-  services.router->Add(std::make_unique<services::MemoryService>(*services.guard, std::move(memory), quota));
+  Offer(services, std::make_unique<services::MemoryService>(*services.guard, std::move(memory), quota));
   return {};
 }
 
@@ -557,7 +554,8 @@ Status Loader::SetUpMessaging(PluginServices& services) {
   if (!plugin_->authority.Allows(policy::Kind::kMessaging)) return {};
   CORDON_ASSIGN(const std::shared_ptr<services::MessageQueue> queue, host_.Messages());
   const std::uint32_t rate = host_.options.config.messaging.rate;
-  services.router->Add(std::make_unique<services::ProducerService>(*services.guard, queue, rate));
+  Offer(services, std::make_unique<services::ProducerService>(*services.guard, queue, rate));
+  services.router->Add(std::make_unique<services::DirectoryService>(*services.guard));
   services.router->Add(std::make_unique<services::ConsumerService>(*services.guard, queue));
   return {};
 }
@@ -569,28 +567,6 @@ Result<std::unique_ptr<services::HostService>> Loader::MakePrograms(const Plugin
   plugin_->runs_programs = true;
   plugin_->is_plain = false;
   return std::make_unique<services::ExecService>(*services.guard, std::move(options));
-}
-
-// Settings are of one moment, so that a call sees them all from the same; secrets are read when they are asked for.
-Status Loader::SetUpSettings(PluginServices& services) {
-  if (plugin_->authority.Allows(policy::Kind::kSecrets)) {
-    services.router->Add(std::make_unique<services::SecretsService>(*services.guard, host_.options.secrets));
-  }
-  if (!plugin_->authority.Allows(policy::Kind::kConfig)) return {};
-  CORDON_ASSIGN(std::vector<services::SettingValue> values, Settings());
-  services.router->Add(std::make_unique<services::SettingsService>(*services.guard, std::move(values)));
-  return {};
-}
-
-Result<std::vector<services::SettingValue>> Loader::Settings() const {
-  const std::string& name = plugin_->source.name;
-  Json kept = Json::object();
-  if (host_.options.settings) {
-    CORDON_ASSIGN(kept, host_.options.settings(name));
-  }
-  kept.update(request_.settings);
-  const manifest::Manifest* manifest = plugin_->source.manifest ? &*plugin_->source.manifest : nullptr;
-  return SettingsOf(name, manifest, host_.options.config, kept, *host_.options.secrets);
 }
 
 Result<BoundAction> Loader::Bind(const std::string& name, const manifest::Action& action) const {

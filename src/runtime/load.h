@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "abi/zeroclaw/service.h"
 #include "runtime/programs.h"
 #include "runtime/state.h"
 #include "services/settings.h"
@@ -47,6 +48,8 @@ class Loader {
   Status SetUpExtism(PluginServices& services);
   Status SetUpFledge(PluginServices& services);
   Result<std::unique_ptr<services::HostService>> FledgeStore(const PluginServices& services);
+  // Adds it to the plugin's services; of a plugin for Extism what zeroclaw's functions ask is kept for these.
+  void Offer(PluginServices& services, std::unique_ptr<services::HostService> service);
   void AuditRefusedCode(engine::CodeCache::Refusal refusal, const std::string& entry, std::string_view why);
   void AuditCodeNotKept(const std::string& entry, std::string_view why);
   bool MayHaveSecrets() const;
@@ -78,6 +81,7 @@ class Loader {
   std::uint64_t version_ = 0;                 // of the source of `kept_`
   FolderMap folders_;
   ProgramMap programs_;
+  abi::ZeroclawParts zeroclaw_;          // of a plugin for Extism
   bool refusal_audited_ = false;
   Status cache_audit_;  // what could not be written of the cache's refusals
 };

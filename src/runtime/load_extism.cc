@@ -5,9 +5,14 @@
 #include "abi/extism.h"
 #include "abi/fledge.h"
 #include "runtime/load.h"
+#include "services/exec/service.h"
 #include "services/extism.h"
 #include "services/kv/service.h"
 #include "services/log.h"
+#include "services/memory/service.h"
+#include "services/messaging/service.h"
+#include "services/principal.h"
+#include "services/tools.h"
 
 namespace cordon::runtime {
 
@@ -108,7 +113,30 @@ Status Loader::SetUpExtism(PluginServices& services) {
     parts.vars = std::move(services::MakeKvServices(*services.guard, std::move(storage), {bucket}).front());
   }
   services.router->Add(std::make_unique<services::ExtismService>(std::move(parts)));
+  for (const HostedInterface& hosted : request_.hosted) {
+    if (hosted.offer.name != abi::kZeroclawModule) continue;
+    for (const abi::OfferedFunction& function : hosted.offer.functions) zeroclaw_.own_names.push_back(function.name);
+  }
+  services.router->Add(std::make_unique<abi::ZeroclawService>(*services.guard, std::move(zeroclaw_)));
   return {};
+}
+
+void Loader::Offer(PluginServices& services, std::unique_ptr<services::HostService> service) {
+  std::unique_ptr<services::HostService>* part = nullptr;
+  if (plugin_->abi_kind == manifest::Abi::kExtism) {
+    const std::string_view name = service->interface_name();
+    if (name == services::kMemoryInterface) part = &zeroclaw_.memory;
+    if (name == services::kToolCallerInterface) part = &zeroclaw_.calls;
+    if (name == services::kProducerInterface) part = &zeroclaw_.producer;
+    if (name == services::kExecInterface) part = &zeroclaw_.programs;
+    if (name == services::kCallInterface) part = &zeroclaw_.context;
+    if (name == abi::kZeroclawModule) part = &zeroclaw_.own;
+  }
+  if (part != nullptr) {
+    *part = std::move(service);
+  } else {
+    services.router->Add(std::move(service));
+  }
 }
 
 }  // namespace cordon::runtime

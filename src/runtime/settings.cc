@@ -5,6 +5,8 @@
 #include "base/text.h"
 #include "formats/schema.h"
 #include "manifest/settings_schema.h"
+#include "runtime/load.h"
+#include "services/secrets.h"
 #include "services/vault/vault.h"
 
 namespace cordon::runtime {
@@ -98,6 +100,28 @@ Result<std::vector<services::SettingValue>> SettingsOf(const std::string& plugin
     out.push_back({key, SecretText(value.is_string() ? value.get_ref<const std::string&>() : json::Dump(value))});
   }
   return out;
+}
+
+// Settings are of one moment, so that a call sees them all from the same; secrets are read when they are asked for.
+Status Loader::SetUpSettings(PluginServices& services) {
+  if (plugin_->authority.Allows(policy::Kind::kSecrets)) {
+    services.router->Add(std::make_unique<services::SecretsService>(*services.guard, host_.options.secrets));
+  }
+  if (!plugin_->authority.Allows(policy::Kind::kConfig)) return {};
+  CORDON_ASSIGN(std::vector<services::SettingValue> values, Settings());
+  services.router->Add(std::make_unique<services::SettingsService>(*services.guard, std::move(values)));
+  return {};
+}
+
+Result<std::vector<services::SettingValue>> Loader::Settings() const {
+  const std::string& name = plugin_->source.name;
+  Json kept = Json::object();
+  if (host_.options.settings) {
+    CORDON_ASSIGN(kept, host_.options.settings(name));
+  }
+  kept.update(request_.settings);
+  const manifest::Manifest* manifest = plugin_->source.manifest ? &*plugin_->source.manifest : nullptr;
+  return SettingsOf(name, manifest, host_.options.config, kept, *host_.options.secrets);
 }
 
 }  // namespace cordon::runtime

@@ -101,4 +101,25 @@ TEST(Extism, ItsEnvironmentIsNotYoursToOffer) {
   EXPECT_EQ(CodeOf(host->Register(cordon::Service("extism:host/env"))), Code::kName);
 }
 
+// A program that answers a function of zeroclaw by itself is asked in place of Cordon's services.
+TEST(Extism, ANameOfZeroclawsThatYouRegisterIsYours) {
+  cordon::Service user("extism:host/user");
+  user.Function("context_session", cordon::Needs("sessions"),
+                [](const cordon::ServiceCall&, std::string) { return std::string(R"({"channel_name":"own"})"); });
+  auto host = *cordon::Host::Create({});
+  ASSERT_TRUE(host.Register(std::move(user)));
+  std::vector<std::string> grants = {"memory:store:agent", "memory:recall:agent", "memory:forget:agent",
+                                     "msg:send:alerts",    "call:acme/b#lookup",  "exec:true",
+                                     "ctx:user",           "ctx:agent",           "ctx:session"};
+  EXPECT_EQ(CodeOf(host.Load(shop::Guest("zeroclaw_extism"), {.grants = grants})), Code::kLink);
+  grants.push_back("host:sessions");
+  const auto plugin = host.Load(shop::Guest("zeroclaw_extism"), {.grants = grants});
+  ASSERT_TRUE(plugin) << plugin.error().message;
+  cordon::CallOptions call;
+  call.principal = {.user = "alice", .session = "s-1", .agent = "helper"};
+  const std::string told = plugin->Call("whoami", "{}", call)->json;
+  EXPECT_NE(told.find(R"(\"channel_name\":\"own\")"), told.npos) << told;
+  EXPECT_NE(told.find(R"(\"username\":\"alice\")"), told.npos) << told;
+}
+
 }  // namespace

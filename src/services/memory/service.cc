@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "base/digest.h"
 #include "base/text.h"
 #include "base/wire.h"
 
@@ -32,7 +33,17 @@ HostReply Denied(const policy::Decision& decision) {
 }
 
 // "store" of "forget-all" and so on: the word in a grant.
-std::string_view AccessOf(std::string_view function) { return function == "forget-all" ? "forget" : function; }
+std::string_view AccessOf(std::string_view function) {
+  if (function == "forget-all" || function == kMemoryForgetKey) return "forget";
+  return function == kMemoryStoreKey ? "store" : function;
+}
+
+// One word that nothing but this key has, so that what is kept under it is found among any number of others.
+std::string WordOf(std::string_view key) { return "key" + Digest::Of(key).Hex().substr(0, 32); }
+
+bool HasKey(const Memory::Entry& entry, std::string_view key) {
+  return !entry.labels.empty() && entry.labels.front() == key;
+}
 
 Status CheckText(std::string_view text, std::span<const std::string> labels) {
   if (text.empty()) return Fail(Code::kInvalid, "the text is empty");
@@ -85,7 +96,9 @@ Memory::Place MemoryService::PlaceOf(const Caller& caller, Memory::Scope scope) 
 }
 
 HostReply MemoryService::Call(const Caller& caller, std::string_view function, std::span<const std::uint8_t> payload) {
-  const bool is_store = function == "store", is_recall = function == "recall", is_forget = function == "forget";
+  const bool has_key = function == kMemoryStoreKey;
+  const bool is_store = function == "store" || has_key, is_recall = function == "recall";
+  const bool is_forget = function == "forget" || function == kMemoryForgetKey;
   if (!is_store && !is_recall && !is_forget && function != "forget-all") {
     return Trap(Code::kLink, "nothing answers cordon:memory/memory#" + std::string(function));
   }
@@ -93,7 +106,10 @@ HostReply MemoryService::Call(const Caller& caller, std::string_view function, s
   const std::uint32_t number = in.Case(kScopes.size());
   Asked asked;
   if (is_store || is_recall || is_forget) asked.text = in.String();
-  if (is_store) {
+  if (has_key) {
+    const std::string_view key = in.String();
+    asked.labels = {std::string(key.substr(0, kMemoryLabelBytesMax + 1)), WordOf(key)};
+  } else if (is_store) {
     const std::size_t count = in.Count(4);
     for (std::size_t i = 0; i < count; ++i) {
       const std::string_view label = in.String();
@@ -111,7 +127,7 @@ HostReply MemoryService::Call(const Caller& caller, std::string_view function, s
   if (place.scope != Memory::Scope::kPlugin && place.name.empty()) return Refused(MemoryError::kNoScope);
   const auto spend = [&](std::size_t bytes) { return guard_.Spend(caller, *capability, target, bytes); };
   if (const auto spent = spend(is_store ? asked.text.size() : 0); !spent.allowed()) return Denied(spent);
-  HostReply reply = Do(place, function, asked);
+  HostReply reply = has_key ? StoreKey(caller, place, asked) : Do(place, function, asked);
   if (const auto spent = spend(is_recall ? reply.payload.size() : 0); !spent.allowed()) return Denied(spent);
   return reply;
 }
@@ -130,6 +146,12 @@ HostReply MemoryService::Do(const Memory::Place& place, std::string_view functio
   }
   if (function == "forget") {
     const auto forgotten = memory_->Forget(place, asked.text.substr(0, kMemoryIdBytesMax + 1));
+    if (!forgotten) return Refused(forgotten.error());
+    out.Bool(*forgotten);
+    return reply;
+  }
+  if (function == kMemoryForgetKey) {
+    const auto forgotten = ForgetKey(place, std::string(asked.text.substr(0, kMemoryIdBytesMax + 1)));
     if (!forgotten) return Refused(forgotten.error());
     out.Bool(*forgotten);
     return reply;
@@ -161,6 +183,59 @@ HostReply MemoryService::Do(const Memory::Place& place, std::string_view functio
     out.Count(entry.labels.size());
     for (const std::string& label : entry.labels) out.String(label);
     out.U64(entry.stored_ms);
+  }
+  return reply;
+}
+
+// What the first query finds that has the key; some backends search texts alone.
+Result<std::vector<std::string>> MemoryService::IdsOf(const Memory::Place& place, std::span<const std::string> queries,
+                                                      std::string_view key) const {
+  std::vector<std::string> ids;
+  for (const std::string& query : queries) {
+    CORDON_ASSIGN(const std::vector<Memory::Entry> entries, memory_->Recall(place, query, kMemoryRecallMax));
+    for (const Memory::Entry& entry : entries) {
+      if (!HasKey(entry, key)) continue;
+      CORDON_TRY(CheckEntry(entry));
+      ids.push_back(entry.id);
+    }
+    if (!ids.empty()) break;
+  }
+  return ids;
+}
+
+Result<bool> MemoryService::ForgetKey(const Memory::Place& place, const std::string& key) const {
+  CORDON_ASSIGN(bool any, memory_->Forget(place, key));
+  const std::array<std::string, 3> queries = {WordOf(key), key, ""};
+  while (true) {
+    CORDON_ASSIGN(const std::vector<std::string> ids, IdsOf(place, queries, key));
+    if (ids.empty()) return any;
+    for (const std::string& id : ids) {
+      CORDON_ASSIGN(const bool gone, memory_->Forget(place, id));
+      if (!gone) return Fail(Code::kIo, "what was kept under the key could not be forgotten");
+      any = true;
+    }
+  }
+}
+
+// What had the key before goes once the new text is kept. A plugin that may not forget keeps both.
+HostReply MemoryService::StoreKey(const Caller& caller, const Memory::Place& place, const Asked& asked) const {
+  const std::string& key = asked.labels.front();
+  const auto forget = policy::MakeMemory("forget", kScopes[static_cast<std::size_t>(place.scope)]);
+  std::vector<std::string> older;
+  if (guard_.authority().Decide(*forget).allowed() && CheckText(asked.text, asked.labels)) {
+    auto found = IdsOf(place, std::array{WordOf(key)}, key);
+    if (!found) return Refused(found.error());
+    older = std::move(*found);
+  }
+  HostReply reply = Do(place, "store", asked);
+  if (older.empty() || reply.payload.empty() || reply.payload.front() != 0) return reply;
+  const std::string target = std::string(kScopes[static_cast<std::size_t>(place.scope)]) + "/" +
+                             EscapeShort(key, kIdShownMax);
+  const policy::Decision decision = guard_.Check(caller, *forget, target);
+  if (decision.code == Code::kAuditUnavailable) return Denied(decision);
+  for (const std::string& id : older) {
+    if (!decision.allowed()) break;
+    if (const auto gone = memory_->Forget(place, id); !gone) return Refused(gone.error());
   }
   return reply;
 }

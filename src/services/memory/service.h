@@ -21,6 +21,12 @@ inline constexpr std::size_t kMemoryRecallMax = 100;
 inline constexpr std::size_t kMemoryReplyBytesMax = 1 << 20;
 inline constexpr std::size_t kMemoryIdBytesMax = 256;
 
+// What no component can ask for: texts by a key, for hosts whose plugins know no ids.
+//   store-key(scope, text: string, key: string) -> result<string, error>   replaces what has the key, if it may forget
+//   forget-key(scope, key: string) -> result<bool, error>                  an id, else everything with the key
+inline constexpr std::string_view kMemoryStoreKey = "store-key";
+inline constexpr std::string_view kMemoryForgetKey = "forget-key";
+
 // What a plugin may remember in all.
 struct MemoryQuota {
   std::uint64_t entries = 0, bytes = 0;
@@ -38,6 +44,10 @@ class MemoryService final : public HostService {
   struct Asked;
   Memory::Place PlaceOf(const Caller& caller, Memory::Scope scope) const;
   HostReply Do(const Memory::Place& place, std::string_view function, const Asked& asked) const;
+  Result<std::vector<std::string>> IdsOf(const Memory::Place& place, std::span<const std::string> queries,
+                                         std::string_view key) const;
+  Result<bool> ForgetKey(const Memory::Place& place, const std::string& key) const;
+  HostReply StoreKey(const Caller& caller, const Memory::Place& place, const Asked& asked) const;
   const Guard& guard_;
   std::shared_ptr<Memory> memory_;
   MemoryQuota quota_;

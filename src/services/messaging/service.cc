@@ -100,6 +100,36 @@ HostReply ProducerService::Call(const Caller& caller, std::string_view function,
   return reply;
 }
 
+std::vector<std::string> ChannelsToSend(const Guard& guard, const Caller& caller) {
+  std::vector<std::string> names;
+  if (!caller.passed.Has(policy::Kind::kMessaging)) return names;
+  for (const policy::Ruling& ruling : guard.authority().rulings()) {
+    if (!ruling.effective || ruling.effective->kind() != policy::Kind::kMessaging) continue;
+    const policy::NameScope& scope = *ruling.effective->named();
+    if (scope.action == "send") names.push_back(scope.name);
+  }
+  std::ranges::sort(names);
+  const auto repeated = std::ranges::unique(names);
+  names.erase(repeated.begin(), repeated.end());
+  return names;
+}
+
+HostReply DirectoryService::Call(const Caller& caller, std::string_view function,
+                                 std::span<const std::uint8_t> payload) {
+  if (function != "to-send") {
+    return Trap(Code::kLink, "nothing answers cordon:channels/directory#" + std::string(function));
+  }
+  wire::Reader in(payload);
+  if (const Status read = in.Finish(); !read) return Trap(Code::kInvalid, read.error().message);
+  const std::vector<std::string> names = ChannelsToSend(guard_, caller);
+  HostReply reply;
+  wire::Writer out(reply.payload);
+  out.Bool(false);
+  out.Count(names.size());
+  for (const std::string& name : names) out.String(name);
+  return reply;
+}
+
 HostReply ConsumerService::Receive(const Caller& caller, std::string_view channel, std::uint32_t max) const {
   const Hold hold{HolderOf(*queue_, caller), TimeLeft(caller.deadline_ns)};
   const auto messages = queue_->Receive(channel, hold, max, caller.deadline_ns);

@@ -43,6 +43,23 @@ class ProducerService final : public HostService {
   SendRate rate_;
 };
 
+inline constexpr std::string_view kDirectoryInterface = "cordon:channels/directory";
+
+// The channels that a plugin was granted to send to, by name; none when those that wait for it keep messaging back.
+std::vector<std::string> ChannelsToSend(const Guard& guard, const Caller& caller);
+
+// Holds no authority: it tells what was granted. Whether a message goes is decided when it is sent.
+class DirectoryService final : public HostService {
+ public:
+  // `guard` must outlive the service.
+  explicit DirectoryService(const Guard& guard) : guard_(guard) {}
+  std::string_view interface_name() const override { return kDirectoryInterface; }
+  HostReply Call(const Caller& caller, std::string_view function, std::span<const std::uint8_t> payload) override;
+
+ private:
+  const Guard& guard_;
+};
+
 class ConsumerService final : public HostService {
  public:
   // `guard` must outlive the service.
