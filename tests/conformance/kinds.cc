@@ -32,6 +32,7 @@ const Kind kKinds[] = {
     {"command-p1", Speaks::kProgram, kPreview1Lacks},
     {"command-p2", Speaks::kProgram},
     {"fledge", Speaks::kMessages, kFledgeLacks},
+    {"zeroclaw"},
 };
 
 constexpr Placement kPlacements[] = {

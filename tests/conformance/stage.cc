@@ -182,6 +182,7 @@ Answer Stage::Ask(std::string_view behaviour, std::string_view input, const AskO
   runtime::CallOptions options;
   options.timeout = asked.timeout;
   options.handle = asked.handle;
+  options.principal.agent = "helper";
   std::string given = "{}";
   if (kind_.speaks == Kind::Speaks::kStandardText) {
     options.stdin_bytes = std::string(behaviour) + "\n" + std::string(input);

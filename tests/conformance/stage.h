@@ -15,7 +15,8 @@ namespace cordon::conformance {
 // What the operator gives beyond the guest, which asks for all that its kind can ask for.
 struct Setup {
   policy::Access access = policy::Access::kRead;  // to /data
-  std::vector<std::string> grants = {"kv:write:vars", "kv:write:fledge", "config"};
+  std::vector<std::string> grants = {"kv:write:vars", "kv:write:fledge", "memory:store:agent", "memory:recall:agent",
+                                     "config"};
   std::vector<std::string> pages = {};  // paths of the test's server that are granted: "/*"
   std::optional<Bytes> memory = {};
   std::optional<std::uint64_t> fuel = {};

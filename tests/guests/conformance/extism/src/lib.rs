@@ -1,46 +1,9 @@
 //! The conformance suite's guest as a plugin for Extism, by its own PDK.
 
-use conformance_common::Home;
+use conformance_pdk_home::{Asked, PdkHome, answer};
 use extism_pdk::*;
-use serde::Deserialize;
-
-#[derive(Deserialize)]
-struct Asked {
-    behaviour: String,
-    input: String,
-}
-
-struct Pdk;
-
-fn told(error: Error) -> String {
-    error.to_string()
-}
-
-impl Home for Pdk {
-    fn setting(&self, key: &str) -> Result<Option<String>, String> {
-        config::get(key).map_err(told)
-    }
-
-    fn put(&self, key: &str, value: &str) -> Result<(), String> {
-        var::set(key, value).map_err(told)
-    }
-
-    fn get(&self, key: &str) -> Result<Option<String>, String> {
-        var::get(key).map_err(told)
-    }
-
-    fn log(&self, message: &str) -> Result<(), String> {
-        log!(LogLevel::Warn, "{message}");
-        Ok(())
-    }
-
-    fn fetch(&self, url: &str) -> Result<String, String> {
-        let answer = http::request::<()>(&HttpRequest::new(url), None).map_err(told)?;
-        String::from_utf8(answer.body()).map_err(|error| error.to_string())
-    }
-}
 
 #[plugin_fn]
 pub fn run(Json(asked): Json<Asked>) -> FnResult<String> {
-    conformance_common::run(&Pdk, &asked.behaviour, &asked.input).map_err(|error| WithReturnCode(Error::msg(error), 1))
+    answer(&PdkHome, &asked)
 }
