@@ -4,8 +4,10 @@
 #include <ctime>
 
 #include "abi/export_ref.h"
+#include "abi/extism.h"
 #include "abi/type_shape.h"
 #include "base/wire.h"
+#include "runtime/zeroclaw_channel.h"
 
 namespace cordon::runtime {
 namespace {
@@ -24,6 +26,9 @@ constexpr std::string_view kSendShape =
     "(record{id:string,sender:string,sent-ms:u64,attempt:u32,body:list<u8>})->result<_,string>";
 constexpr std::string_view kListenShape = "(u32)->result<list<list<u8>>,string>";
 
+// Of a plugin for Extism, as zeroclaw names them.
+constexpr std::string_view kZeroclawShape = "(list<u8>)->result<list<u8>,record{code:s32,message:string}>";
+
 struct Exported {
   std::string_view interface_name, function, shape;
 };
@@ -32,6 +37,7 @@ constexpr Exported kMemoryExports[] = {{kProvider, "store", kStoreShape},
                                        {kProvider, "forget", kForgetShape},
                                        {kProvider, "forget-all", kForgetAllShape}};
 constexpr Exported kChannelExports[] = {{kChannel, "send", kSendShape}, {kChannel, "listen", kListenShape}};
+constexpr Exported kZeroclawExports[] = {{"", "channel_send", kZeroclawShape}, {"", "channel_listen", kZeroclawShape}};
 
 Error OtherShape(const std::string& name, const std::string& found, std::string_view wanted) {
   return Error(Code::kType, name + " is exported as " + found + ", not as " + std::string(wanted),
@@ -195,19 +201,104 @@ wire::Buffer Encoded(const Message& message) {
   return bytes;
 }
 
-Status Listen(services::MessageQueue& queue, std::string_view channel, const Plugin& plugin,
-              const Plugin::Target& listen, Relayed& relayed) {
-  wire::Buffer input;
-  wire::Writer(input).U32(services::kReceiveMessagesMax);
-  CORDON_ASSIGN(const wire::Buffer answer, Ask(plugin, listen, input, {}));
-  wire::Reader in(answer);
-  for (std::uint32_t left = in.Count(4); left > 0 && in.ok(); --left) {
-    const std::span<const std::uint8_t> body = in.Raw(in.Count(1));
-    if (!in.ok()) break;
-    CORDON_TRY(queue.Send(channel, plugin.name(), body, 0));
+// What a plugin is called as when it is a channel.
+class Channel {
+ public:
+  virtual ~Channel() = default;
+  virtual Status Send(const Message& message, const CallOptions& options) = 0;
+  virtual Result<std::vector<std::string>> Listen() = 0;
+};
+
+class ComponentChannel final : public Channel {
+ public:
+  explicit ComponentChannel(const Plugin& plugin) : plugin_(plugin) {}
+  Status Bind() {
+    CORDON_ASSIGN(send_, Find(plugin_, kChannel, "send", kSendShape));
+    CORDON_ASSIGN(listen_, Find(plugin_, kChannel, "listen", kListenShape));
+    return {};
+  }
+  Status Send(const Message& message, const CallOptions& options) override {
+    CORDON_TRY(Ask(plugin_, send_, Encoded(message), options));
+    return {};
+  }
+  Result<std::vector<std::string>> Listen() override {
+    wire::Buffer input;
+    wire::Writer(input).U32(services::kReceiveMessagesMax);
+    CORDON_ASSIGN(const wire::Buffer answer, Ask(plugin_, listen_, input, {}));
+    wire::Reader in(answer);
+    std::vector<std::string> bodies;
+    for (std::uint32_t left = in.Count(4); left > 0 && in.ok(); --left) {
+      const std::span<const std::uint8_t> body = in.Raw(in.Count(1));
+      if (in.ok()) bodies.emplace_back(body.begin(), body.end());
+    }
+    CORDON_TRY(in.Finish());
+    return bodies;
+  }
+
+ private:
+  const Plugin& plugin_;
+  Plugin::Target send_, listen_;
+};
+
+class ExtismChannel final : public Channel {
+ public:
+  explicit ExtismChannel(const Plugin& plugin) : plugin_(plugin) {}
+  Status Bind() {
+    CORDON_ASSIGN(send_, Find(plugin_, "", "channel_send", kZeroclawShape));
+    CORDON_ASSIGN(listen_, Find(plugin_, "", "channel_listen", kZeroclawShape));
+    return {};
+  }
+  Status Send(const Message& message, const CallOptions& options) override {
+    CORDON_ASSIGN(const std::string answer, AskJson(send_, ToSend(message), options));
+    return Sent(answer);
+  }
+  Result<std::vector<std::string>> Listen() override {
+    CORDON_ASSIGN(const std::string answer, AskJson(listen_, "{}", {}));
+    return Heard(answer);
+  }
+
+ private:
+  Result<std::string> AskJson(const Plugin::Target& target, const std::string& json, const CallOptions& options) const {
+    wire::Buffer input;
+    wire::Writer(input).String(json);
+    Collected sink;
+    const std::span<const std::uint8_t> pieces[] = {input};
+    CORDON_TRY(plugin_.CallTarget(target, pieces, sink, options));
+    if (sink.fell_short) return Fail(Code::kInternal, "the answer of " + plugin_.name() + " is lost");
+    wire::Reader in(sink.bytes);
+    const bool is_error = in.Bool();
+    const std::int32_t code = is_error ? in.S32() : 0;
+    const std::span<const std::uint8_t> bytes = in.Raw(in.Count(1));
+    std::string text(bytes.begin(), bytes.end());
+    CORDON_TRY(in.Finish());
+    if (!is_error) return text;
+    return Fail(Code::kGuest, text.empty() ? "it ended with " + std::to_string(code) : text);
+  }
+
+  const Plugin& plugin_;
+  Plugin::Target send_, listen_;
+};
+
+template <typename Kind>
+Result<std::unique_ptr<Channel>> Bound(const Plugin& plugin) {
+  auto channel = std::make_unique<Kind>(plugin);
+  CORDON_TRY(channel->Bind());
+  return channel;
+}
+
+Result<std::unique_ptr<Channel>> ChannelOf(const Plugin& plugin) {
+  return plugin.abi() == manifest::Abi::kExtism ? Bound<ExtismChannel>(plugin) : Bound<ComponentChannel>(plugin);
+}
+
+Status Listen(services::MessageQueue& queue, std::string_view incoming, const Plugin& plugin, Channel& channel,
+              Relayed& relayed) {
+  CORDON_ASSIGN(const std::vector<std::string> bodies, channel.Listen());
+  for (const std::string& body : bodies) {
+    const std::span bytes(reinterpret_cast<const std::uint8_t*>(body.data()), body.size());
+    CORDON_TRY(queue.Send(incoming, plugin.name(), bytes, 0));
     ++relayed.heard;
   }
-  return in.Finish();
+  return {};
 }
 
 }  // namespace
@@ -219,7 +310,9 @@ std::vector<std::pair<std::string, Error>> CheckProvides(const manifest::Provide
     if (Status fits = CheckExports(contract, kMemoryExports); !fits) wrong.emplace_back("memory", fits.error());
   }
   if (!provides.channels.empty()) {
-    if (Status fits = CheckExports(contract, kChannelExports); !fits) wrong.emplace_back("channels", fits.error());
+    const Status fits = abi::ImportsExtism(contract) ? CheckExports(abi::AsExtism(contract), kZeroclawExports)
+                                                     : CheckExports(contract, kChannelExports);
+    if (!fits) wrong.emplace_back("channels", fits.error());
   }
   return wrong;
 }
@@ -243,8 +336,7 @@ Result<Relayed> Relay(services::MessageQueue& queue, std::string_view channel, c
   }
   const std::string incoming = std::string(channel) + ".in";
   CORDON_TRY(policy::MakeMessaging("receive", incoming));
-  CORDON_ASSIGN(const Plugin::Target send, Find(plugin, kChannel, "send", kSendShape));
-  CORDON_ASSIGN(const Plugin::Target listen, Find(plugin, kChannel, "listen", kListenShape));
+  CORDON_ASSIGN(const std::unique_ptr<Channel> way, ChannelOf(plugin));
   const auto time = std::chrono::duration_cast<std::chrono::milliseconds>(plugin.limits().timeout);
   const services::Hold hold{queue.process() + ":relay:" + std::to_string(plugin.NextCallId()),
                             time + std::chrono::seconds(1)};
@@ -257,7 +349,7 @@ Result<Relayed> Relay(services::MessageQueue& queue, std::string_view channel, c
     const Message& message = messages.front();
     CallOptions options;
     if (!message.sender.empty()) options.callers = {message.sender};
-    if (Ask(plugin, send, Encoded(message), options)) {
+    if (way->Send(message, options)) {
       CORDON_TRY(queue.Acknowledge(channel, message.id, hold.by, 0));
       ++relayed.sent;
     } else {
@@ -266,7 +358,7 @@ Result<Relayed> Relay(services::MessageQueue& queue, std::string_view channel, c
     }
   }
   for (const std::string& id : failed) CORDON_TRY(queue.Release(channel, id, hold.by, 0));
-  CORDON_TRY(Listen(queue, incoming, plugin, listen, relayed));
+  CORDON_TRY(Listen(queue, incoming, plugin, *way, relayed));
   return relayed;
 }
 

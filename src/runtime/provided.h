@@ -25,8 +25,8 @@ Result<std::shared_ptr<Memory>> ProvidedMemory(std::shared_ptr<const Plugin> plu
 
 // Once through: hands what waits in `channel` to the plugin, and puts what it heard into "CHANNEL.in". A message that
 // the plugin does not take waits again. E_INVALID when plugin.yaml does not name the channel under `provides.channels`;
-// E_NOT_FOUND or E_TYPE when it does not export cordon:messaging/channel; E_LIMIT when "CHANNEL.in" is full: then what
-// was heard and did not fit is lost.
+// E_NOT_FOUND or E_TYPE when it exports neither cordon:messaging/channel nor, for Extism, channel_send and
+// channel_listen; E_LIMIT when "CHANNEL.in" is full: then what was heard and did not fit is lost.
 Result<Relayed> Relay(services::MessageQueue& queue, std::string_view channel, const Plugin& plugin);
 
 }  // namespace cordon::runtime

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """zeroclaw's host functions: one source, built for Extism and as a component, gives the same answers and leaves the
 same records. CORDON_BIN and CORDON_GUESTS say where things are."""
+import hashlib
 import json
+import re
 import unittest
 
-from zeroclaw_case import CONTEXT, MEMORY, NAMES, WHO, ZeroclawCase
+from zeroclaw_case import CONTEXT, GUESTS, MEMORY, NAMES, WHO, ZeroclawCase
 
 DENIED = "E_DENIED: access denied"
 EXEC = ("exec:echo hello", "exec:pwd", "exec:sleep 30", "exec:seq 1000000")
@@ -304,6 +306,53 @@ class Keys(ZeroclawCase):
         for grants in (("call:acme/b#channels", "call:acme/c#channels"), ("call:acme/b#*", "call:acme/c#*"),
                        ("call:acme/b#recall",)):
             self.assertEqual(go(*grants), [("deny", "call:target", "call", "channels")])
+
+
+class Channels(ZeroclawCase):
+    def relay(self, plugin, *words):
+        done = self.cordon("channel", "relay", "alerts", plugin, "--grant", "msg:send:news", *words, "--json")
+        return json.loads(done.stdout)
+
+    def test_a_plugin_of_zeroclaw_is_a_channel(self):
+        self.config["messaging"] = {"attempts": 2}
+
+        def play(_):
+            channel = self.guest(self.build, "acme/chat", tail="provides: { channels: [alerts] }")
+            self.assertTrue(json.loads(self.cordon("plugin", "validate", channel, "--json").stdout)["ok"])
+            for text in ("hi", "refuse", "crash"):
+                self.cordon("channel", "send", "alerts", stdin=json.dumps({"recipient": "bob", "message": text}))
+            told = [{key: relayed[key] for key in ("sent", "failed", "heard")}
+                    for relayed in (self.relay(channel), self.relay(channel))]
+            dead = json.loads(self.cordon("channel", "receive", "alerts", "--dead", "--count", "9", "--json").stdout)
+            news = json.loads(self.cordon("channel", "receive", "news", "--count", "9", "--json").stdout)["messages"]
+            heard = json.loads(self.cordon("channel", "receive", "alerts.in", "--count", "9", "--json").stdout)
+            return (told, [json.loads(one["body"])["message"] for one in dead["messages"]],
+                    [(one["sender"], json.loads(one["body"])) for one in news],
+                    [(one["sender"], one["body"]) for one in heard["messages"]])
+        told, dead, news, heard = self.both(play)
+        self.assertEqual(told, [{"sent": 1, "failed": 2, "heard": 2}, {"sent": 0, "failed": 2, "heard": 2}])
+        self.assertEqual(sorted(dead), ["crash", "refuse"])
+        self.assertEqual(news, [("acme/chat", {"recipient": "bob", "message": "hi"})])
+        self.assertEqual(heard, [("acme/chat", '{"content":"hello","sender":"bob"}'), ("acme/chat", "a text")] * 2)
+
+    def test_a_body_that_names_nobody_is_a_message_to_nobody(self):
+        channel = self.guest("extism", "acme/chat", tail="provides: { channels: [alerts] }")
+        self.cordon("channel", "send", "alerts", stdin="just text")
+        self.assertEqual(self.relay(channel)["sent"], 1)
+        [message] = json.loads(self.cordon("channel", "receive", "news", "--json").stdout)["messages"]
+        self.assertEqual(json.loads(message["body"]), {"recipient": "", "message": "just text"})
+
+    def test_only_what_it_says_and_exports(self):
+        self.assertEqual(self.relay(self.guest("extism"))["error"]["code"], "E_INVALID")
+        other = self.guest("extism", "acme/other", tail="provides: { channels: [alerts] }")
+        (other / "guest.wasm").write_bytes((GUESTS / "extism_shop.wasm").read_bytes())
+        text = (other / "plugin.yaml").read_text()
+        digest = hashlib.sha256((other / "guest.wasm").read_bytes()).hexdigest()
+        text = re.sub("sha256:[0-9a-f]{64}", f"sha256:{digest}", text)
+        (other / "plugin.yaml").write_text(re.sub("actions: .*", "actions: { announce: {} }", text))
+        done = json.loads(self.cordon("plugin", "validate", other, "--json").stdout)
+        self.assertEqual(done["error"]["code"], "E_NOT_FOUND")
+        self.assertEqual(self.relay(other, "--grant", "host:prices")["error"]["code"], "E_LINK")
 
 
 class attack_5(ZeroclawCase):

@@ -76,14 +76,15 @@ pub fn ask(ask: Ask, arguments: &str) -> String {
     answer(Ok(Value::from(told).to_string()))
 }
 
-/// A channel that leads into its own memory.
+/// A channel that leads into the channel `news`.
 pub fn channel_send(ask: Ask, recipient: &str, message: &str) -> Result<(), String> {
     match message {
         "refuse" => return Err("it is not taken".into()),
         "crash" => panic!("a message that cannot be sent"),
         _ => (),
     }
-    asked(ask, "zeroclaw_memory_store", &json!({"key": recipient, "value": message})).map(|_| ())
+    let question = json!({"channel": "news", "recipient": recipient, "message": message});
+    asked(ask, "zeroclaw_send_message", &question).map(|_| ())
 }
 
 pub fn channel_listen() -> Vec<Value> {
