@@ -62,6 +62,20 @@ void NameActions(foreign::Imported& imported, std::string_view wasm) {
   }
 }
 
+// A module of zeroclaw that sends and listens is a channel of the plugin's name, whatever its manifest says.
+void NameChannel(foreign::Imported& imported, std::string_view wasm) {
+  OrderedJson& manifest = imported.manifest;
+  if (imported.origin != "zeroclaw" || manifest["runtime"]["abi"] != "extism") return;
+  if (manifest.contains("provides") && manifest["provides"].contains("channels")) return;
+  const auto contract = wit::Describe({reinterpret_cast<const std::uint8_t*>(wasm.data()), wasm.size()}, {});
+  if (!contract || !abi::ResolveExport(*contract, "channel_send")) return;
+  if (!abi::ResolveExport(*contract, "channel_listen")) return;
+  const std::string name = manifest["name"].get<std::string>();
+  const std::string channel = name.substr(name.find('/') + 1);
+  manifest["provides"]["channels"] = OrderedJson::array({channel});
+  imported.findings.push_back({Finding::Fate::kCarried, "(the artifact)", "provides.channels: " + channel, ""});
+}
+
 struct Written {
   fs::path folder;
   bool has_artifact = false;
@@ -120,6 +134,7 @@ Result<Written> Write(const Session& session, const fs::path& source, foreign::I
   if (written.has_artifact) {
     NameAbi(imported, bytes);
     NameActions(imported, bytes);
+    NameChannel(imported, bytes);
   }
   if (imported.manifest["actions"].empty()) imported.manifest.erase("actions");
   std::error_code error;

@@ -155,6 +155,46 @@ api_key = { sensitive = true }
   EXPECT_TRUE(earlier.grants.empty());
 }
 
+TEST(Zeroclaw, HostCapabilitiesAreRequestsByName) {
+  const Imported made = Of(R"(name = "multi"
+version = "0.1.0"
+[[tools]]
+name = "x"
+[host_capabilities.memory]
+write = true
+[host_capabilities.tool_delegation]
+allowed_tools = ["acme/geo#lookup", "geo", "*"]
+[host_capabilities.messaging]
+allowed_channels = ["alerts", "*"]
+rate_limit_per_minute = 60
+[host_capabilities.cli]
+allowed_commands = ["jq", "wc"]
+allowed_args = ["-c", "-l", "*"]
+allowed_env = ["LD_PRELOAD"]
+timeout_ms = 5000
+rate_limit_per_minute = 10
+)",
+                           "manifest.toml");
+  std::vector<std::string> asked;
+  for (const OrderedJson& one : made.manifest["permissions"]["optional"]) asked.push_back(one.dump());
+  std::ranges::sort(asked);
+  EXPECT_EQ(asked, (std::vector<std::string>{
+                       R"({"call":"acme/geo#lookup"})",
+                       R"({"exec":{"program":"jq","args":[]}})",
+                       R"({"exec":{"program":"jq","args":[{"enum":["-c","-l"]}]}})",
+                       R"({"exec":{"program":"wc","args":[]}})",
+                       R"({"exec":{"program":"wc","args":[{"enum":["-c","-l"]}]}})",
+                       R"({"memory":{"access":"forget","scope":"agent"}})",
+                       R"({"memory":{"access":"store","scope":"agent"}})",
+                       R"({"messaging":{"channel":"alerts","access":"send"}})",
+                   }));
+  for (const char* lost : {"tool_delegation.allowed_tools[1]", "tool_delegation.allowed_tools[2]",
+                           "messaging.allowed_channels[1]", "messaging.rate_limit_per_minute", "cli.allowed_args[2]",
+                           "cli.allowed_env", "cli.timeout_ms", "cli.rate_limit_per_minute"}) {
+    EXPECT_EQ(FateOf(made, "host_capabilities." + std::string(lost)), "lost") << lost;
+  }
+}
+
 TEST(Nexus, AnEmptyListMeansNothingHere) {
   const Imported made = Of(R"({"name": "n", "version": "1.0.0", "tools": ["sum"], "commands": ["math.sum"],
     "hooks": ["*"], "capabilities": {"required": ["tool:*", "tool:acme/geo#lookup"], "optional": ["secret:key"]}})");

@@ -19,6 +19,26 @@ const std::vector<std::string>& AllMethods() {
   return kMethods;
 }
 
+OrderedJson ArgumentYaml(const policy::ExecArgument& argument) {
+  using Form = policy::ExecArgument::Form;
+  switch (argument.form) {
+    case Form::kLiteral: break;
+    case Form::kInteger: return {{"integer", argument.text}};
+    case Form::kPath: return {{"path", argument.text}};
+    case Form::kPattern: return {{"pattern", argument.text}};
+    case Form::kOneOf: {
+      OrderedJson words = OrderedJson::array();
+      for (std::string_view rest = argument.text; !rest.empty();) {
+        const std::size_t end = std::min(rest.find('|'), rest.size());
+        words.push_back(std::string(rest.substr(0, end)));
+        rest.remove_prefix(std::min(rest.size(), end + 1));
+      }
+      return {{"enum", std::move(words)}};
+    }
+  }
+  return argument.text;
+}
+
 // The structured form of plugin.yaml.
 OrderedJson ItemOf(const Capability& capability) {
   if (const policy::FilesScope* files = capability.files()) {
@@ -38,7 +58,7 @@ OrderedJson ItemOf(const Capability& capability) {
   }
   if (const policy::ExecScope* exec = capability.exec()) {
     OrderedJson arguments = OrderedJson::array();
-    for (const policy::ExecArgument& argument : exec->arguments) arguments.push_back(argument.text);
+    for (const policy::ExecArgument& argument : exec->arguments) arguments.push_back(ArgumentYaml(argument));
     return {{"exec", {{"program", exec->program}, {"args", std::move(arguments)}}}};
   }
   const policy::NameScope* named = capability.named();

@@ -1,5 +1,6 @@
 // manifest.toml of zeroclaw, in both of its forms. Its author writes it: it asks, and grants nothing.
 #include <array>
+#include <optional>
 
 #include "base/text.h"
 #include "foreign/convert.h"
@@ -45,7 +46,9 @@ void Word1(std::string_view from, const std::string& word, Draft& draft) {
   } else if (word == "memory_read") {
     draft.Permit(from, policy::MakeMemory("recall", "agent"), Need::kRequired, Word::kAsked);
   } else if (word == "memory_write") {
-    draft.Permit(from, policy::MakeMemory("store", "agent"), Need::kRequired, Word::kAsked);
+    for (const char* access : {"store", "forget"}) {
+      draft.Permit(from, policy::MakeMemory(access, "agent"), Need::kRequired, Word::kAsked);
+    }
   } else if (word == "http_client") {
     draft.Lost(from, kAnyHost);
   } else if (word == "websocket_client" || word == "socket_client") {
@@ -107,16 +110,44 @@ Status Tools(Walk& root, Draft& draft) {
   return {};
 }
 
-Status Programs(Walk& capabilities, Draft& draft) {
-  CORDON_ASSIGN(Walk cli, capabilities.Object("cli"));
+// What one argument may be, of a list in which a star or a bar has a meaning of zeroclaw's own.
+std::optional<policy::ExecArgument> OneOf(const Walk& cli, std::string_view key, const std::vector<std::string>& words,
+                                          Draft& draft) {
+  std::string choice;
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (words[i].empty() || words[i].find_first_of("*?|") != std::string::npos) {
+      draft.Lost(cli.PathOf(key) + "[" + std::to_string(i) + "]", "a pattern is spelled out under args");
+      continue;
+    }
+    choice += (count++ == 0 ? "" : "|") + words[i];
+  }
+  if (count == 0) return std::nullopt;
+  const auto form = count == 1 ? policy::ExecArgument::Form::kLiteral : policy::ExecArgument::Form::kOneOf;
+  return policy::ExecArgument{form, choice};
+}
+
+Status Programs(Walk& cli, Draft& draft) {
+  constexpr std::string_view kWhy = "without arguments: spell out under args which ones it may have";
+  CORDON_ASSIGN(const auto words, cli.Texts("allowed_args"));
+  const auto argument = OneOf(cli, "allowed_args", words, draft);
   for (const char* key : {"allowed_commands", "commands"}) {
     CORDON_ASSIGN(const auto programs, cli.Texts(key));
     for (std::size_t i = 0; i < programs.size(); ++i) {
-      draft.Permit(cli.PathOf(key) + "[" + std::to_string(i) + "]", policy::MakeExec(programs[i], {}), Need::kOptional,
-                   Word::kAsked, "without arguments: spell out under args which ones it may have");
+      const std::string from = cli.PathOf(key) + "[" + std::to_string(i) + "]";
+      draft.Permit(from, policy::MakeExec(programs[i], {}), Need::kOptional, Word::kAsked, argument ? "" : kWhy);
+      if (!argument) continue;
+      draft.Permit(from, policy::MakeExec(programs[i], {{*argument}}), Need::kOptional, Word::kAsked,
+                   "one argument of allowed_args: spell out under args where there are more");
     }
   }
-  cli.Finish(draft.findings(), "a program has the limits of the operator's configuration");
+  if (cli.Take("allowed_env") != nullptr) {
+    draft.Lost(cli.PathOf("allowed_env"), "a program has Cordon's own few variables");
+  }
+  if (cli.Take("rate_limit_per_minute") != nullptr) {
+    draft.Lost(cli.PathOf("rate_limit_per_minute"), "a rate is part of the grant: 'exec:PROGRAM; rate=10/min'");
+  }
+  cli.Finish(draft.findings(), "a program has at most 5 seconds, 1 MiB of each stream, and 8 run at once");
   return {};
 }
 
@@ -131,6 +162,7 @@ Status HostCapability(Walk& all, const std::string& key, Draft& draft) {
     CORDON_ASSIGN(const auto flag, table.Flag(name));
     return flag.value_or(value->is_boolean());
   };
+  if (key == "cli") return Programs(table, draft);
   if (key == "memory") {
     CORDON_ASSIGN(const bool read, is_on("read"));
     CORDON_ASSIGN(const bool write, is_on("write"));
@@ -150,10 +182,17 @@ Status HostCapability(Walk& all, const std::string& key, Draft& draft) {
     CORDON_ASSIGN(const auto names, table.Texts(list));
     for (std::size_t i = 0; i < names.size(); ++i) {
       const std::string from = table.PathOf(list) + "[" + std::to_string(i) + "]";
+      if (!messages && names[i].find('#') == std::string::npos) {
+        draft.Lost(from, "name the plugin that has it under permissions: call: acme/geocode#lookup");
+        continue;
+      }
       draft.Permit(from, messages ? policy::MakeMessaging("send", names[i]) : policy::MakeCall(names[i]),
                    Need::kOptional, Word::kAsked);
     }
     if (names.empty()) draft.Lost(path, "an empty list grants nothing: name each");
+    if (table.Take("rate_limit_per_minute") != nullptr) {
+      draft.Lost(table.PathOf("rate_limit_per_minute"), "a rate is part of the grant: 'msg:send:CHANNEL; rate=60/h'");
+    }
   } else {
     draft.Lost(path, "there is nothing like it");
     return {};
@@ -228,10 +267,7 @@ Result<Imported> FromZeroclaw(Walk root) {
     CORDON_TRY(Later(root, draft, whole.substr(whole.find('/') + 1)));
   } else {
     CORDON_ASSIGN(Walk table, root.Object("capabilities"));
-    CORDON_TRY(Programs(table, draft));
-    for (const auto& [key, _] : table.All()) {
-      if (key != "cli") CORDON_TRY(HostCapability(table, key, draft));
-    }
+    for (const auto& [key, _] : table.All()) CORDON_TRY(HostCapability(table, key, draft));
     CORDON_TRY(Earlier(root, draft));
     CORDON_TRY(Config(root, draft));
   }

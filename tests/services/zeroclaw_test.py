@@ -4,6 +4,7 @@ same records. CORDON_BIN and CORDON_GUESTS say where things are."""
 import hashlib
 import json
 import re
+import shutil
 import unittest
 
 from zeroclaw_case import CONTEXT, GUESTS, MEMORY, NAMES, WHO, ZeroclawCase
@@ -353,6 +354,84 @@ class Channels(ZeroclawCase):
         done = json.loads(self.cordon("plugin", "validate", other, "--json").stdout)
         self.assertEqual(done["error"]["code"], "E_NOT_FOUND")
         self.assertEqual(self.relay(other, "--grant", "host:prices")["error"]["code"], "E_LINK")
+
+
+class Imported(ZeroclawCase):
+    """What `plugin import` writes of zeroclaw's manifests loads, and runs with the grants that it asks for."""
+
+    def imported(self, manifest):
+        folder = self.tmp / "from"
+        folder.mkdir()
+        shutil.copyfile(GUESTS / "zeroclaw_extism.wasm", folder / "plugin.wasm")
+        (folder / "manifest.toml").write_text(manifest)
+        done = self.cordon("plugin", "import", folder / "manifest.toml", "--output", self.tmp / "made", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue(json.loads(self.cordon("plugin", "validate", self.tmp / "made", "--json").stdout)["ok"])
+        return self.tmp / "made", {one["from"]: one["fate"] for one in json.loads(done.stdout)["findings"]}
+
+    def test_several_tools_each_with_its_risk(self):
+        plugin, fates = self.imported("""name = "notes"
+version = "1.2.0"
+wasm_path = "plugin.wasm"
+[[tools]]
+name = "keep_note"
+description = "Keeps a note"
+export = "remember"
+risk_level = "low"
+parameters_schema = { type = "object", required = ["key", "value"] }
+[[tools]]
+name = "shell"
+risk_level = "high"
+[[tools]]
+name = "channels"
+[[tools]]
+name = "whoami"
+risk_level = "medium"
+[host_capabilities.memory]
+read = true
+write = true
+[host_capabilities.tool_delegation]
+allowed_tools = ["acme/b#recall"]
+[host_capabilities.messaging]
+allowed_channels = ["alerts"]
+[host_capabilities.context]
+session = true
+user_identity = true
+agent_config = true
+[host_capabilities.cli]
+allowed_commands = ["echo"]
+allowed_args = ["hello", "bye"]
+allowed_env = ["LANG"]
+""")
+        self.assertEqual(fates["host_capabilities.cli.allowed_env"], "lost")
+        shown = json.loads(self.cordon("inspect", plugin, "--json").stdout)
+        self.assertEqual({one["name"]: one["risk"] for one in shown["actions"]},
+                         {"keep-note": "low", "shell": "high", "channels": "low", "whoami": "medium"})
+        self.assertEqual(shown["provides"]["tools"], ["keep-note", "shell", "channels", "whoami"])
+        self.assertIn("channels: [notes]", (plugin / "plugin.yaml").read_text().replace("\n    - \"", " [")
+                      .replace("\"\n", "]\n"))
+        # As it stands it may do nothing, and loads.
+        self.assertEqual(self.tool(plugin, "channels", {}), DENIED)
+        given = {"key": "ada", "value": "likes tea"}
+        self.assertEqual(self.tool(plugin, "keep-note", given, MEMORY[0], context=WHO), "remembered")
+        self.assertEqual(self.start(plugin, "keep-note", {"key": "ada"}, MEMORY[0])["error"]["code"], "E_INPUT_SCHEMA")
+        ran = self.tool(plugin, "shell", {"command": "echo", "args": ["hello"]}, "exec:echo hello")
+        self.assertEqual(json.loads(ran)["stdout"], "hello\n")
+        self.assertEqual(self.tool(plugin, "channels", {}, "msg:send:alerts"), '["alerts"]')
+        told = json.loads(self.tool(plugin, "whoami", {}, "ctx:user", context=WHO))
+        self.assertEqual((told["user"]["username"], told["agent"]), ("alice", DENIED))
+
+    def test_the_later_form_of_a_channel(self):
+        plugin, _ = self.imported("""name = "chat"
+version = "0.1.0"
+wasm_path = "plugin.wasm"
+capabilities = ["channel"]
+permissions = []
+""")
+        self.cordon("channel", "send", "chat", stdin='{"recipient": "bob", "message": "hi"}')
+        # It imports what its manifest does not ask for: nothing is there for it.
+        done = json.loads(self.cordon("channel", "relay", "chat", plugin, "--json").stdout)
+        self.assertEqual(done["error"]["code"], "E_LINK")
 
 
 class attack_5(ZeroclawCase):
