@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "absence.h"
+
 namespace cordon::conformance {
 namespace {
 
@@ -13,16 +15,16 @@ constexpr std::string_view kHttp = "wasi:http/outgoing-handler@0.2.0#handle";
 
 // What a module that knows preview 1 and nothing else cannot ask for.
 const std::vector<NotApplicable> kPreview1Lacks = {
-    {"config", "preview 1 has no settings", kSettings},
-    {"state", "preview 1 keeps nothing but files", "wasi:keyvalue/store@0.2.0-draft2#open"},
-    {"log", "preview 1 has no log but stderr", "wasi:logging/logging@0.1.0-draft#log"},
-    {"http_allowed", "preview 1 has no HTTP", kHttp},
-    {"http_denied", "preview 1 has no HTTP", kHttp},
+    {"config", "preview 1 has no settings", ImportIsRefused, kSettings},
+    {"state", "preview 1 keeps nothing but files", ImportIsRefused, "wasi:keyvalue/store@0.2.0-draft2#open"},
+    {"log", "preview 1 has no log but stderr", ImportIsRefused, "wasi:logging/logging@0.1.0-draft#log"},
+    {"http_allowed", "preview 1 has no HTTP", ImportIsRefused, kHttp},
+    {"http_denied", "preview 1 has no HTTP", ImportIsRefused, kHttp},
 };
 const std::vector<NotApplicable> kFledgeLacks = {
-    {"config", "fledge-v1 has no settings", kSettings},
-    {"http_allowed", "a Wasm plugin for fledge has no HTTP", kHttp},
-    {"http_denied", "a Wasm plugin for fledge has no HTTP", kHttp},
+    {"config", "fledge-v1 has no settings", ImportIsRefused, kSettings},
+    {"http_allowed", "a Wasm plugin for fledge has no HTTP", ImportIsRefused, kHttp},
+    {"http_denied", "a Wasm plugin for fledge has no HTTP", ImportIsRefused, kHttp},
 };
 
 const Kind kKinds[] = {
@@ -31,7 +33,7 @@ const Kind kKinds[] = {
     {"extism"},
     {"command-p1", Speaks::kProgram, kPreview1Lacks},
     {"command-p2", Speaks::kProgram},
-    {"fledge", Speaks::kMessages, kFledgeLacks},
+    {"fledge", Speaks::kProgram, kFledgeLacks},
     {"zeroclaw"},
 };
 

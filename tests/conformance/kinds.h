@@ -9,13 +9,14 @@
 
 namespace cordon::conformance {
 
+class Stage;
+
 // A behaviour that a kind cannot have. The suite prints why, and shows that it is so.
 struct NotApplicable {
   std::string_view behaviour;
   std::string_view reason;
-  // What a module of this kind would have to import for it, as "module#function": with everything granted, such a
-  // module is not linked.
-  std::string_view import;
+  void (*show)(Stage& stage, std::string_view what);  // one of absence.h
+  std::string_view what;
 };
 
 struct Kind {
@@ -23,8 +24,7 @@ struct Kind {
   // How a behaviour and its input reach the guest's action `run`, and how it answers.
   enum class Speaks : std::uint8_t {
     kJson,          // {"behaviour": …, "input": …}; a text, {"ok": text}, or {"err": …} comes back
-    kProgram,       // the same goes in; a text on stdout, or status 1 and words on stderr
-    kMessages,      // the same, but the text comes back in messages, and stdout is for people
+    kProgram,       // the same goes in; a text of output comes back, or status 1 and words on stderr
     kStandardText,  // stdin: the behaviour, a line feed, the input; the answer is stdout; the result 1 for an error
   } speaks = Speaks::kJson;
   std::vector<NotApplicable> lacks = {};

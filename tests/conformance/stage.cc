@@ -194,8 +194,7 @@ Answer Stage::Ask(std::string_view behaviour, std::string_view input, const AskO
   if (!done) {
     answer.code = CodeName(done.error().code);
     answer.exit_status = done.error().Detail("status");
-    const bool is_program = kind_.speaks == Kind::Speaks::kProgram || kind_.speaks == Kind::Speaks::kMessages;
-    if (is_program) ReadProgramError(answer);
+    if (kind_.speaks == Kind::Speaks::kProgram) ReadProgramError(answer);
   } else if (kind_.speaks == Kind::Speaks::kStandardText) {
     ReadStandardText(answer);
   } else {

@@ -34,6 +34,9 @@ pub trait Home {
     fn log(&self, _message: &str) -> Result<(), String> {
         nowhere("log")
     }
+    fn print(&self, text: &str) -> Result<(), String> {
+        told(io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()))
+    }
     /// The body of what GET gives.
     fn fetch(&self, _url: &str) -> Result<String, String> {
         nowhere("http")
@@ -84,12 +87,15 @@ fn grow(wanted: usize) -> usize {
     kept.len()
 }
 
-fn flood(to: &str, kib: usize) -> Result<(), String> {
-    let mut out: Box<dyn Write> = if to == "stderr" { Box::new(io::stderr()) } else { Box::new(io::stdout()) };
+fn flood(home: &impl Home, to: &str, kib: usize) -> Result<(), String> {
+    let text = "x".repeat(1024);
     for _ in 0..kib {
-        told(out.write_all(&[b'x'; 1024]))?;
+        match to {
+            "stderr" => told(io::stderr().write_all(text.as_bytes()))?,
+            _ => home.print(&text)?,
+        }
     }
-    told(out.flush())
+    Ok(())
 }
 
 /// Nanoseconds since 1970, different readings of the other clock in a loop, and random bits.
@@ -124,7 +130,7 @@ pub fn run(home: &impl Home, behaviour: &str, input: &str) -> Result<String, Str
             black_box(());
         },
         "grow" => number(input).map(|mib| grow(mib).to_string()),
-        "flood" => pair(input).and_then(|(to, kib)| done(flood(to, number(kib)?))),
+        "flood" => pair(input).and_then(|(to, kib)| done(flood(home, to, number(kib)?))),
         "trap" => stop(),
         "recurse" => Ok(descend(100_000_000).to_string()),
         "count" => Ok(count().to_string()),

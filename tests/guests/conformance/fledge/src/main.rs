@@ -29,6 +29,11 @@ fn told() -> Value {
 struct Fledge;
 
 impl Home for Fledge {
+    fn print(&self, text: &str) -> Result<(), String> {
+        tell(&json!({ "type": "output", "text": text }));
+        Ok(())
+    }
+
     fn put(&self, key: &str, value: &str) -> Result<(), String> {
         let text = json!({ "key": key, "value": value }).to_string();
         unsafe { store_set(text.as_ptr(), text.len()) }
@@ -50,11 +55,9 @@ fn main() {
     let behaviour = told()["args"][0].as_str().unwrap_or_default().to_string();
     let mut input = String::new();
     let read = std::io::stdin().read_to_string(&mut input).map_err(|error| error.to_string());
-    match read.and_then(|_| conformance_common::run(&Fledge, &behaviour, &input)) {
-        Ok(text) => tell(&json!({ "type": "output", "text": text })),
-        Err(text) => {
-            eprint!("{text}");
-            exit(1)
-        }
+    let answer = read.and_then(|_| conformance_common::run(&Fledge, &behaviour, &input));
+    if let Err(error) = answer.and_then(|text| Fledge.print(&text)) {
+        eprint!("{error}");
+        exit(1)
     }
 }
