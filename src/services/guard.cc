@@ -161,6 +161,11 @@ Tally* Guard::TallyOf(const policy::LimitedGrant& grant) const {
   return (grant.keep == policy::LimitedGrant::Keep::kDisk ? accounts_.disk : accounts_.run).get();
 }
 
+bool Guard::Holds(const Capability& capability) const {
+  const policy::Authority* const left = accounts_.standing ? accounts_.standing->Now() : nullptr;
+  return (left != nullptr ? *left : authority_).Decide(capability).allowed();
+}
+
 Decision Guard::Refuse(const Caller& caller, std::string_view capability, std::string_view normalised_target,
                        std::string_view rule, Code code) const {
   return Audit(caller, capability, normalised_target, {Verdict::kDeny, std::string(rule), "", code});

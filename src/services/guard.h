@@ -70,6 +70,9 @@ class Guard {
   policy::Decision Refuse(const Caller& caller, std::string_view capability, std::string_view normalised_target,
                           std::string_view rule, Code code = Code::kDenied) const;
 
+  // Whether it is granted still, for what only tells of grants: no question, so no use and no record.
+  bool Holds(const policy::Capability& capability) const;
+
   // As it was loaded.
   const policy::Authority& authority() const { return authority_; }
   const std::string& plugin() const { return plugin_; }

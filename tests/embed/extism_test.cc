@@ -101,6 +101,22 @@ TEST(Extism, ItsEnvironmentIsNotYoursToOffer) {
   EXPECT_EQ(CodeOf(host->Register(cordon::Service("extism:host/env"))), Code::kName);
 }
 
+// What is taken back from a plugin of zeroclaw's is gone with its next question.
+TEST(Extism, WhatIsRevokedIsGoneFromZeroclawsFunctions) {
+  auto host = *cordon::Host::Create({});
+  const auto plugin = host.Load(shop::Guest("zeroclaw_extism"),
+                                {.grants = {"memory:store:agent", "memory:recall:agent", "memory:forget:agent",
+                                            "msg:send:alerts", "msg:send:news", "call:acme/b#lookup", "exec:true",
+                                            "ctx:user", "ctx:agent", "ctx:session"}});
+  ASSERT_TRUE(plugin) << plugin.error().message;
+  EXPECT_NE(plugin->Call("channels", "{}")->json.find(R"([\"alerts\",\"news\"])"), std::string::npos);
+  const std::string message = R"({"channel":"alerts","recipient":"bob","message":"hi"})";
+  EXPECT_NE(plugin->Call("announce", message)->json.find("sent"), std::string::npos);
+  ASSERT_TRUE(plugin->Revoke("msg:send:alerts"));
+  EXPECT_NE(plugin->Call("channels", "{}")->json.find(R"([\"news\"])"), std::string::npos);
+  EXPECT_NE(plugin->Call("announce", message)->json.find("E_DENIED"), std::string::npos);
+}
+
 // A program that answers a function of zeroclaw by itself is asked in place of Cordon's services.
 TEST(Extism, ANameOfZeroclawsThatYouRegisterIsYours) {
   cordon::Service user("extism:host/user");

@@ -1,6 +1,7 @@
 """One plugin source for zeroclaw's host functions, built for Extism and as a component, and calls of its tools."""
 import hashlib
 import json
+import re
 import shutil
 
 from kv_case import GUESTS, StoreCase
@@ -20,6 +21,10 @@ NAMES = {
     "context_session": "cordon:context/call@1.0.0#session",
     "context_user_identity": "cordon:context/call@1.0.0#user",
     "context_agent_config": "cordon:context/call@1.0.0#agent",
+}
+EXPORTS = {
+    "channel_send": "cordon:messaging/channel@1.0.0#send",
+    "channel_listen": "cordon:messaging/channel@1.0.0#listen",
 }
 MEMORY = ("memory:store:agent", "memory:recall:agent", "memory:forget:agent")
 CONTEXT = ("ctx:user", "ctx:session", "ctx:agent")
@@ -41,6 +46,10 @@ PERMISSIONS = [
 
 class ZeroclawCase(StoreCase):
     build = "extism"
+
+    def setUp(self):
+        super().setUp()
+        self.trail = []
 
     def turn_to(self, build):
         """From now on it is the plugin of this build, with memories, messages and records of its own."""
@@ -74,7 +83,24 @@ permissions: {json.dumps(permissions if permissions is not None else {"optional"
         before = len(self.audit())
         done = self.cordon("run", plugin, tool, "--input", "-", "--json", *words, stdin=json.dumps(given))
         self.added = self.audit()[before:]
+        self.trail += [self.plain(line) for line in self.added]
         return json.loads(done.stdout)
+
+    @staticmethod
+    def plain(line):
+        """A record without what differs from run to run, under our names for zeroclaw's functions. A stub of an
+        interface has one capability for all that is in it."""
+        kept = {key: line[key] for key in ("event", "plugin", "action", "capability", "target", "rule", "decision",
+                                           "code", "note", "callers") if key in line}
+        kept["action"] = EXPORTS.get(kept.get("action"), kept.get("action"))
+        module, _, function = kept.get("target", "").partition("#")
+        if module == "extism:host/user":
+            kept["target"] = NAMES[function]
+        if kept.get("target") in NAMES.values():
+            kept["capability"] = kept["capability"].partition(":")[0]
+        if "target" in kept:
+            kept["target"] = re.sub("/[0-9a-f]{32}$", "/ID", kept["target"])
+        return kept
 
     def tool(self, plugin, tool, given, *grants, **options):
         """What the tool answered zeroclaw: its output, or its error."""
@@ -91,25 +117,20 @@ permissions: {json.dumps(permissions if permissions is not None else {"optional"
         return [json.loads(one) for one in json.loads(told)]
 
     def asked(self):
-        """What the guard decided, under our names for zeroclaw's functions: (decision, rule, capability, target, note).
-        A stub of an interface has one capability for all that is in it."""
-        told = []
-        for line in self.added:
-            if line["event"] != "decision" or "target" not in line:
-                continue
-            module, _, function = line["target"].partition("#")
-            target = NAMES[function] if module == "extism:host/user" else line["target"]
-            capability = line["capability"]
-            if target in NAMES.values():
-                capability = capability.partition(":")[0]
-            told.append((line["decision"], line["rule"], capability, target, line.get("note")))
-        return told
+        """What the guard decided while the plugin ran: (decision, rule, capability, target, note)."""
+        lines = [self.plain(line) for line in self.added if line["event"] == "decision" and "target" in line]
+        return [(*(line[key] for key in ("decision", "rule", "capability", "target")), line.get("note"))
+                for line in lines]
 
     def both(self, play):
-        """Plays it with each build; what it gives, and the decisions on the way, must be the same."""
-        told = {}
+        """Plays it with each build; what it gives, and every record that it leaves, must be the same."""
+        told, trails = {}, {}
         for build in BUILDS:
             self.turn_to(build)
+            self.trail = []
             told[build] = play(self.guest(build))
+            trails[build] = self.trail
         self.assertEqual(told["extism"], told["component"])
+        self.assertEqual(trails["extism"], trails["component"])
+        self.assertTrue(self.trail)
         return told["extism"]

@@ -311,7 +311,9 @@ class Keys(ZeroclawCase):
 
 class Channels(ZeroclawCase):
     def relay(self, plugin, *words):
+        before = len(self.audit())
         done = self.cordon("channel", "relay", "alerts", plugin, "--grant", "msg:send:news", *words, "--json")
+        self.trail += [self.plain(line) for line in self.audit()[before:]]
         return json.loads(done.stdout)
 
     def test_a_plugin_of_zeroclaw_is_a_channel(self):

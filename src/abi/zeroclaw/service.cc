@@ -21,6 +21,8 @@ using services::Trap;
 // A program that nobody else limits ends while there is time left to tell its plugin.
 constexpr std::int64_t kProgramMsMax = 5000;
 
+constexpr std::uint64_t kLastSecond = 253'402'300'799;  // of the year 9999
+
 constexpr std::array<std::string_view, 3> kScopes = {"plugin", "session", "agent"};
 constexpr std::array<std::uint32_t, 3> kScopeOrder = {2, 1, 0};
 
@@ -149,8 +151,8 @@ ZeroclawService::Answer ZeroclawService::Recall(const Caller& caller, Question& 
       if (i == 0) key = label;
     }
     entry["key"] = key;
-    const auto stored = std::chrono::sys_seconds(std::chrono::seconds(in.U64() / 1000));
-    entry["timestamp"] = FormatTimestamp(stored);
+    const std::uint64_t stored = std::min(in.U64() / 1000, kLastSecond);
+    entry["timestamp"] = FormatTimestamp(Timestamp(std::chrono::seconds(stored)));
     entries.push_back(std::move(entry));
   }
   if (!in.Finish()) return Answer::Ended({});

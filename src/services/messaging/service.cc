@@ -106,7 +106,7 @@ std::vector<std::string> ChannelsToSend(const Guard& guard, const Caller& caller
   for (const policy::Ruling& ruling : guard.authority().rulings()) {
     if (!ruling.effective || ruling.effective->kind() != policy::Kind::kMessaging) continue;
     const policy::NameScope& scope = *ruling.effective->named();
-    if (scope.action == "send") names.push_back(scope.name);
+    if (scope.action == "send" && guard.Holds(*ruling.effective)) names.push_back(scope.name);
   }
   std::ranges::sort(names);
   const auto repeated = std::ranges::unique(names);
