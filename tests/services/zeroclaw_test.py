@@ -7,7 +7,7 @@ import re
 import shutil
 import unittest
 
-from zeroclaw_case import CONTEXT, GUESTS, MEMORY, NAMES, WHO, ZeroclawCase
+from zeroclaw_case import CONTEXT, GUESTS, MEMORY, NAMES, PERMISSIONS, WHO, ZeroclawCase
 
 DENIED = "E_DENIED: access denied"
 EXEC = ("exec:echo hello", "exec:pwd", "exec:sleep 30", "exec:seq 1000000")
@@ -307,6 +307,22 @@ class Keys(ZeroclawCase):
         for grants in (("call:acme/b#channels", "call:acme/c#channels"), ("call:acme/b#*", "call:acme/c#*"),
                        ("call:acme/b#recall",)):
             self.assertEqual(go(*grants), [("deny", "call:target", "call", "channels")])
+
+    def test_a_bare_name_may_have_the_spelling_of_its_own_home(self):
+        more = [*PERMISSIONS, {"call": ["acme/b#look-up", "acme/c#look_up"]}]
+        plugin = self.guest("extism", permissions={"optional": more})
+        for grants, target in ((("call:acme/b#look-up",), "acme/b#look-up"),
+                               (("call:acme/b#look-up", "call:acme/c#look_up"), "acme/c#look_up")):
+            told = self.tool(plugin, "delegate", {"tool_name": "look_up", "arguments": {}}, *grants)
+            self.assertIn("is not loaded", told)
+            self.assertEqual([line[:4] for line in self.asked()],
+                             [("allow", f"grant:call:{target}", f"call:{target}", target)])
+
+    def test_a_question_has_at_most_one_mebibyte(self):
+        long = json.dumps({"key": "k", "value": "x" * (1 << 20)})
+        [told] = self.ask(self.guest("extism"), [("zeroclaw_memory_store", long)], *MEMORY, context=WHO)
+        self.assertEqual(told, failure("zeroclaw_memory_store", "E_LIMIT: the input is too large or too deep"))
+        self.assertEqual(self.asked(), [])
 
 
 class Channels(ZeroclawCase):

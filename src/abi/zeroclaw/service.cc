@@ -174,23 +174,27 @@ ZeroclawService::Answer ZeroclawService::Forget(const Caller& caller, Question& 
   return Answer::Failed("E_NOT_FOUND: nothing is kept under this key");
 }
 
-// "acme/geocode#lookup" as it is. "lookup" is the one action of this name that was granted; without a grant that names
-// it, the only plugin of which every action was. Anything else is asked for as it stands, and denied.
+// "acme/geocode#lookup" as it is. "look_up" is the one action of this name, or of "look-up", that was granted; without a
+// grant that names it, the only plugin of which every action was. Anything else is asked for as it stands, and denied.
 std::string ZeroclawService::ToolNamed(const std::string& name) const {
   if (name.find_first_of("/#*") != std::string::npos) return name;
-  std::vector<std::string> named, whole;
+  std::string dashed = name;
+  std::ranges::replace(dashed, '_', '-');
+  std::vector<std::string> found[3];  // the best first
   for (const policy::Ruling& ruling : guard_.authority().rulings()) {
     if (!ruling.effective || ruling.effective->kind() != Kind::kCall) continue;
     const std::string& target = ruling.effective->named()->name;
-    const std::string plugin = target.substr(0, target.find('#'));
-    const std::string_view action = std::string_view(target).substr(plugin.size() + 1);
-    if (action != name && action != "*") continue;
-    std::vector<std::string>& found = action == name ? named : whole;
-    std::string full = plugin + "#" + name;
-    if (std::ranges::find(found, full) == found.end()) found.push_back(std::move(full));
+    const std::string plugin = target.substr(0, target.find('#') + 1);
+    const std::string_view action = std::string_view(target).substr(plugin.size());
+    const std::size_t rank = action == name ? 0 : action == dashed ? 1 : 2;
+    if (rank == 2 && action != "*") continue;
+    const std::string full = rank == 2 ? plugin + name : target;
+    if (std::ranges::find(found[rank], full) == found[rank].end()) found[rank].push_back(full);
   }
-  if (named.size() == 1) return named.front();
-  return named.empty() && whole.size() == 1 ? whole.front() : name;
+  for (const std::vector<std::string>& targets : found) {
+    if (!targets.empty()) return targets.size() == 1 ? targets.front() : name;
+  }
+  return name;
 }
 
 ZeroclawService::Answer ZeroclawService::CallTool(const Caller& caller, Question& question) const {
