@@ -174,8 +174,9 @@ ZeroclawService::Answer ZeroclawService::Forget(const Caller& caller, Question& 
   return Answer::Failed("E_NOT_FOUND: nothing is kept under this key");
 }
 
-// "acme/geocode#lookup" as it is. "look_up" is the one action of this name, or of "look-up", that was granted; without a
-// grant that names it, the only plugin of which every action was. Anything else is asked for as it stands, and denied.
+// "acme/geocode#lookup" as it is. "look_up" is the one action of this name, or of "look-up", that was granted; without
+// a grant that names it, of the only plugin of which every action was. Anything else is asked for as it stands, and
+// denied.
 std::string ZeroclawService::ToolNamed(const std::string& name) const {
   if (name.find_first_of("/#*") != std::string::npos) return name;
   std::string dashed = name;
