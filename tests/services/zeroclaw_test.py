@@ -218,6 +218,13 @@ class Denied(ZeroclawCase):
             self.assertEqual((details["type"], details["grant"]), ("(i64) -> i64", grant))
             self.assertIn(f"--grant '{grant}'", details["command"])
 
+    def test_a_channel_to_receive_from_is_none_to_send_to(self):
+        self.turn_to("component")
+        receive = {"messaging": {"channel": "alerts", "access": "receive"}}
+        plugin = self.guest("component", permissions={"optional": [*PERMISSIONS, receive]})
+        self.assertEqual(self.tool(plugin, "channels", {}, "msg:receive:alerts"), "[]")
+        self.assertEqual(self.tool(plugin, "channels", {}, "msg:receive:alerts", "msg:send:news"), '["news"]')
+
     def test_link_strict_has_no_stubs(self):
         plugin = self.guest("extism", tail="link: strict")
         error = self.start(plugin, "whoami", {})["error"]

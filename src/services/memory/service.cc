@@ -206,7 +206,8 @@ Result<std::vector<std::string>> MemoryService::IdsOf(const Memory::Place& place
 Result<bool> MemoryService::ForgetKey(const Memory::Place& place, const std::string& key) const {
   CORDON_ASSIGN(bool any, memory_->Forget(place, key));
   const std::array<std::string, 3> queries = {WordOf(key), key, ""};
-  while (true) {
+  // As often as there may be something, and no more: what keeps the memories may say so for ever.
+  for (std::uint64_t rounds = place.entries_max / kMemoryRecallMax + 2; rounds > 0; --rounds) {
     CORDON_ASSIGN(const std::vector<std::string> ids, IdsOf(place, queries, key));
     if (ids.empty()) return any;
     for (const std::string& id : ids) {
@@ -215,6 +216,7 @@ Result<bool> MemoryService::ForgetKey(const Memory::Place& place, const std::str
       any = true;
     }
   }
+  return Fail(Code::kLimit, "more has the key than the plugin may remember");
 }
 
 // What had the key before goes once the new text is kept. A plugin that may not forget keeps both.
