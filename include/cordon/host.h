@@ -183,8 +183,8 @@ class Host {
   // It was worked on, and is gone. False: it is not the host's any more.
   Result<bool> Acknowledge(std::string_view channel, std::string_view id);
   // Hands what waits in a channel to a plugin that is that channel (`provides: { channels: [NAME] }`, and it exports
-  // cordon:messaging/channel), and puts what the plugin heard into the channel NAME.in, as sent by the plugin. Once
-  // through; call it again from a timer. E_INVALID, E_TYPE, E_NOT_FOUND.
+  // cordon:messaging/channel, for Extism channel_send and channel_listen), and puts what it heard into the channel
+  // NAME.in, as sent by the plugin. Once through; call it again from a timer. E_INVALID, E_TYPE, E_NOT_FOUND.
   Result<Relayed> Relay(std::string_view channel, const Plugin& plugin);
   // Calls the action `hook` of every loaded plugin whose manifest provides it (`provides: { hooks: [saved] }`), one
   // after the other in the order in which they were loaded; of two of one name, the later one. One that fails is an

@@ -1,5 +1,9 @@
 // Functions of the embedding program for plugins that were written for Extism.
+#include <unistd.h>
+
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 
 #include "shop.h"
 
@@ -99,6 +103,45 @@ TEST(Extism, AsManyLiveAtOnceAsComponentsThoughEachHasTwoMemories) {
 TEST(Extism, ItsEnvironmentIsNotYoursToOffer) {
   auto host = cordon::Host::Create();
   EXPECT_EQ(CodeOf(host->Register(cordon::Service("extism:host/env"))), Code::kName);
+}
+
+TEST(Extism, AChannelOfZeroclawIsAChannelOfTheHost) {
+  const std::filesystem::path folder = std::filesystem::temp_directory_path() /
+                                       ("cordon-channel-" + std::to_string(::getpid()));
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  std::filesystem::copy_file(shop::Guest("zeroclaw_extism"), folder / "guest.wasm");
+  std::ofstream(folder / "plugin.yaml") << R"(manifest: 1
+name: acme/chat
+version: 1.0.0
+runtime: { abi: extism, artifact: guest.wasm }
+provides: { channels: [chat] }
+permissions:
+  optional:
+    - messaging: { channel: news, access: send }
+    - context: [user, session, agent]
+    - memory: { access: store, scope: agent }
+    - memory: { access: recall, scope: agent }
+    - memory: { access: forget, scope: agent }
+    - call: ["acme/b#*"]
+    - exec: { program: "true" }
+)";
+  auto host = *cordon::Host::Create({});
+  const auto plugin = host.Load(folder, {.grants = {"msg:send:news"}});
+  ASSERT_TRUE(plugin) << plugin.error().message;
+  const std::string body = R"({"recipient":"bob","message":"hi"})";
+  ASSERT_TRUE(host.Send("chat", {reinterpret_cast<const std::uint8_t*>(body.data()), body.size()}));
+  const auto relayed = host.Relay("chat", *plugin);
+  ASSERT_TRUE(relayed) << relayed.error().message;
+  EXPECT_EQ(relayed->sent, 1u);
+  EXPECT_EQ(relayed->failed, 0u);
+  EXPECT_EQ(relayed->heard, 2u);
+  const auto news = host.Receive("news", 10);
+  ASSERT_TRUE(news && news->size() == 1);
+  EXPECT_EQ(news->front().sender, "acme/chat");
+  EXPECT_EQ(host.Receive("chat.in", 10)->size(), 2u);
+  EXPECT_EQ(CodeOf(host.Relay("other", *plugin)), Code::kInvalid);
+  std::filesystem::remove_all(folder);
 }
 
 // What is taken back from a plugin of zeroclaw's is gone with its next question.
