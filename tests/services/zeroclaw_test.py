@@ -7,8 +7,10 @@ import re
 import shutil
 import unittest
 
+from kv_case import ACTIONS
 from zeroclaw_case import CONTEXT, GUESTS, MEMORY, NAMES, PERMISSIONS, WHO, ZeroclawCase
 
+ACTIONS["tools"] = ("tools-guest/relay", "ask who echo boom")
 DENIED = "E_DENIED: access denied"
 EXEC = ("exec:echo hello", "exec:pwd", "exec:sleep 30", "exec:seq 1000000")
 EVERYTHING = (*MEMORY, *CONTEXT, "call:acme/b#recall", "msg:send:alerts", "exec:echo hello")
@@ -74,22 +76,33 @@ class Functions(ZeroclawCase):
         self.assertEqual(self.both(play)[1], "[]")
 
     def test_another_plugins_tool(self):
+        asks = [{"call": "acme/d#x"}, {"storage": {"bucket": "kept", "access": "write"}}]
+        other = self.plugin("tools", {"optional": asks}, "acme/c")
+
         def play(plugin):
-            words = ("--with", self.guest("extism", "acme/b"))
+            # Of the same build for both, so that it answers the same.
+            callee = self.guest("extism", "acme/b")
+            self.cordon("plugin", "grant", callee, "--yes", "msg:send:alerts")
 
             def go(name, arguments, grant="call:acme/b#*"):
                 given = {"tool_name": name, "arguments": arguments}
-                return self.tool(plugin, "delegate", given, grant, flags=words), self.asked()
-            told = [go("acme/b#channels", {"arguments": "{}"})]
-            told.append(go("acme/b#none", {}))
-            told.append(go("acme/b#whoami", {"arguments": "{}"}, "call:acme/b#channels"))
-            return [(text, decided) for text, decided in told]
+                flags = ("--with", callee, "--with", other)
+                return self.tool(plugin, "delegate", given, grant, flags=flags), self.asked()
+            return [go("acme/b#channels", {}), go("acme/b#whoami", {}),
+                    go("acme/b#remember", {"key": "k", "value": "v"}), go("acme/b#none", {}),
+                    go("acme/b#whoami", {}, "call:acme/b#channels"),
+                    go("acme/c#echo", {"text": "hello"}, "call:acme/c#*"), go("acme/c#who", {}, "call:acme/c#*"),
+                    go("acme/c#boom", {}, "call:acme/c#*")]
         told = self.both(play)
-        # What it calls was granted no channel itself.
-        self.assertEqual(told[0][0], DENIED)
-        self.assertTrue(told[1][0].startswith("E_NOT_FOUND: "), told[1][0])
-        self.assertEqual(told[2][0], "E_DENIED: no-grant")
-        self.assertEqual([line[:3] for line in told[2][1]], [("deny", "no-grant", "call:acme/b#whoami")])
+        # A result of zeroclaw's, whether it succeeded or not; a text; any other JSON.
+        self.assertEqual(told[0][0], '["alerts"]')
+        self.assertEqual(json.loads(told[1][0]), {part: DENIED for part in ("session", "user", "agent")})
+        self.assertEqual(told[2][0], DENIED)
+        self.assertTrue(told[3][0].startswith("E_NOT_FOUND: "), told[3][0])
+        self.assertEqual(told[4][0], "E_DENIED: no-grant")
+        self.assertEqual([line[:3] for line in told[4][1]], [("deny", "no-grant", "call:acme/b#whoami")])
+        self.assertEqual([text for text, _ in told[5:7]], ["hello", '["acme/a"]'])
+        self.assertTrue(told[7][0].startswith("E_TRAP: "), told[7][0])
 
     def test_messages_travel_with_their_recipient(self):
         def play(plugin):
@@ -129,7 +142,7 @@ class Functions(ZeroclawCase):
             return [go({"command": "echo", "args": ["hello"]}), go({"command": "pwd", "working_dir": "/data"}),
                     go({"command": "echo", "args": ["other"]}), go({"command": "id"}),
                     go({"command": "seq", "args": ["1000000"]}),
-                    go({"command": "sleep", "args": ["30"]}, (*files, "--timeout", "2s"))]
+                    go({"command": "sleep", "args": ["30"]}, (*files, "--timeout", "3s"))]
         [hello, placed, other, unknown, cut, slow] = self.both(play)
         self.assertEqual(hello[0], {"stdout": "hello\n", "stderr": "", "exit_code": 0, "truncated": False,
                                     "timed_out": False})
