@@ -151,6 +151,7 @@ Result<runtime::LoadRequest> ReadLoadFlags(const Session& session, std::string_v
   CORDON_TRY(ReadEnvironment(session, request));
   CORDON_TRY(ReadLimits(session, request));
   request.arguments = arguments.rest;
+  if (arguments.Has("--allow-native")) request.native = runtime::LoadRequest::Native::kConfirmed;
   if (arguments.Has("--debug")) request.debug = runtime::LoadRequest::Debug::kOn;
   if (const auto file = arguments.One(grants_option)) {
     CORDON_ASSIGN(request.grant_set, Named(ReadGrantSet(*file, request.source), grants_option));

@@ -91,18 +91,23 @@ Status WriteNew(const Session& session, const fs::path& file, std::string_view t
   return WriteFileAtomically(file, text, FileMode::kPrivate);
 }
 
+bool IsNative(const foreign::Imported& imported) { return imported.manifest["runtime"]["abi"] == "native"; }
+
 Result<std::string> Artifact(const Session& session, const fs::path& source, const foreign::Imported& imported) {
   if (const auto given = session.arguments().One("--artifact")) return ReadFile(*given, runtime::kArtifactBytesMax);
   if (!imported.artifact_bytes.empty()) return imported.artifact_bytes;
   if (imported.artifact.empty()) return std::string();
   // Or the absolute path itself. A source that was written by somebody else names it: only WebAssembly is taken from
-  // there, and no name means standard input.
+  // there, or for a native plugin a program of its own folder, and no name means standard input.
   const fs::path beside = fs::absolute(source).parent_path() / imported.artifact;
   auto bytes = ReadFile(beside, runtime::kArtifactBytesMax);
   if (!bytes && bytes.error().code == Code::kNotFound) return std::string();
+  const bool is_native = IsNative(imported) && manifest::ParseFolderPath(imported.artifact.string()).has_value();
+  const bool is_program = bytes && (bytes->starts_with("\x7f" "ELF") || bytes->starts_with("#!"));
+  if (is_native && is_program) return bytes;
   if (bytes && !bytes->starts_with(kMagic)) {
     return Fail(Code::kNotWasm, EscapeShort(beside.string(), 200) + ", which the source names, is not WebAssembly",
-                "name the .wasm file with --artifact");
+                IsNative(imported) ? "name the program with --artifact" : "name the .wasm file with --artifact");
   }
   return bytes;
 }
@@ -129,7 +134,7 @@ Result<Written> Write(const Session& session, const fs::path& source, foreign::I
   written.has_artifact = !bytes.empty();
   OrderedJson& runtime = imported.manifest["runtime"];
   const std::string name = imported.manifest["name"].get<std::string>();
-  const std::string file = name.substr(name.find('/') + 1) + ".wasm";
+  const std::string file = name.substr(name.find('/') + 1) + (IsNative(imported) ? "" : ".wasm");
   runtime["artifact"] = file;
   if (written.has_artifact) {
     NameAbi(imported, bytes);

@@ -98,6 +98,11 @@ class Check {
                                    .With("expected", manifest_.runtime.digest->ToString())
                                    .With("found", digest.ToString()));
     }
+    if (manifest_.runtime.abi == manifest::Abi::kNative) {
+      if (bytes->starts_with("\x7f" "ELF") || bytes->starts_with("#!")) return;
+      return AddAt("/runtime/artifact", Error(Code::kInvalid, "the artifact is no program of this machine",
+                                              "name an ELF binary, or a script that begins with #!"));
+    }
     const std::span<const std::uint8_t> wasm(reinterpret_cast<const std::uint8_t*>(bytes->data()), bytes->size());
     const fs::path wit = manifest_.folder / "wit";
     std::error_code ignored;

@@ -8,6 +8,7 @@
 #include "cli/load_flags.h"
 #include "cli/progress.h"
 #include "cli/report.h"
+#include "cli/native_terminal.h"
 #include "cli/run_command.h"
 #include "services/principal.h"
 
@@ -37,6 +38,7 @@ constexpr Option kOptions[] = {
     {"--with", "PLUGIN", "a plugin that it may call, with its own grants", Option::Times::kMany, Offer::kFile},
     {"--metrics", "FILE", "write counters there when it ends, as Prometheus reads them", Option::Times::kOnce,
      Offer::kFile},
+    {"--allow-native", "", "the plugin may be a native program, where plugins.native is confirm"},
     {"--no-cache", "", "compile anew, and keep nothing of it"},
     {"--raw", "", "input and output are bytes as they are, for plugins for Extism"},
     {"--debug", "", "file and line in backtraces, for authors"},
@@ -158,6 +160,7 @@ Result<int> Run(Session& session) {
   CORDON_ASSIGN(runtime::LoadRequest request, ReadLoadFlags(session));
   runtime::CallOptions options;
   CORDON_ASSIGN(options.principal, ReadPrincipal(session.arguments()));
+  options.terminal = FindTerminal();
   CORDON_ASSIGN(const Parts parts, session.Open(config, Use::kRun));
   const bool raw = session.arguments().Has("--raw");
   if (raw) options.form = runtime::CallOptions::Form::kBytes;
@@ -173,6 +176,9 @@ Result<int> Run(Session& session) {
   const auto plugin = *std::move(loaded);
   if (!session.arguments().One("--input") && plugin->TakesBytes()) input = raw ? "" : "null";
   WarnOf(session, *plugin);
+  if (plugin->abi() == manifest::Abi::kNative && config.native == manifest::Config::Native::kWarn) {
+    session.Warn(Escape(plugin->name()) + " is a native plugin: bubblewrap alone stands between it and this machine");
+  }
   std::vector<std::shared_ptr<const runtime::Plugin>> others;
   for (const std::string& source : session.arguments().All("--with")) {
     runtime::LoadRequest other;

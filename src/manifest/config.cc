@@ -20,6 +20,7 @@ constexpr std::size_t kConfigBytesMax = 256 << 10;
 constexpr std::size_t kDirectoriesMax = 64;
 constexpr std::string_view kSystemFile = "/etc/cordon/config.yaml";
 constexpr std::array<std::string_view, 4> kLevels = {"relaxed", "default", "strict", "paranoid"};
+// As Config::Native.
 constexpr std::array<std::string_view, 4> kNative = {"refuse", "confirm", "warn", "allow"};
 constexpr std::array<std::string_view, 2> kAllowlist = {"deny", "allow"};
 constexpr std::string_view kNotYet = "remove it: this part of cordon does not exist yet";
@@ -258,10 +259,8 @@ class Parser {
                    "write level_until: \"2026-01-02T03:04:05Z\" beside it");
     }
     if (const Node* native = fields.Get("native")) {
-      if (ReadWord(findings_, *native, "plugins.native", kNative) > 0) {
-        findings_.At(*native, Code::kUnenforceable, "native plugins cannot be run by this build",
-                     "write native: refuse, or leave the key out");
-      }
+      const auto word = ReadWord(findings_, *native, "plugins.native", kNative);
+      if (word) out_.native = static_cast<Config::Native>(*word);
     }
     ReadNetwork(findings_, environment_, fields.Get("network"), out_.network);
     ReadMessaging(fields.Get("messaging"));

@@ -90,6 +90,8 @@ struct Config {
   policy::Level level = policy::Level::kDefault;
   std::optional<Timestamp> level_until;  // when level relaxed ends; the level is default from then on
   std::filesystem::path policy;          // policy.yaml; empty: none
+  // Native plugins: never; when the operator says so for this load; with a warning; as any other.
+  enum class Native : std::uint8_t { kRefuse, kConfirm, kWarn, kAllow } native = Native::kRefuse;
   CacheConfig cache;
   CeilingLimits limits;
   NetworkConfig network;

@@ -151,10 +151,21 @@ TEST(Config, MessagesOfChannels) {
   EXPECT_EQ(CodeOf(Parse("plugins: { messaging: { rate: 0 } }")), Code::kRange);
 }
 
+TEST(Config, NativePluginsAreRefusedUnlessItSaysOtherwise) {
+  using Native = Config::Native;
+  EXPECT_EQ(Parse("plugins: {}")->native, Native::kRefuse);
+  for (const auto& [word, native] : std::vector<std::pair<std::string, Native>>{{"refuse", Native::kRefuse},
+                                                                                {"confirm", Native::kConfirm},
+                                                                                {"warn", Native::kWarn},
+                                                                                {"allow", Native::kAllow}}) {
+    EXPECT_EQ(Parse("plugins: { native: " + word + " }")->native, native) << word;
+  }
+  EXPECT_EQ(CodeOf(Parse("plugins: { native: yes please }")), Code::kRange);
+}
+
 TEST(Config, WhatDoesNotExistYetIsRefused) {
   for (const char* text :
-       {"plugins: { native: allow }", "plugins: { native: warn }",
-        "plugins: { isolation: { enabled: true } }",
+       {"plugins: { isolation: { enabled: true } }",
         "compat: { nexus_empty_allowlist: allow }", "registries: { a: b }", "trust: { a: b }",
         "server: { listen: 'unix:/x' }"}) {
     const Result<Config> config = Parse(text);

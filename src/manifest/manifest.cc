@@ -8,6 +8,7 @@ std::string_view AbiName(Abi abi) {
     case Abi::kExtism: return "extism";
     case Abi::kCommand: return "command";
     case Abi::kFledge: return "fledge";
+    case Abi::kNative: return "native";
     case Abi::kComponent: break;
   }
   return "component";

@@ -36,11 +36,21 @@ inline constexpr std::size_t kChannelsMax = 64;
 inline constexpr std::size_t kModulesMax = 8;
 inline constexpr std::size_t kErrorsMax = 20;
 
-// The ABIs that this build can run. The others of the format are E_UNENFORCEABLE.
-enum class Abi : std::uint8_t { kComponent, kCore, kExtism, kCommand /* of either kind: a program */, kFledge };
+// As the format names them, in its order.
+enum class Abi : std::uint8_t {
+  kComponent,
+  kCore,
+  kExtism,
+  kCommand,  // of either kind: a program
+  kFledge,
+  kNative,
+};
 std::string_view AbiName(Abi abi);
 // Whether it is run as a program is, and has no exports to call.
-constexpr bool IsProgram(Abi abi) { return abi == Abi::kCommand || abi == Abi::kFledge; }
+constexpr bool IsProgram(Abi abi) { return abi >= Abi::kCommand; }
+
+// Whether it is told and asked by the messages of fledge-v1.
+constexpr bool SpeaksFledge(Abi abi) { return abi >= Abi::kFledge; }
 
 // A module that a plugin for Extism imports from, under its name.
 struct Library {
@@ -106,7 +116,7 @@ struct Manifest {
   LimitRequests limits;
   Provides provides;
   std::optional<Json> config;  // JSON Schema of the plugin's own settings, every `$ref` to a file inlined
-  // kStrict: no stubs for optional permissions; of a plugin for fledge unless it says `link: lenient`.
+  // kStrict: no stubs for optional permissions; of plugins for fledge and native ones unless it says `link: lenient`.
   policy::LinkMode link = policy::LinkMode::kLenient;
 
   std::string file;              // as named in errors

@@ -27,6 +27,7 @@ constexpr std::size_t kExportMax = 512;
 // have.
 constexpr yaml::Limits kYamlLimits{.scalar = 16 << 10};
 
+// As Abi.
 constexpr std::array<std::string_view, 6> kAbis = {"component", "core", "extism", "command", "fledge", "native"};
 constexpr std::array<std::string_view, 3> kInstances = {"per-call", "pooled", "resident"};
 constexpr std::array<std::string_view, 4> kRisks = {"low", "medium", "high", "critical"};  // as policy::RiskLevel
@@ -73,7 +74,7 @@ class Parser {
     root.RefuseLater("dependencies", Fields::Empty::kMeansNothing, "remove it: plugins cannot depend on others yet");
     root.RefuseLater("lifecycle", Fields::Empty::kMeansNothing, "remove it: every call has an instance of its own");
     Settings(root);
-    if (out_.runtime.abi == Abi::kFledge) out_.link = policy::LinkMode::kStrict;
+    if (SpeaksFledge(out_.runtime.abi)) out_.link = policy::LinkMode::kStrict;
     if (const Node* link = root.Get("link")) {
       const auto word = ReadWord(findings_, *link, "link", kLinks);
       if (word) out_.link = static_cast<policy::LinkMode>(*word);
@@ -164,15 +165,9 @@ class Parser {
     const Node* section = root.Require("runtime", "add 'runtime:' with 'abi' and 'artifact'");
     if (section == nullptr) return;
     const Fields fields(findings_, section, "runtime", KeysAt(ManifestKeys(), "runtime"));
-    if (const Node* abi = fields.Require("abi", "add abi: component, core, command, extism or fledge")) {
+    if (const Node* abi = fields.Require("abi", "add abi: component, core, command, extism, fledge or native")) {
       const auto word = ReadWord(findings_, *abi, "runtime.abi", kAbis);
-      constexpr std::size_t kRunnable = 5;  // of kAbis, as Abi has them
-      if (word && *word < kRunnable) out_.runtime.abi = static_cast<Abi>(*word);
-      if (word && *word >= kRunnable) {
-        findings_.At(*abi, Code::kUnenforceable,
-                     "'runtime.abi: " + std::string(kAbis[*word]) + "' cannot be run by this build",
-                     "build the plugin as a component, a core module or a command, or for Extism or fledge");
-      }
+      if (word) out_.runtime.abi = static_cast<Abi>(*word);
     }
     if (const Node* artifact =
             fields.Require("artifact", "add the path of the .wasm file, such as: artifact: dist/plugin.wasm")) {
@@ -307,7 +302,7 @@ class Parser {
     const Node* command = fields.Get("command");
     const Node* exported = fields.Get("export");
     if (command != nullptr && !is_command) {
-      findings_.At(*command, Code::kInvalid, "'" + path + ".command' is for programs: abi: command and abi: fledge",
+      findings_.At(*command, Code::kInvalid, "'" + path + ".command' is for programs: abi: command, fledge and native",
                    "name the function with 'export', or write abi: command");
     } else if (exported != nullptr && is_command) {
       findings_.At(*exported, Code::kInvalid,
@@ -315,7 +310,7 @@ class Parser {
                    "write 'command' with its args, stdin and output");
     } else if (command != nullptr) {
       action.command = ReadCommandShape(findings_, *command, path + ".command").value_or(CommandShape{});
-    } else if (out_.runtime.abi == Abi::kFledge) {
+    } else if (SpeaksFledge(out_.runtime.abi)) {
       action.command = CommandShape::OfArguments();
     }
   }

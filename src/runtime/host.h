@@ -13,6 +13,7 @@
 #include "cordon/memory.h"
 #include "engine/code_cache.h"
 #include "engine/compile_process.h"
+#include "isolation/bubblewrap.h"
 #include "manifest/config.h"
 #include "policy/audit_detail.h"
 #include "policy/grant_source.h"
@@ -57,6 +58,7 @@ struct HostOptions {
   std::function<Result<std::shared_ptr<services::Tally>>()> open_tally{};
   // An object of what was set for a plugin beside config.yaml. Empty: nothing.
   std::function<Result<Json>(const std::string& plugin)> settings{};
+  std::filesystem::path bubblewrap = isolation::kBubblewrap;  // what confines native plugins
 };
 
 // `--mount HOST:GUEST[:ro|rw]`: names the folder and grants it in one word, for this load only.
@@ -90,6 +92,8 @@ struct LoadRequest {
   std::optional<Bytes> memory;
   std::optional<std::uint64_t> fuel;
   enum class Debug : std::uint8_t { kOff, kOn } debug = Debug::kOff;
+  // Of a native plugin: that the operator was asked and agreed.
+  enum class Native : std::uint8_t { kUnconfirmed, kConfirmed } native = Native::kUnconfirmed;
   // kInspect: describe and plan, do not compile; Runnable() then tells what Call would meet.
   enum class Purpose : std::uint8_t { kRun, kInspect } purpose = Purpose::kRun;
   // A call that is recorded: everything that the guest asks is told to `recorder`, and each decision of the guard to

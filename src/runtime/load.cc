@@ -53,6 +53,8 @@ Status Loader::ReadAndDescribe() {
   CORDON_ASSIGN(plugin_->source, request_.bytes ? SourceOfBytes(request_.source.string(), *request_.bytes)
                                                 : ReadSource(request_.source));
   CORDON_TRY(ComputeLimits());
+  const auto& manifest = plugin_->source.manifest;
+  if (manifest && manifest->runtime.abi == manifest::Abi::kNative) return DescribeNative();
   auto contract = wit::Describe(plugin_->source.wasm(),
                                 {.max_functions = plugin_->limits.functions, .wit_folder = plugin_->source.wit_folder});
   if (!contract) {
@@ -220,6 +222,10 @@ Status Loader::ComputeAuthority() {
     if (pin != programs_.pins.end()) plugin_->programs.insert(*pin);
   }
   plugin_->plan = abi::PlanLink(*plugin_->contract, plugin_->authority, link_options);
+  if (plugin_->abi_kind == manifest::Abi::kNative) {
+    plugin_->plan.unusable.clear();
+    ListUnusableNative();
+  }
   return {};
 }
 
@@ -238,6 +244,9 @@ std::optional<Error> Loader::WhyNot() const {
       why = std::move(error);
     }
   };
+  if (plugin_->abi_kind == manifest::Abi::kNative) {
+    if (auto native = WhyNotNative()) add(std::move(*native));
+  }
   if (Status required = plugin_->authority.CheckRequired(); !required) add(std::move(required).error());
   if (plugin_->plan.complete()) return why;
   Error unlinked = abi::UnlinkedError(plugin_->plan);
@@ -280,7 +289,8 @@ Status Loader::OpenMounts() {
   const std::vector<policy::FilesScope> scopes = plugin_->authority.FilesGrants();
   CORDON_ASSIGN(plugin_->folders, OpenFolders(scopes, folders_, host_.options.forbidden_roots));
   // Code that imports no file system has no use for a folder, granted or not.
-  const bool has_files = std::ranges::any_of(plugin_->plan.spec.wasi, [](const std::string& name) {
+  const bool is_native = plugin_->abi_kind == manifest::Abi::kNative;
+  const bool has_files = is_native || std::ranges::any_of(plugin_->plan.spec.wasi, [](const std::string& name) {
     return name == "wasi:filesystem/preopens" || name == abi::kPreview1;
   });
   for (const OpenFolder& folder : plugin_->folders) {
@@ -391,6 +401,7 @@ Result<engine::LinkSpec> Loader::LinkOf() const {
 }
 
 Status Loader::Compile() {
+  if (plugin_->abi_kind == manifest::Abi::kNative) return ConfineNative();
   CORDON_ASSIGN(auto engine, host_.EngineFor(request_, plugin_->limits, plugin_->contract->data_bytes));
   CORDON_ASSIGN(auto code, FindCode(engine, plugin_->source.wasm(), plugin_->source.digest));
   CORDON_ASSIGN(const std::vector<engine::Library> libraries, Libraries(engine));
@@ -475,7 +486,7 @@ Status Loader::SetUpServices() {
   CORDON_TRY(SetUpMemory(*services));
   CORDON_TRY(SetUpMessaging(*services));
   CORDON_TRY(SetUpSettings(*services));
-  if (plugin_->abi_kind == manifest::Abi::kFledge) {
+  if (plugin_->abi_kind == manifest::Abi::kFledge || plugin_->abi_kind == manifest::Abi::kNative) {
     CORDON_TRY(SetUpFledge(*services));
   } else {
     CORDON_ASSIGN(auto programs, MakePrograms(*services));
@@ -573,6 +584,16 @@ Result<BoundAction> Loader::Bind(const std::string& name, const manifest::Action
   BoundAction bound;
   const bool is_command = manifest::IsProgram(plugin_->source.manifest->runtime.abi);
   if (is_command) bound.command = action.command;
+  const manifest::Limits& limits = plugin_->limits;
+  bound.limits = {.wall = limits.timeout, .cpu = limits.cpu, .fuel = limits.fuel};
+  if (action.timeout) bound.limits.wall = std::min(bound.limits.wall, *action.timeout);
+  if (action.input) {
+    CORDON_ASSIGN(bound.input, Schema::Compile(*action.input));
+  }
+  if (action.output) {
+    CORDON_ASSIGN(bound.output, Schema::Compile(*action.output));
+  }
+  if (plugin_->native != nullptr) return bound;
   const auto entry = is_command ? abi::CommandEntry(*plugin_->contract) : std::nullopt;
   auto binding = plugin_->abi->Bind(*plugin_->linked, entry ? entry->ToString() : action.export_name);
   if (!binding) {
@@ -581,15 +602,6 @@ Result<BoundAction> Loader::Bind(const std::string& name, const manifest::Action
     return Fail(std::move(error));
   }
   bound.binding = std::move(*binding);
-  if (action.input) {
-    CORDON_ASSIGN(bound.input, Schema::Compile(*action.input));
-  }
-  if (action.output) {
-    CORDON_ASSIGN(bound.output, Schema::Compile(*action.output));
-  }
-  const manifest::Limits& limits = plugin_->limits;
-  bound.limits = {.wall = limits.timeout, .cpu = limits.cpu, .fuel = limits.fuel};
-  if (action.timeout) bound.limits.wall = std::min(bound.limits.wall, *action.timeout);
   return bound;
 }
 

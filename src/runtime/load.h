@@ -47,6 +47,10 @@ class Loader {
   Result<std::shared_ptr<const engine::Compiled>> ExtismKernel(const EngineRef& engine);
   Status SetUpExtism(PluginServices& services);
   Status SetUpFledge(PluginServices& services);
+  Status DescribeNative();
+  std::optional<Error> WhyNotNative() const;
+  void ListUnusableNative();
+  Status ConfineNative();
   Result<std::unique_ptr<services::HostService>> FledgeStore(const PluginServices& services);
   // Adds it to the plugin's services; of a plugin for Extism what zeroclaw's functions ask is kept for these.
   void Offer(PluginServices& services, std::unique_ptr<services::HostService> service);

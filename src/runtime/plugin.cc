@@ -20,6 +20,8 @@ constexpr std::int64_t kGroupAgeMaxNs = 250'000'000;
 constexpr std::uint64_t kGroupCallsMax = 100'000;
 // Calls by name that have a record each; more of them in one second are counted.
 constexpr std::int64_t kOwnRecordsPerSecond = 100;
+// What stands for the program in the audit.
+constexpr std::string_view kNativeEntry = "main";
 
 std::int64_t CoarseNowNs() {
   timespec now{};
@@ -43,6 +45,13 @@ Error SchemaError(Code code, std::string_view what, const std::vector<SchemaViol
 }
 
 Error NotLoadedToRun() { return Error(Code::kUsage, "the plugin was loaded to be looked at, not to run"); }
+
+// Of what is done with exports and instances.
+Error NothingLinked(const Plugin::State& state) {
+  if (state.native == nullptr) return NotLoadedToRun();
+  return Error(Code::kUsage, state.source.name + " is a native plugin, which has no exports and keeps no instance",
+               "call an action by its name");
+}
 
 Error OwnInstance(std::string_view action) {
   return Error(Code::kUsage, "'" + std::string(action) + "' is an action of a command, which keeps no instance",
@@ -144,7 +153,11 @@ Status Plugin::Revoke(const policy::Capability& capability) const {
 }
 void Plugin::Retire() const { state_->retired.store(true); }
 bool Plugin::retired() const { return state_->retired.load(); }
-policy::RiskLevel Plugin::risk() const { return state_->authority.risk(); }
+policy::RiskLevel Plugin::risk() const {
+  // Its confinement is the kernel's alone.
+  const bool is_native = state_->abi_kind == manifest::Abi::kNative;
+  return is_native ? std::max(state_->authority.risk(), policy::RiskLevel::kHigh) : state_->authority.risk();
+}
 
 bool Plugin::TakesBytes() const { return state_->abi_kind == manifest::Abi::kExtism; }
 manifest::Abi Plugin::abi() const { return state_->abi_kind; }
@@ -209,7 +222,7 @@ namespace {
 
 // Finds the action, or binds an export of a plugin without a manifest for this one call.
 Result<const BoundAction*> FindAction(const Plugin::State& state, std::string_view action, BoundAction& local) {
-  if (state.linked == nullptr) return Fail(NotLoadedToRun());
+  if (state.linked == nullptr && state.native == nullptr) return Fail(NotLoadedToRun());
   if (state.source.manifest) {
     if (const auto found = state.actions.find(action); found != state.actions.end()) return &found->second;
     std::vector<std::string_view> names;
@@ -236,9 +249,15 @@ engine::InstanceOptions Stoppable(const engine::InstanceOptions& options) {
 }
 
 // Runs the guest once in a fresh instance, with everything that can be known of it put into the report.
-Status RunOnce(const Plugin::State& state, const engine::InstanceOptions& options, const BoundAction& action,
-               std::span<const std::uint8_t> input, std::vector<std::uint8_t>& output, const engine::CallLimits& limits,
-               CallReport& report) {
+Status RunOnce(const Plugin::State& state, const engine::InstanceOptions& options, const CallOptions& call,
+               const BoundAction& action, std::span<const std::uint8_t> input, std::vector<std::uint8_t>& output,
+               const engine::CallLimits& limits, CallReport& report) {
+  if (state.native != nullptr) {
+    NativeCall native{.options = &options, .limits = limits, .call_id = report.call_id};
+    if (call.handle) native.stopped = [handle = call.handle] { return handle->interrupted(); };
+    native.terminal = call.terminal.get();
+    return state.native->Run(native, *state.channel, report);
+  }
   return engine::CallOnce(state.linked, options, state.channel, action.binding.function, input, output, limits,
                           report.call_id, {&report.usage, &report.stdout_text, &report.stderr_text});
 }
@@ -310,7 +329,7 @@ std::uint64_t Plugin::NextCallId(std::uint64_t count) const {
 
 Status Plugin::CallIn(std::string_view action_name, std::string_view input_json, const CallOptions& options,
                       CallReport& report, const RunGuest& run) const {
-  if (state_->linked == nullptr) return Fail(NotLoadedToRun());
+  if (state_->linked == nullptr && state_->native == nullptr) return Fail(NotLoadedToRun());
   report = CallReport{};
   report.call_id = options.call_id != 0 ? options.call_id : NextCallId();
   CallScope scope(*state_, report.call_id, options);
@@ -364,7 +383,7 @@ Status Plugin::Call(std::string_view action_name, std::string_view input_json, c
   const engine::InstanceOptions& instance_options = OptionsOf(options, own);
   const auto run = [&](const BoundAction& action, std::span<const std::uint8_t> input,
                        std::vector<std::uint8_t>& output, const engine::CallLimits& limits) {
-    return RunOnce(*state_, instance_options, action, input, output, limits, report);
+    return RunOnce(*state_, instance_options, options, action, input, output, limits, report);
   };
   return CallIn(action_name, input_json, options, report, run);
 }
@@ -391,7 +410,7 @@ Status Plugin::CallCommand(std::string_view action_name, const BoundAction& acti
     // What it writes is the output.
     own.limits.stdout_bytes = state_->limits.output.count;
     std::vector<std::uint8_t> wire;
-    Status done = RunOnce(*state_, own, action, {}, wire, LimitsFor(action.limits, options), report);
+    Status done = RunOnce(*state_, own, options, action, {}, wire, LimitsFor(action.limits, options), report);
     CORDON_TRY(SettleExit(std::move(done), wire, report));
     const std::size_t written = report.stdout_text.size() + report.usage.stdout_dropped_bytes;
     if (written > state_->limits.output.count) {
@@ -409,13 +428,16 @@ Status Plugin::CallCommand(std::string_view action_name, const BoundAction& acti
                       own_record ? CallScope::Account::kOwn : CallScope::Account::kTally);
 }
 
-bool Plugin::is_command() const { return abi::CommandEntry(*state_->contract).has_value(); }
+bool Plugin::is_command() const {
+  return state_->abi_kind == manifest::Abi::kNative || abi::CommandEntry(*state_->contract).has_value();
+}
 
 Status Plugin::RunCommand(const CommandCall& command, const CallOptions& options, CallReport& report) const {
-  if (state_->linked == nullptr) return Fail(NotLoadedToRun());
+  const bool is_native = state_->native != nullptr;
+  if (state_->linked == nullptr && !is_native) return Fail(NotLoadedToRun());
   const auto entry = abi::CommandEntry(*state_->contract);
-  if (!entry) return Fail(abi::NoCommand(state_->source.name));
-  const std::string name = entry->ToString();
+  if (!entry && !is_native) return Fail(abi::NoCommand(state_->source.name));
+  const std::string name = is_native ? std::string(kNativeEntry) : entry->ToString();
   if (IsOpen(*state_, options)) [[unlikely]] {
     return UnderSwitch(*state_, name, options,
                        [&](const CallOptions& entered) { return RunCommand(command, entered, report); });
@@ -432,11 +454,13 @@ Status Plugin::RunCommand(const CommandCall& command, const CallOptions& options
     CORDON_TRY(state_->CheckStanding());
     CORDON_TRY(services::CheckPrincipal(options.principal));
     BoundAction action;
-    CORDON_ASSIGN(action.binding, state_->abi->Bind(*state_->linked, name));
+    if (!is_native) {
+      CORDON_ASSIGN(action.binding, state_->abi->Bind(*state_->linked, name));
+    }
     const engine::CallLimits limits = {
         .wall = state_->limits.timeout, .cpu = state_->limits.cpu, .fuel = state_->limits.fuel};
     std::vector<std::uint8_t> output;
-    Status done = RunOnce(*state_, own, action, {}, output, LimitsFor(limits, options), report);
+    Status done = RunOnce(*state_, own, options, action, {}, output, LimitsFor(limits, options), report);
     return SettleExit(std::move(done), output, report);
   };
   return scope.Settle(run(), name, report.usage, CallScope::Account::kOwn);
@@ -463,7 +487,7 @@ Status Plugin::CallIn(engine::Instance& instance, std::string_view action_name, 
 }
 
 Result<Plugin::Target> Plugin::FindTarget(std::string_view name) const {
-  if (state_->linked == nullptr) return Fail(NotLoadedToRun());
+  if (state_->linked == nullptr) return Fail(NothingLinked(*state_));
   Target target;
   target.limits = {.wall = state_->limits.timeout, .cpu = state_->limits.cpu, .fuel = state_->limits.fuel};
   target.input_bytes_max = state_->limits.input.count;
@@ -507,7 +531,7 @@ Status Plugin::CallTarget(const Target& target, engine::Pieces input, engine::Re
     return UnderSwitch(*state_, target.export_name, options,
                        [&](const CallOptions& entered) { return CallTarget(target, input, sink, entered); });
   }
-  if (state_->linked == nullptr) return Fail(NotLoadedToRun());
+  if (state_->linked == nullptr) return Fail(NothingLinked(*state_));
   const std::uint64_t id = options.call_id != 0 ? options.call_id : NextCallId();
   CallScope scope(*state_, id, options);
   engine::Usage usage;
@@ -586,7 +610,7 @@ Result<engine::Function> Plugin::Resolve(std::string_view action) const {
 
 Status Plugin::CallRaw(const engine::Function& function, std::span<const std::uint8_t> input,
                        std::vector<std::uint8_t>& output, const CallOptions& options) const {
-  if (state_->linked == nullptr) return Fail(NotLoadedToRun());
+  if (state_->linked == nullptr) return Fail(NothingLinked(*state_));
   CORDON_TRY(state_->CheckStanding());
   engine::CallLimits limits = {.wall = state_->limits.timeout, .cpu = state_->limits.cpu, .fuel = state_->limits.fuel};
   if (options.timeout) limits.wall = std::min(limits.wall, *options.timeout);
@@ -605,7 +629,7 @@ Result<engine::Instance> Plugin::NewInstance(const CallOptions& options) const {
                       "call the plugin itself, or use level default")
                     .With("rule", "ceiling:level-" + level));
   }
-  if (state_->linked == nullptr) return Fail(NotLoadedToRun());
+  if (state_->linked == nullptr) return Fail(NothingLinked(*state_));
   CORDON_TRY(state_->CheckStanding());
   engine::CallLimits limits = {.wall = state_->limits.timeout, .cpu = state_->limits.cpu, .fuel = state_->limits.fuel};
   if (options.timeout) limits.wall = std::min(limits.wall, *options.timeout);

@@ -48,6 +48,8 @@ struct CallOptions {
   std::string stdin_bytes;
   // Stops the call from another thread; watching it costs a little, so leave it out of hot loops.
   std::shared_ptr<class CallHandle> handle;  // may be null
+  // Who answers the questions of a native plugin; null: nobody, and it gets what it says itself for that case.
+  std::shared_ptr<class NativeTerminal> terminal;
   // kBytes: the input is what the guest gets, and the output what it gave, for plugins for Extism; E_USAGE for others.
   enum class Form : std::uint8_t { kJson, kBytes } form = Form::kJson;
   enum class Switch : std::uint8_t { kOpen, kEntered /* the kill switch knows of this call */ } kill = Switch::kOpen;

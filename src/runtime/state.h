@@ -16,6 +16,7 @@
 #include "runtime/folders.h"
 #include "runtime/host.h"
 #include "runtime/meter.h"
+#include "runtime/native.h"
 #include "runtime/source.h"
 #include "runtime/standing.h"
 #include "services/codec.h"
@@ -120,6 +121,7 @@ struct Plugin::State {
   // Only when it was loaded to run.
   std::vector<OpenFolder> folders;
   std::shared_ptr<const engine::Linked> linked;
+  std::unique_ptr<const NativeProgram> native;  // in its place
   std::unique_ptr<abi::GuestAbi> abi;
   std::shared_ptr<HostChannel> channel;                     // to the services, with all that they need
   engine::InstanceOptions instance;                         // what every instance is given

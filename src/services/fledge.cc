@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "base/file.h"
@@ -187,6 +188,23 @@ HostReply FledgeService::Call(const Caller& caller, std::string_view function, s
   if (function == "store_get" && parts_.store != nullptr) return StoreGet(caller, Chars(payload));
   if (function == "metadata" && parts_.metadata == FledgeParts::Metadata::kGranted) {
     return Metadata(caller, Chars(payload));
+  }
+  return Denied(caller, function);
+}
+
+// What a module does not import, since it is not linked, and a native plugin asks for all the same.
+HostReply FledgeService::Denied(const Caller& caller, std::string_view function) const {
+  constexpr std::array<std::array<std::string_view, 3>, 4> kDenials = {{
+      {"exec", "exec", R"({"code":126,"stdout":"","stderr":"exec capability not granted"})"},
+      {"store_set", "kv:write:fledge", ""},
+      {"store_get", "kv:read:fledge", "null"},
+      {"metadata", "ctx:project", "{}"},
+  }};
+  for (const auto& [name, capability, answer] : kDenials) {
+    if (name != function) continue;
+    const policy::Decision told = guard_.Refuse(caller, capability, "fledge", "no-grant");
+    if (told.code == Code::kAuditUnavailable) return Trap(told.code, "the audit cannot be written");
+    return Text(answer);
   }
   return Trap(Code::kLink, "nothing answers " + std::string(kFledgeInterface) + "#" + std::string(function));
 }

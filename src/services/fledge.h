@@ -65,6 +65,7 @@ class FledgeService final : public HostService {
   HostReply StoreGet(const Caller& caller, std::string_view key) const;
   HostReply Metadata(const Caller& caller, std::string_view request) const;
   HostReply Log(const Caller& caller, std::span<const std::uint8_t> payload) const;
+  HostReply Denied(const Caller& caller, std::string_view function) const;
 
   bool MayTell(const Caller& caller) const;
   Json Project(const Caller& caller) const;
