@@ -8,6 +8,7 @@ namespace cordon::conformance {
 namespace {
 
 using runtime::HostOptions;
+using Runs = Kind::Runs;
 using Speaks = Kind::Speaks;
 
 constexpr std::string_view kSettings = "wasi:config/store@0.2.0-rc.1#get";
@@ -26,6 +27,12 @@ const std::vector<NotApplicable> kFledgeLacks = {
     {"http_allowed", "a Wasm plugin for fledge has no HTTP", ImportIsRefused, kHttp},
     {"http_denied", "a Wasm plugin for fledge has no HTTP", ImportIsRefused, kHttp},
 };
+const std::vector<NotApplicable> kNativeLacks = {
+    {"config", "fledge-v1 has no settings", GrantIsOfNoUse, "config"},
+    {"http_allowed", "inside of the confinement is no network", PageIsRefused, "/*"},
+    {"http_denied", "inside of the confinement is no network", PageIsRefused, "/*"},
+    {"clock_and_random", "a program has the machine's own", ClockIsFine, ""},
+};
 
 const Kind kKinds[] = {
     {"component"},
@@ -35,6 +42,7 @@ const Kind kKinds[] = {
     {"command-p2", Speaks::kProgram},
     {"fledge", Speaks::kProgram, kFledgeLacks},
     {"zeroclaw"},
+    {"native", Speaks::kProgram, kNativeLacks, Runs::kProcess},
 };
 
 constexpr Placement kPlacements[] = {

@@ -28,6 +28,9 @@ struct Kind {
     kStandardText,  // stdin: the behaviour, a line feed, the input; the answer is stdout; the result 1 for an error
   } speaks = Speaks::kJson;
   std::vector<NotApplicable> lacks = {};
+  // kProcess: a confined process of this machine. It has the machine's clock and ends by its signals, nobody counts its
+  // instructions, and what folders it has was settled when it began.
+  enum class Runs : std::uint8_t { kWebAssembly, kProcess } runs = Runs::kWebAssembly;
 
   const NotApplicable* Lacks(std::string_view behaviour) const;
 };

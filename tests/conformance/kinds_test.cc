@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "behaviours.h"
+#include "isolation/bubblewrap.h"
 
 namespace cordon::conformance {
 namespace {
@@ -23,6 +24,10 @@ class Case final : public testing::Test {
       : kind_(kind), behaviour_(behaviour), placement_(placement) {}
 
   void TestBody() override {
+    if (kind_.runs == Kind::Runs::kProcess) {
+      const auto backend = isolation::Bubblewrap::Find();
+      if (!backend) GTEST_SKIP() << "skipped=" << backend.error().message;
+    }
     const Site site;
     if (const NotApplicable* lacking = kind_.Lacks(behaviour_.name)) {
       return ShowAbsence(*lacking, placement_, kind_, site);

@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <sstream>
 
 #include "engine/code_cache.h"
 
@@ -118,6 +119,11 @@ fs::path Stage::WritePlugin(const std::string& name) const {
 }
 
 void Stage::Load(const Setup& setup) {
+  const Status loaded = TryLoad(setup);
+  ASSERT_TRUE(loaded) << loaded.error().message << "; " << loaded.error().remedy;
+}
+
+Status Stage::TryLoad(const Setup& setup) {
   plugin_.reset();
   setup_ = setup;
   noted_ = 0;
@@ -129,16 +135,18 @@ void Stage::Load(const Setup& setup) {
   options.code_cache = Cache();
   options.audit_detail = policy::AuditDetail::kCalls;
   options.config.limits = setup.limits;
+  options.config.native = manifest::Config::Native::kAllow;
   placement_.choose(options);
-  auto host = runtime::Host::Create(std::move(options));
-  ASSERT_TRUE(host) << host.error().message;
-  host_ = std::move(*host);
-  LoadAs("conformance");
+  CORDON_ASSIGN(host_, runtime::Host::Create(std::move(options)));
+  return LoadAs("conformance");
 }
 
-void Stage::LoadAnother() { LoadAs("another"); }
+void Stage::LoadAnother() {
+  const Status loaded = LoadAs("another");
+  ASSERT_TRUE(loaded) << loaded.error().message;
+}
 
-void Stage::LoadAs(const std::string& name) {
+Status Stage::LoadAs(const std::string& name) {
   runtime::LoadRequest request;
   request.source = WritePlugin(name);
   request.grants = setup_.grants;
@@ -148,10 +156,9 @@ void Stage::LoadAs(const std::string& name) {
   request.settings = {{"greeting", "good day"}};
   request.memory = setup_.memory;
   request.fuel = setup_.fuel;
-  auto plugin = host_->Load(request);
-  ASSERT_TRUE(plugin) << plugin.error().message << "; " << plugin.error().remedy;
-  plugin_ = std::move(*plugin);
+  CORDON_ASSIGN(plugin_, host_->Load(request));
   NoteRecords();
+  return {};
 }
 
 Status Stage::LoadModuleThatImports(std::string_view import) {
@@ -237,5 +244,12 @@ std::string Stage::url(std::string_view path) const {
 std::vector<audit::Record> Stage::records() const { return observer_->records(); }
 
 const std::vector<services::LogLine>& Stage::log() const { return log_->lines; }
+
+Clocks ReadClocks(Stage& stage) {
+  Clocks clocks;
+  std::istringstream words(stage.Ask("clocks", "", {.text = AskOptions::Text::kDiffers}).text);
+  EXPECT_TRUE(words >> clocks.now >> clocks.readings >> clocks.fine >> clocks.random);
+  return clocks;
+}
 
 }  // namespace cordon::conformance

@@ -46,6 +46,7 @@ class Stage {
 
   // Calls before are of another host, and what they left is gone.
   void Load(const Setup& setup = {});
+  Status TryLoad(const Setup& setup);
   // Another plugin of the same kind in the same host; what follows asks it.
   void LoadAnother();
   // A module that imports "module#function" and does nothing else, with everything granted.
@@ -58,6 +59,7 @@ class Stage {
   std::string OwnError(std::string_view behaviour, std::string_view input = "");
   std::string Code(std::string_view behaviour, std::string_view input = "", const AskOptions& options = {});
 
+  const runtime::Plugin& plugin() const { return *plugin_; }
   const Kind& kind() const { return kind_; }
   const Site& site() const { return site_; }
   std::string url(std::string_view path) const;
@@ -70,7 +72,7 @@ class Stage {
 
  private:
   class KeptLog;
-  void LoadAs(const std::string& name);
+  Status LoadAs(const std::string& name);
   std::filesystem::path WritePlugin(const std::string& name) const;
   void NoteRecords();
 
@@ -86,5 +88,15 @@ class Stage {
   std::size_t noted_ = 0;
   std::vector<std::string> seen_;
 };
+
+// What a guest tells of its clocks and of chance.
+struct Clocks {
+  std::uint64_t now = 0;       // nanoseconds since 1970
+  std::uint64_t readings = 0;  // different ones of the other clock
+  std::uint64_t fine = 0;      // of these, no whole milliseconds
+  std::string random;
+};
+Clocks ReadClocks(Stage& stage);
+inline constexpr std::uint64_t kLongAgoNs = 1'700'000'000'000'000'000;
 
 }  // namespace cordon::conformance
