@@ -105,6 +105,24 @@ def install_targets() -> None:
     raise Failure(f"rustup could not add them; try: rustup target add {' '.join(missing)}")
 
 
+def forget_other_checkouts(target_dir: pathlib.Path) -> None:
+    """cargo tells what is fresh by times, and packages by their place within the checkout: of another checkout that
+    shares the folder it would take an older source for built. So what is ours is built again after a change of
+    checkouts; what it depends on stays."""
+    marker = target_dir / "checkout"
+    if marker.is_file() and marker.read_text() == str(ROOT):
+        return
+    names = set()
+    for workspace in (TESTS, PLUGINS):
+        for manifest in workspace.rglob("Cargo.toml"):
+            names.add(tomllib.loads(manifest.read_text()).get("package", {}).get("name"))
+    for mark in [*target_dir.glob("*/.fingerprint/*"), *target_dir.glob("*/*/.fingerprint/*")]:
+        if mark.name.rpartition("-")[0] in names:
+            shutil.rmtree(mark)
+    target_dir.mkdir(parents=True, exist_ok=True)
+    marker.write_text(str(ROOT))
+
+
 def leb128(value: int) -> bytes:
     out = bytearray()
     while value >= 0x80:
@@ -259,6 +277,7 @@ def build(store: pathlib.Path, name: str, target_dir: pathlib.Path) -> pathlib.P
     say("not in the cache; building (3 to 5 minutes the first time, then seconds)")
     started = time.monotonic()
     install_targets()
+    forget_other_checkouts(target_dir)
     with tempfile.TemporaryDirectory(dir=store, prefix="partial-") as partial:
         into = pathlib.Path(partial) / "guests"
         into.mkdir()
