@@ -44,6 +44,8 @@ set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS
   "libcordon${soversion} (= ${PROJECT_VERSION}), libssl-dev, libyaml-dev, libsqlite3-dev, libre2-dev")
 set(CPACK_DEBIAN_COMMAND_PACKAGE_NAME cordon)
 set(CPACK_DEBIAN_COMMAND_PACKAGE_SECTION utils)
+# Without it native plugins are refused.
+set(CPACK_DEBIAN_COMMAND_PACKAGE_RECOMMENDS bubblewrap)
 set(CPACK_COMPONENT_LIBRARY_DESCRIPTION "The shared library, for programs that load plugins.")
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "Headers, the static library, and what CMake and pkg-config read.")
 set(CPACK_COMPONENT_COMMAND_DESCRIPTION "The command cordon, which inspects, explains and runs plugins.")

@@ -18,6 +18,7 @@
 #include "cli/security_floor.h"
 #include "engine/compile_process.h"
 #include "engine/engine.h"
+#include "isolation/bubblewrap.h"
 #include "policy/grants_file.h"
 #include "runtime/kill_switch.h"
 
@@ -172,6 +173,14 @@ Finding CheckLandlock(int abi) {
           "use a kernel with Landlock: without, no plugin may run a program, and seccomp alone holds the compiler"};
 }
 
+// Its backend is tried, which runs no plugin.
+Finding CheckNative(manifest::Config::Native native, const fs::path& bubblewrap) {
+  if (native == manifest::Config::Native::kRefuse) return Pass("host", "native", "native plugins are refused");
+  const auto found = isolation::Bubblewrap::Find(bubblewrap);
+  if (found) return Pass("host", "native", bubblewrap.string() + " confines native plugins");
+  return {Grade::kWarn, "host", "native", found.error().message, found.error().remedy};
+}
+
 Access AccessOf(const fs::path& path) {
   Access access;
   access.user = ::geteuid();
@@ -193,7 +202,8 @@ std::vector<Finding> CheckHost(const manifest::Config& config) {
                       static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   constexpr unsigned kVersion = 1;  // LANDLOCK_CREATE_RULESET_VERSION
   const long abi = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, kVersion);
-  return {CheckKernel(),
+  return {CheckNative(config.native, isolation::kBubblewrap),
+          CheckKernel(),
           CheckNamespaces(),
           CheckLandlock(static_cast<int>(abi)),
           CheckSeccomp(),

@@ -47,6 +47,7 @@ Finding CheckLandlock(int abi);  // below 1: there is none
 // ---- Of this machine ------------------------------------------------------------------------------------------------
 
 Access AccessOf(const std::filesystem::path& path);
+Finding CheckNative(manifest::Config::Native native, const std::filesystem::path& bubblewrap);
 std::vector<Finding> CheckHost(const manifest::Config& config);
 std::vector<Finding> CheckState(const std::filesystem::path& folder);
 std::vector<Finding> CheckCache(const manifest::Config& config);

@@ -83,5 +83,13 @@ TEST(Doctor, WarnsOfWhatMakesAMachineSlowOrWeaker) {
   EXPECT_EQ(CheckLandlock(-1).grade, Grade::kWarn);
 }
 
+TEST(Doctor, SaysWhenNothingCouldConfineANativePlugin) {
+  using Native = manifest::Config::Native;
+  EXPECT_EQ(CheckNative(Native::kRefuse, "/nowhere/bwrap").grade, Finding::Grade::kPass);
+  const Finding absent = CheckNative(Native::kAllow, "/nowhere/bwrap");
+  EXPECT_EQ(absent.grade, Finding::Grade::kWarn);
+  EXPECT_EQ(absent.hint, "install the package bubblewrap");
+}
+
 }  // namespace
 }  // namespace cordon::cli

@@ -86,7 +86,8 @@ TEST_F(BubblewrapTest, TheProgramsOwnStatusComesBack) {
 TEST_F(BubblewrapTest, ItSeesTheMachinesProgramsAndItsOwnFoldersAlone) {
   EXPECT_EQ(Run("echo /* | tr ' ' '\\n' | grep -v -E '^/(bin|dev|lib.*|proc|run|sbin|tmp|usr)$'").out, "");
   EXPECT_EQ(Run("ls -A /home /root /etc /var /sys 2>/dev/null").out, "");
-  EXPECT_EQ(Run("ls /proc | grep -c -E '^[0-9]+$'").out, "4\n");  // bwrap's init, sh, ls, grep
+  // Its own processes, of which a shell makes a few, and none of the machine's hundreds.
+  EXPECT_EQ(Run("test $(ls /proc | grep -c -E '^[0-9]+$') -le 8 && echo few").out, "few\n");
   EXPECT_EQ(
       Run("touch /x /usr/x /dev/x /run/plugin/x 2>/dev/null; ls -d /x /usr/x /dev/x /run/plugin/x 2>/dev/null").out,
       "");
@@ -144,8 +145,8 @@ TEST_F(BubblewrapTest, attack_23_MoreProcessesThanItMayHave) {
 }
 
 TEST_F(BubblewrapTest, MemoryAndTimeOfTheTreeHaveLimits) {
-  const Done large = Run("for i in 1 2 3; do head -c 24m /dev/zero | tail -c 24m & done; wait; sleep 600 < /dev/null",
-                         {}, {.memory_bytes = 32 << 20});
+  // Each keeps the last 24 MiB of what has no end.
+  const Done large = Run("for i in 1 2 3; do cat /dev/zero | tail -c 24m & done; wait", {}, {.memory_bytes = 32 << 20});
   EXPECT_EQ(large.outcome.ending.why, Ending::Why::kMemory);
   const Done busy = Run("while :; do :; done", {}, {.cpu = std::chrono::milliseconds(200)});
   EXPECT_EQ(busy.outcome.ending.why, Ending::Why::kCpu);

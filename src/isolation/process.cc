@@ -190,7 +190,7 @@ void Process::End() {
 }
 
 Ending Process::Wait() {
-  if (is_over_) return ending_;
+  if (is_over_ || !process_) return ending_;
   is_over_ = true;
   if (watcher_.joinable()) watcher_.join();
   pollfd end = {process_.get(), POLLIN, 0};

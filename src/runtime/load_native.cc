@@ -83,6 +83,10 @@ void Loader::ListUnusableNative() {
 }
 
 Status Loader::ConfineNative() {
+  if (request_.recorder != nullptr || request_.replayer != nullptr) {
+    return Fail(CannotHold(plugin_->source.name + " is a native plugin, of which no record would be whole",
+                           "run it without a record"));
+  }
   Stage("linking");
   CORDON_ASSIGN(isolation::Bubblewrap backend, isolation::Bubblewrap::Find(host_.options.bubblewrap));
   plugin_->native = std::make_unique<NativeProgram>(std::move(backend), plugin_->source.wasm());

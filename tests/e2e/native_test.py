@@ -103,6 +103,12 @@ actions: {{ run: {{}} }}
             self.assertIn("E_INVALID", self.cordon("run", folder, env=self.config()).err)
             self.assertIn("E_INVALID", self.cordon("plugin", "validate", folder).err)
 
+    def test_it_is_not_half_recorded(self):
+        folder = self.manifest("out('ran')")
+        done = self.cordon("record", folder, "run", "--fixture", self.tmp / "r", env=self.config())
+        self.assertIn("E_UNENFORCEABLE", done.err)
+        self.assertFalse((self.tmp / "r").exists())
+
     def test_its_risk_is_high_and_inspect_says_what_it_is(self):
         shown = self.cordon("inspect", self.manifest(), "--json", env=self.config()).json
         self.assertEqual(("native", "high"), (shown["abi"], shown["risk"]))
