@@ -62,7 +62,7 @@ class BubblewrapTest : public testing::Test {
   Done Run(const std::string& script, Confined confined = {}, TreeLimits limits = {}) {
     const std::string text = "#!/bin/sh\n" + script;
     confined.program = {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-    if (limits.deadline_ns == 0) limits.deadline_ns = InSeconds(20);
+    if (limits.deadline_ns == 0) limits.deadline_ns = InSeconds(60);
     auto process = bubblewrap_->Start(confined, std::move(limits));
     EXPECT_TRUE(process) << process.error().message;
     process->process().CloseInput();
@@ -145,8 +145,9 @@ TEST_F(BubblewrapTest, attack_23_MoreProcessesThanItMayHave) {
 }
 
 TEST_F(BubblewrapTest, MemoryAndTimeOfTheTreeHaveLimits) {
-  // Each keeps the last 24 MiB of what has no end.
-  const Done large = Run("for i in 1 2 3; do cat /dev/zero | tail -c 24m & done; wait", {}, {.memory_bytes = 32 << 20});
+  // Each holds 24 MiB, and waits for more.
+  const Done large = Run("for i in 1 2 3; do (head -c 24m /dev/zero; sleep 600) | tail -c 24m & done; wait", {},
+                         {.memory_bytes = 32 << 20});
   EXPECT_EQ(large.outcome.ending.why, Ending::Why::kMemory);
   const Done busy = Run("while :; do :; done", {}, {.cpu = std::chrono::milliseconds(200)});
   EXPECT_EQ(busy.outcome.ending.why, Ending::Why::kCpu);

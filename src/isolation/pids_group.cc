@@ -43,7 +43,10 @@ std::unique_ptr<PidsGroup> PidsGroup::Make(std::uint32_t processes_max) {
   if (parent.empty()) return nullptr;
   const fs::path folder = parent / ("cordon-" + std::to_string(::getpid()) + "-" + std::to_string(next.fetch_add(1)));
   if (::mkdir(folder.c_str(), 0755) != 0) return nullptr;
-  UniqueFd entry(::open((folder / "cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
+  // Of version 1. A thread that moves itself alone waits for nobody; a process waits until every processor was idle
+  // once, which can be seconds.
+  UniqueFd entry(::open((folder / "tasks").c_str(), O_WRONLY | O_CLOEXEC));
+  if (!entry) entry = UniqueFd(::open((folder / "cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
   const bool is_set = entry && Put(folder / "pids.max", std::to_string(processes_max));
   std::unique_ptr<PidsGroup> made(new PidsGroup(folder, std::move(entry)));
   if (!is_set) return nullptr;

@@ -18,7 +18,7 @@ class PidsGroup {
   PidsGroup(const PidsGroup&) = delete;
   PidsGroup& operator=(const PidsGroup&) = delete;
 
-  // A process that writes "0" there is in the group from then on, with all that it starts.
+  // A process of one thread that writes "0" there is in the group from then on, with all that it starts.
   int entry() const { return entry_.get(); }
 
  private:

@@ -164,7 +164,12 @@ Process::~Process() { End(); }
 
 void Process::Kill(Ending::Why why) {
   ending_.why = why;
-  ::syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0);
+  const auto send = [this](int signal) { ::syscall(SYS_pidfd_send_signal, process_.get(), signal, nullptr, 0); };
+  // The backend asks the kernel to end its first process with it, but may not have come to that yet. Held, it starts no
+  // other.
+  send(SIGSTOP);
+  for (const pid_t pid : DescendantsOf(pid_, limits_.processes + 1)) ::kill(pid, SIGKILL);
+  send(SIGKILL);
 }
 
 // Its own thread: whoever talks with the program may wait for something else.

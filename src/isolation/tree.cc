@@ -76,6 +76,15 @@ void AddChildren(const std::string& process, std::vector<pid_t>& out) {
 
 bool CanMeasureTrees() { return ::access("/proc/thread-self/children", R_OK) == 0; }
 
+std::vector<pid_t> DescendantsOf(pid_t root, std::size_t max) {
+  std::vector<pid_t> found;
+  AddChildren("/proc/" + std::to_string(root), found);
+  for (std::size_t at = 0; at < found.size() && found.size() < max; ++at) {
+    AddChildren("/proc/" + std::to_string(found[at]), found);
+  }
+  return found;
+}
+
 TreeUse MeasureTree(pid_t root, std::uint32_t processes_max) {
   const auto tick = std::chrono::nanoseconds(1'000'000'000 / std::max<long>(::sysconf(_SC_CLK_TCK), 1));
   TreeUse use;

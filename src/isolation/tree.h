@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <vector>
 
 #include "base/units.h"
 
@@ -17,6 +18,9 @@ struct TreeUse {
 
 // Whether the kernel says who is whose child.
 bool CanMeasureTrees();
+
+// All that descend from `root`, without it: no more than so many.
+std::vector<pid_t> DescendantsOf(pid_t root, std::size_t max);
 
 // `root` counts too. Counts no further than `processes_max`.
 TreeUse MeasureTree(pid_t root, std::uint32_t processes_max);

@@ -285,7 +285,7 @@ os._exit(4)
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP): signal.signal(number, signal.SIG_IGN)
 out("on")
 time.sleep(600)
-""", "--timeout", "1s")
+""", "--timeout", "3s")
         self.assertEqual((125, '"on"\n'), (done.code, done.out))
         self.assertIn("E_TIMEOUT", done.err)
 
