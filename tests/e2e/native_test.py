@@ -334,6 +334,45 @@ except OSError as error:
 out([seen, refused, sorted(os.environ), [line.split(":")[0].strip() for line in open("/proc/net/dev") if ":" in line]])
 """)
 
+    def test_attack_118_the_kernels_dangerous_parts_are_denied(self):
+        if os.uname().machine != "x86_64":
+            self.skipTest("skipped=the numbers of system calls are those of x86-64")
+        done = self.run_native("""
+import ctypes, errno
+libc = ctypes.CDLL(None, use_errno=True)
+def call(*words):
+    ctypes.set_errno(0)
+    words = [ctypes.c_long(word) for word in words]
+    return libc.syscall(*words) >= 0 and "allowed" or errno.errorcode[ctypes.get_errno()]
+names = {"ptrace": (101, 0), "process_vm_readv": (310,), "mount": (165,), "unshare": (272, 0x10000000), "setns": (308,),
+         "io_uring_setup": (425, 1), "bpf": (321,), "keyctl": (250,), "add_key": (248,), "userfaultfd": (323,),
+         "perf_event_open": (298,), "open_by_handle_at": (304,), "init_module": (175,), "kexec_load": (246,),
+         "pivot_root": (155,), "chroot": (161,), "fsopen": (430,), "open_tree": (428,), "clone3": (435,),
+         "clone(NEWUSER)": (56, 0x10000011), "clone(NEWNET)": (56, 0x40000011), "TIOCSTI": (16, 0, 0x5412, 0),
+         "TIOCSTI, upper half": (16, 0, 0x100005412, 0), "TIOCLINUX": (16, 0, 0x541c, 0), "AF_VSOCK": (41, 40, 1, 0),
+         "AF_NETLINK": (41, 16, 3, 0), "AF_PACKET": (41, 17, 3, 0), "AF_UNIX": (41, 1, 1, 0), "getpid": (39,)}
+out({name: call(*words) for name, words in names.items()})
+""")
+        found = done.json
+        allowed = [name for name, answer in found.items() if answer == "allowed"]
+        self.assertEqual(["AF_UNIX", "getpid"], allowed)
+        self.assertEqual("ENOSYS", found.pop("clone3"))
+        for name in ("AF_VSOCK", "AF_NETLINK", "AF_PACKET"):
+            self.assertEqual("EAFNOSUPPORT", found.pop(name), name)
+        self.assertEqual({"EPERM"}, {found[name] for name in found if name not in allowed})
+
+    def test_the_switch_ends_it(self):
+        self.needs_bubblewrap()
+        folder = self.manifest("out('on')\ntime.sleep(600)")
+        child = subprocess.Popen([BIN, "run", str(folder), "--timeout", "25s"], stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.tmp,
+                                 env=self.environment(**self.config()))
+        self.assertEqual(b'"on"\n', child.stdout.readline())
+        self.assertEqual(0, self.cordon("plugins", "disable").code)
+        _, told = child.communicate(timeout=HANG_SECONDS)
+        self.assertNotEqual(0, child.returncode)
+        self.assertIn(b"E_UNAVAILABLE", told)
+
     def test_ctrl_c_ends_it(self):
         self.needs_bubblewrap()
         folder = self.manifest("out('on')\ntime.sleep(600)")
