@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -78,6 +79,10 @@ struct CallOptions {
   // The W3C header of whoever asks: the call is a span of that trace, and the audit's records of it name both. What is
   // not one counts as none. A call with a parent goes on with the parent's without it.
   std::string traceparent{};
+  // Answers the questions of a native plugin with a line of text, or with nothing: then the plugin's default counts.
+  // A question is safe to show. It is called on the thread of the call; what it throws counts as nothing. Empty: nobody
+  // is there to ask.
+  std::function<std::optional<std::string>(std::string_view question)> answer{};
 };
 
 // What an action answered.

@@ -124,6 +124,8 @@ struct LoadOptions {
   std::optional<std::chrono::nanoseconds> timeout{};
   std::optional<std::uint64_t> memory_bytes{};
   std::optional<std::uint64_t> fuel{};
+  // Whether somebody agreed that this plugin may be a native program, where `plugins.native` is confirm.
+  enum class Native : std::uint8_t { kUnconfirmed, kConfirmed } native = Native::kUnconfirmed;
   CancelToken cancel{};                                    // ends a compilation with E_INTERRUPTED
   std::function<void(std::string_view stage)> progress{};  // "reading", "compiling", "linking"
 };

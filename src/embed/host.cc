@@ -92,6 +92,7 @@ Result<runtime::LoadRequest> RequestOf(const LoadOptions& options) {
   if (options.timeout) request.timeout = Duration(*options.timeout);
   if (options.memory_bytes) request.memory = Bytes{*options.memory_bytes};
   request.fuel = options.fuel;
+  if (options.native == LoadOptions::Native::kConfirmed) request.native = runtime::LoadRequest::Native::kConfirmed;
   request.progress = options.progress;
   if (options.cancel.can_be_cancelled()) request.cancelled = [token = options.cancel] { return token.cancelled(); };
   return request;

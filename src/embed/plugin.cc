@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "embed/state.h"
+#include "runtime/native.h"
 
 namespace cordon {
 namespace {
@@ -81,6 +82,23 @@ Status CheckPlace(const CallOptions* options) {
 
 namespace {
 
+// Whoever embeds shows what it likes of what a plugin is doing, which is what the plugin logs.
+class Answers final : public runtime::NativeTerminal {
+ public:
+  explicit Answers(std::function<std::optional<std::string>(std::string_view)> answer) : answer_(std::move(answer)) {}
+  std::optional<std::string> Ask(std::string_view question, std::int64_t, const std::function<bool()>&) override {
+    try {
+      return answer_(question);
+    } catch (...) {  // the program's own fault: nobody answered
+      return std::nullopt;
+    }
+  }
+  void Progress(std::string_view) override {}
+
+ private:
+  std::function<std::optional<std::string>(std::string_view)> answer_;
+};
+
 Status AddCallers(const Plugin::State& plugin, const ServiceCall& parent, runtime::CallOptions& call) {
   call.callers = parent.callers();
   call.callers.emplace_back(parent.plugin());
@@ -120,6 +138,7 @@ Result<runtime::CallOptions> OptionsOf(const Plugin::State& plugin, const CallOp
     call.handle = std::make_shared<runtime::CallHandle>();
   }
   call.traceparent = options.traceparent;
+  if (options.answer) call.terminal = std::make_shared<Answers>(options.answer);
   if (call.traceparent.empty() && options.parent != nullptr) call.traceparent = options.parent->traceparent();
   call.stdin_bytes = options.stdin_bytes;
   call.principal = options.principal;
