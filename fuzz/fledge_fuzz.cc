@@ -37,7 +37,7 @@ void Split(std::string_view line) {
 void Take(std::string_view text) {
   cordon::engine::InstanceOptions options;
   const cordon::runtime::NativeCall call{.options = &options, .limits = {}, .call_id = 1};
-  Nobody channel;
+  const auto channel = std::make_shared<Nobody>();
   cordon::runtime::NativeSession session(call, INT64_MAX, channel, [](std::string_view) { return cordon::Status(); });
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());

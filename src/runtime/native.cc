@@ -235,7 +235,8 @@ Status Judge(const isolation::ConfinedProcess::Outcome& outcome, const engine::C
 
 }  // namespace
 
-Status NativeProgram::Run(const NativeCall& call, HostChannel& channel, CallReport& report) const {
+Status NativeProgram::Run(const NativeCall& call, const std::shared_ptr<HostChannel>& channel,
+                          CallReport& report) const {
   const engine::InstanceOptions& options = *call.options;
   const std::int64_t began = NowNs(), deadline = began + call.limits.wall.count();
   CORDON_ASSIGN(isolation::ConfinedProcess confined,

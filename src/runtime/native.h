@@ -51,7 +51,7 @@ class NativeProgram {
       : backend_(std::move(backend)), bytes_(bytes) {}
   // E_EXIT with the detail "status" for another end than with 0; E_TIMEOUT, E_CPU, E_MEMORY, E_LIMIT, E_INTERRUPTED;
   // E_UNAVAILABLE when the backend failed, or when it asks for what nobody can answer; what its messages come to.
-  Status Run(const NativeCall& call, HostChannel& channel, CallReport& report) const;
+  Status Run(const NativeCall& call, const std::shared_ptr<HostChannel>& channel, CallReport& report) const;
 
  private:
   isolation::Bubblewrap backend_;

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
 
 #include "base/text.h"
 #include "base/wire.h"
@@ -13,6 +17,7 @@ namespace {
 constexpr std::size_t kShownBytesMax = 1000;
 constexpr std::size_t kOptionsMax = 1000;
 constexpr int kTries = 3;
+constexpr std::chrono::milliseconds kStoppedLook{50};
 
 std::string TextOf(const Json& message, const char* key) {
   const auto found = message.find(key);
@@ -79,10 +84,37 @@ Error NobodyAnswers(const Json& message) {
 
 }  // namespace
 
+// A call that is stopped does not wait for what it asked for; the program that runs for it ends when the call has.
+HostReply NativeSession::Send(std::string_view function, std::string_view payload) const {
+  struct Answer {
+    std::mutex mutex;
+    std::condition_variable came;
+    std::optional<HostReply> reply;
+  };
+  const auto ask = [channel = channel_, id = call_.call_id, end = deadline_ns_](const std::string& what,
+                                                                                const std::string& with) {
+    const std::span<const std::uint8_t> bytes(reinterpret_cast<const std::uint8_t*>(with.data()), with.size());
+    return channel->Send({id, services::kFledgeInterface, what, bytes, end});
+  };
+  const bool runs_programs = function == "exec" || function == "metadata" || function == "init";
+  if (!runs_programs || !call_.stopped) return ask(std::string(function), std::string(payload));
+  const auto answer = std::make_shared<Answer>();
+  std::thread([ask, answer, what = std::string(function), with = std::string(payload)] {
+    HostReply reply = ask(what, with);
+    const std::lock_guard lock(answer->mutex);
+    answer->reply = std::move(reply);
+    answer->came.notify_one();
+  }).detach();
+  std::unique_lock lock(answer->mutex);
+  while (!answer->came.wait_for(lock, kStoppedLook, [&] { return answer->reply.has_value(); })) {
+    if (call_.stopped()) return {HostReply::Outcome::kTrap, {}, Code::kInterrupted, "the call was interrupted"};
+  }
+  return std::move(*answer->reply);
+}
+
 Result<std::string> NativeSession::Ask(std::string_view function, std::string_view payload) {
   ++host_calls_;
-  const std::span<const std::uint8_t> bytes(reinterpret_cast<const std::uint8_t*>(payload.data()), payload.size());
-  HostReply reply = channel_.Send({call_.call_id, services::kFledgeInterface, function, bytes, deadline_ns_});
+  HostReply reply = Send(function, payload);
   if (reply.outcome == HostReply::Outcome::kTrap) return Fail(reply.code, std::move(reply.message));
   return std::string(reply.payload.begin(), reply.payload.end());
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -15,9 +16,9 @@ namespace cordon::runtime {
 class NativeSession {
  public:
   // `print` gets the text of output messages.
-  NativeSession(const NativeCall& call, std::int64_t deadline_ns, HostChannel& channel,
+  NativeSession(const NativeCall& call, std::int64_t deadline_ns, std::shared_ptr<HostChannel> channel,
                 std::function<Status(std::string_view)> print)
-      : call_(call), deadline_ns_(deadline_ns), channel_(channel), print_(std::move(print)) {}
+      : call_(call), deadline_ns_(deadline_ns), channel_(std::move(channel)), print_(std::move(print)) {}
 
   // The line with which the host begins.
   Result<std::string> Init();
@@ -28,6 +29,7 @@ class NativeSession {
 
  private:
   Result<std::string> Ask(std::string_view function, std::string_view payload);
+  HostReply Send(std::string_view function, std::string_view payload) const;
   Status Log(std::string_view level, std::string_view message);
   Result<std::string> Answer(std::string_view type, const Json& message);
   Result<Json> Prompt(const Json& message);
@@ -38,7 +40,7 @@ class NativeSession {
 
   const NativeCall& call_;
   const std::int64_t deadline_ns_;
-  HostChannel& channel_;
+  const std::shared_ptr<HostChannel> channel_;
   const std::function<Status(std::string_view)> print_;
   std::uint64_t host_calls_ = 0;
 };

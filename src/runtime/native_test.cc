@@ -110,7 +110,7 @@ class Session : public testing::Test {
   }
   engine::InstanceOptions options_;
   NativeCall call_{.options = &options_, .limits = {}, .call_id = 0};
-  Channel channel_;
+  const std::shared_ptr<Channel> channel_ = std::make_shared<Channel>();
   std::string printed_;
   NativeSession session_{call_, INT64_MAX, channel_, [this](std::string_view text) {
                            printed_ += text;
@@ -120,16 +120,16 @@ class Session : public testing::Test {
 
 TEST_F(Session, ItBeginsWithTheArguments) {
   EXPECT_EQ(*session_.Init(), "{\"type\":\"init\"}\n");
-  EXPECT_EQ(channel_.asked[0], std::string("init \x01\0\0\0\x01\0\0\0a", 14));
+  EXPECT_EQ(channel_->asked[0], std::string("init \x01\0\0\0\x01\0\0\0a", 14));
 }
 
 TEST_F(Session, IdentifiersComeBackAsTheyWere) {
   EXPECT_EQ(Take(R"({"type":"exec","id":{"a":[1]},"command":"id","cwd":"/x","timeout":5})"),
             "{\"type\":\"response\",\"id\":{\"a\":[1]},\"value\":[1]}\n");
-  EXPECT_EQ(channel_.asked[0], R"(exec {"command":"id","cwd":"/x","timeout":5})");
+  EXPECT_EQ(channel_->asked[0], R"(exec {"command":"id","cwd":"/x","timeout":5})");
   EXPECT_EQ(Take(R"({"type":"metadata","id":null,"keys":["env"]})"),
             "{\"type\":\"response\",\"id\":null,\"value\":[1]}\n");
-  EXPECT_EQ(channel_.asked[1], R"(metadata ["env"])");
+  EXPECT_EQ(channel_->asked[1], R"(metadata ["env"])");
 }
 
 TEST_F(Session, OutputIsPrintedAndTheStoreMayEndTheCall) {
@@ -142,8 +142,8 @@ TEST_F(Session, attack_19_WhatIsNoMessageIsSkippedAndLogged) {
   for (const char* line : {"{", "[]", "\"x\"", R"({"type":5})", R"({"type":"load","key":"k"})", R"({"id":1})"}) {
     EXPECT_EQ(Take(line), "") << line;
   }
-  EXPECT_EQ(channel_.asked.size(), 6u);
-  for (const std::string& asked : channel_.asked) EXPECT_TRUE(asked.starts_with("log ")) << asked;
+  EXPECT_EQ(channel_->asked.size(), 6u);
+  for (const std::string& asked : channel_->asked) EXPECT_TRUE(asked.starts_with("log ")) << asked;
   EXPECT_EQ(Take(std::string(100'000, '[')), "");
   EXPECT_EQ(Take("  \r"), "");
 }

@@ -256,7 +256,7 @@ Status RunOnce(const Plugin::State& state, const engine::InstanceOptions& option
     NativeCall native{.options = &options, .limits = limits, .call_id = report.call_id};
     if (call.handle) native.stopped = [handle = call.handle] { return handle->interrupted(); };
     native.terminal = call.terminal.get();
-    return state.native->Run(native, *state.channel, report);
+    return state.native->Run(native, state.channel, report);
   }
   return engine::CallOnce(state.linked, options, state.channel, action.binding.function, input, output, limits,
                           report.call_id, {&report.usage, &report.stdout_text, &report.stderr_text});

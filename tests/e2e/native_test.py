@@ -4,11 +4,13 @@ it is skipped where it cannot work; that such a plugin is refused is tested ever
 import functools
 import json
 import os
+import pathlib
 import pty
 import select
 import shutil
 import signal
 import subprocess
+import time
 import unittest
 
 from cordon import HANG_SECONDS, BIN, CordonTest
@@ -361,17 +363,39 @@ out({name: call(*words) for name, words in names.items()})
             self.assertEqual("EAFNOSUPPORT", found.pop(name), name)
         self.assertEqual({"EPERM"}, {found[name] for name in found if name not in allowed})
 
-    def test_the_switch_ends_it(self):
+    def sleeping(self, seconds):
+        """Whether that program runs anywhere on this machine."""
+        wanted = b"sleep\0" + seconds.encode() + b"\0"
+        for process in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                if process.read_bytes() == wanted:
+                    return True
+            except OSError:
+                pass
+        return False
+
+    def test_the_switch_ends_it_and_what_it_runs(self):
         self.needs_bubblewrap()
-        folder = self.manifest("out('on')\ntime.sleep(600)")
-        child = subprocess.Popen([BIN, "run", str(folder), "--timeout", "25s"], stdin=subprocess.DEVNULL,
-                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.tmp,
-                                 env=self.environment(**self.config()))
+        seconds = f"261.{os.getpid()}"
+        folder = self.manifest(f"out('on')\nask(type='exec', command='sleep {seconds}', timeout=200)",
+                               f"""permissions:
+  required: [ {{ exec: {{ program: sleep, args: ["{seconds}"] }} }} ]
+""")
+        child = subprocess.Popen([BIN, "run", str(folder), "--timeout", "4m", "--grant", f"exec:sleep {seconds}"],
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.tmp,
+                                 env=self.environment(**self.config(more=", limits: { timeout: 5m }")))
         self.assertEqual(b'"on"\n', child.stdout.readline())
+        while not self.sleeping(seconds):
+            self.assertIsNone(child.poll())
+            time.sleep(0.02)
         self.assertEqual(0, self.cordon("plugins", "disable").code)
         _, told = child.communicate(timeout=HANG_SECONDS)
         self.assertNotEqual(0, child.returncode)
         self.assertIn(b"E_UNAVAILABLE", told)
+        until = time.monotonic() + HANG_SECONDS
+        while self.sleeping(seconds) and time.monotonic() < until:
+            time.sleep(0.02)
+        self.assertFalse(self.sleeping(seconds))
 
     def test_ctrl_c_ends_it(self):
         self.needs_bubblewrap()
