@@ -64,7 +64,7 @@ Result<Arguments> Parse(std::span<char*> words) {
 std::vector<NamedRow> AllRows() {
   std::vector<NamedRow> all = CallRows();
   for (auto more : {StopRows(), LoadRows(), IdleRows(), KernelRows(), ThreadRows(), HttpRows(), ToolRows(), GuardRows(),
-                    PeerRows()})
+                    WorkerRows(), PeerRows()})
     std::move(more.begin(), more.end(), std::back_inserter(all));
   return all;
 }

@@ -38,6 +38,7 @@ std::vector<NamedRow> ThreadRows();  // many threads
 std::vector<NamedRow> HttpRows();    // requests to a server on loopback
 std::vector<NamedRow> ToolRows();    // a plugin that calls a plugin
 std::vector<NamedRow> GuardRows();   // decisions, and their records
+std::vector<NamedRow> WorkerRows();  // plugins in processes of their own
 std::vector<NamedRow> PeerRows();    // other engines
 
 // The child's part of `idle-rss`: makes `count` instances and writes KiB for each to stdout. `side`: "cordon" or "raw".

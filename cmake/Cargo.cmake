@@ -3,21 +3,24 @@
 # A library that has the bridge and more in it (bench/run.py), used in place of building one.
 set(CORDON_BRIDGE_LIBRARY "" CACHE FILEPATH "a library to link in place of the bridge that this build would make")
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
+file(GLOB_RECURSE CORDON_BRIDGE_SOURCES CONFIGURE_DEPENDS
+  ${PROJECT_SOURCE_DIR}/bridge/*.rs ${PROJECT_SOURCE_DIR}/bridge/*.toml ${PROJECT_SOURCE_DIR}/bridge/*.wit
+  ${PROJECT_SOURCE_DIR}/bridge/*.wat ${PROJECT_SOURCE_DIR}/bridge/Cargo.lock)
+function(cordon_cargo target package output)
+  add_custom_command(
+    OUTPUT ${output}
+    COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/build_bridge.py --package ${package} --output ${output}
+    DEPENDS ${CORDON_BRIDGE_SOURCES} ${PROJECT_SOURCE_DIR}/tools/build_bridge.py
+    COMMENT "Building ${package} (Rust)"
+    USES_TERMINAL VERBATIM)
+  add_custom_target(${target} DEPENDS ${output})
+endfunction()
 if(CORDON_BRIDGE_LIBRARY)
   set(CORDON_BRIDGE_A ${CORDON_BRIDGE_LIBRARY})
   add_custom_target(cordon_bridge_build)
 else()
   set(CORDON_BRIDGE_A ${PROJECT_BINARY_DIR}/libcordon_bridge.a)
-  file(GLOB_RECURSE CORDON_BRIDGE_SOURCES CONFIGURE_DEPENDS
-    ${PROJECT_SOURCE_DIR}/bridge/*.rs ${PROJECT_SOURCE_DIR}/bridge/*.toml ${PROJECT_SOURCE_DIR}/bridge/*.wit
-    ${PROJECT_SOURCE_DIR}/bridge/Cargo.lock)
-  add_custom_command(
-    OUTPUT ${CORDON_BRIDGE_A}
-    COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/build_bridge.py --output ${CORDON_BRIDGE_A}
-    DEPENDS ${CORDON_BRIDGE_SOURCES} ${PROJECT_SOURCE_DIR}/tools/build_bridge.py
-    COMMENT "Building the engine bridge (Rust)"
-    USES_TERMINAL VERBATIM)
-  add_custom_target(cordon_bridge_build DEPENDS ${CORDON_BRIDGE_A})
+  cordon_cargo(cordon_bridge_build cordon-bridge ${CORDON_BRIDGE_A})
 endif()
 add_library(cordon_bridge STATIC IMPORTED GLOBAL)
 set_target_properties(cordon_bridge PROPERTIES
@@ -25,3 +28,13 @@ set_target_properties(cordon_bridge PROPERTIES
   INTERFACE_INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR}/bridge/include
   INTERFACE_LINK_LIBRARIES "gcc_s;util;rt;pthread;m;dl")
 add_dependencies(cordon_bridge cordon_bridge_build)
+
+# The same C ABI without a compiler, an HTTP client and parsers: for cordon-worker alone.
+set(CORDON_BRIDGE_WORKER_A ${PROJECT_BINARY_DIR}/libcordon_bridge_worker.a)
+cordon_cargo(cordon_bridge_worker_build cordon-bridge-worker ${CORDON_BRIDGE_WORKER_A})
+add_library(cordon_bridge_worker STATIC IMPORTED GLOBAL)
+set_target_properties(cordon_bridge_worker PROPERTIES
+  IMPORTED_LOCATION ${CORDON_BRIDGE_WORKER_A}
+  INTERFACE_INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR}/bridge/include
+  INTERFACE_LINK_LIBRARIES "gcc_s;util;rt;pthread;m;dl")
+add_dependencies(cordon_bridge_worker cordon_bridge_worker_build)

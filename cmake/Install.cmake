@@ -34,10 +34,10 @@ foreach(name IN ITEMS cordon cordon-static)
   install(FILES ${made_dir}/${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
 endforeach()
 
-# The command, and the compiler that it and the library start.
+# The command, and the compiler and the workers that it and the library start.
 install(TARGETS cordon RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT command)
 if(TARGET cordon-compile)
-  install(TARGETS cordon-compile RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/cordon COMPONENT command)
+  install(TARGETS cordon-compile cordon-worker RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/cordon COMPONENT command)
 endif()
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT command
   FILES_MATCHING PATTERN "*.1")
@@ -57,7 +57,7 @@ endforeach()
 add_custom_target(cordon_installed ALL DEPENDS ${completions} ${schemas})
 add_dependencies(cordon_installed cordon cordon_shared cordon_merged)
 if(TARGET cordon-compile)
-  add_dependencies(cordon_installed cordon-compile)
+  add_dependencies(cordon_installed cordon-compile cordon-worker)
 endif()
 set(share ${CMAKE_INSTALL_DATADIR})
 install(FILES ${made_dir}/completion.bash DESTINATION ${share}/bash-completion/completions RENAME cordon

@@ -27,7 +27,7 @@ list(TRANSFORM linked APPEND ">")
 add_library(cordon_static INTERFACE)
 target_link_libraries(cordon_static INTERFACE cordon_api ${linked})
 target_compile_definitions(cordon_static INTERFACE CORDON_COMPILER_PATH="$<TARGET_FILE:cordon-compile>")
-add_dependencies(cordon_static cordon-compile)
+add_dependencies(cordon_static cordon-compile cordon-worker)
 add_library(cordon::cordon_static ALIAS cordon_static)
 
 # What both show.
@@ -56,7 +56,7 @@ target_link_libraries(cordon_shared PUBLIC cordon_api
 target_link_options(cordon_shared PRIVATE -Wl,--version-script=${library_dir}/exports.map
   -Wl,--gc-sections -Wl,--no-undefined -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,nodelete)
 target_compile_definitions(cordon_shared INTERFACE CORDON_COMPILER_PATH="$<TARGET_FILE:cordon-compile>")
-add_dependencies(cordon_shared cordon-compile)
+add_dependencies(cordon_shared cordon-compile cordon-worker)
 set_target_properties(cordon_shared PROPERTIES
   OUTPUT_NAME cordon LINKER_LANGUAGE CXX LINK_DEPENDS ${library_dir}/exports.map
   VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}

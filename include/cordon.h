@@ -124,6 +124,7 @@ typedef int32_t cordon_code;
 #define CORDON_E_POISONED 508
 #define CORDON_E_PANIC 509
 #define CORDON_E_INTERNAL 510
+#define CORDON_E_WORKER_LOST 511
 
 // "E_DENIED"; "OK" for 0, empty for a number that is no code. Static.
 cordon_text cordon_code_name(cordon_code code);

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Builds bridge/ with cargo and keeps the static library in a user cache, keyed by its inputs.
+"""Builds bridge/ with cargo and keeps its static libraries in a user cache, keyed by their inputs: the whole one, and
+the one of worker processes, which only runs what was compiled.
 
 The key covers every source of the bridge, Cargo.lock, the compiler and this script, so that a clone whose
 bridge is the same as one built before takes the library from the cache instead of compiling for minutes.
@@ -15,7 +16,8 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BRIDGE = ROOT / "bridge"
-KEPT_BUILDS = 8  # each is about 100 MB
+KEPT_BUILDS = 16  # each is up to 100 MB
+PACKAGES = ("cordon-bridge", "cordon-bridge-worker")
 
 
 def cache_folder() -> pathlib.Path:
@@ -58,8 +60,8 @@ def rust_flags(cargo: list[str]) -> str:
     return " ".join([*os.environ.get("RUSTFLAGS", "").split(), *remaps])
 
 
-def key(cargo: list[str]) -> str:
-    digest = hashlib.sha256()
+def key(cargo: list[str], package: str) -> str:
+    digest = hashlib.sha256(package.encode())
     digest.update(subprocess.run([*cargo, "--version", "--verbose"], capture_output=True, check=True).stdout)
     digest.update(pathlib.Path(__file__).read_bytes())
     for path in inputs():
@@ -76,6 +78,7 @@ def prune(store: pathlib.Path, keep: pathlib.Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=pathlib.Path)
+    parser.add_argument("--package", choices=PACKAGES, default=PACKAGES[0])
     parser.add_argument("--print-flags", action="store_true", help="print RUSTFLAGS as the bridge is built with them")
     args = parser.parse_args()
     cargo = [os.environ.get("CARGO", "cargo")]
@@ -87,19 +90,20 @@ def main() -> int:
     cache = cache_folder()
     store = cache / "bridge"
     store.mkdir(parents=True, exist_ok=True)
-    library = store / f"{key(cargo)}.a"
+    library = store / f"{key(cargo, args.package)}.a"
     with open(cache / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not library.exists():
             print("bridge: not in the cache; compiling (10 to 20 minutes the first time, then 1 to 3)", flush=True)
             freshen()
             env = dict(os.environ, CARGO_TARGET_DIR=str(cache / "target"), RUSTFLAGS=rust_flags(cargo))
-            command = [*cargo, "build", "--release", "--locked", "-p", "cordon-bridge"]
+            command = [*cargo, "build", "--release", "--locked", "-p", args.package]
             if subprocess.run(command, cwd=BRIDGE, env=env).returncode != 0:
                 print("bridge: cargo failed; see its messages above", file=sys.stderr)
                 return 1
             partial = library.with_suffix(".partial")
-            shutil.copyfile(cache / "target" / "release" / "libcordon_bridge.a", partial)
+            built = f"lib{args.package.replace('-', '_')}.a"
+            shutil.copyfile(cache / "target" / "release" / built, partial)
             partial.replace(library)
             prune(store, library)
         else:

@@ -77,6 +77,9 @@ typedef struct cordon_linked cordon_linked;
 // Connections of one plugin, never shared with another. Counted; thread-safe; freeing it early harms nothing.
 typedef struct cordon_network cordon_network;
 
+// What sends the requests of such processes by a network. Thread-safe.
+typedef struct cordon_ways cordon_ways;
+
 // A view of UTF-8 text; not NUL-terminated. `data` may be NULL when `len` is 0.
 typedef struct cordon_str {
   const char *data;
@@ -137,6 +140,8 @@ typedef struct cordon_instance_options {
   // The standard streams as descriptors; NULL: none is.
   const struct cordon_streams *streams;
   bool fine_clock;
+  // Clocks that move by a fixed step at each look; stronger than `fine_clock`.
+  bool stepped_clock;
   // The way to the network, shared by the instances of one plugin; NULL: every request is denied.
   const struct cordon_network *network;
   // Stops the instance from its first instruction on; may be NULL.
@@ -221,6 +226,8 @@ typedef struct cordon_engine_options {
   bool copied_data;
   // Compile on many threads, which stay until the process ends.
   bool parallel;
+  // Nothing in this process stops the code: whoever runs it ends the process.
+  bool unstoppable;
   uint64_t max_memory_bytes;
   uint32_t max_instances;
   uint32_t max_table_elements;
@@ -434,6 +441,31 @@ cordon_status cordon_network_new(const struct cordon_network_options *network_op
 
 void cordon_network_free(struct cordon_network *network);
 
+// The way to the network of a process that has none: requests go to the host as messages of `port`, which is retained.
+cordon_status cordon_network_far(const struct cordon_port *port,
+                                 struct cordon_network **result,
+                                 struct cordon_error **error);
+
+cordon_status cordon_ways_new(const struct cordon_network *network,
+                              struct cordon_ways **result,
+                              struct cordon_error **error);
+
+// Answers a message: true, and its answer is written. May block, and then until `cordon_ways_end` at most. `call` is a
+// number of the caller's own; `port` decides, and is retained.
+bool cordon_ways_answer(const struct cordon_ways *ways,
+                        const struct cordon_port *port,
+                        uint64_t call,
+                        uint64_t call_id,
+                        struct cordon_str function,
+                        struct cordon_bytes payload,
+                        const struct cordon_writer *reply);
+
+// Ends every request of a call.
+void cordon_ways_end(const struct cordon_ways *ways,
+                     uint64_t call);
+
+void cordon_ways_free(struct cordon_ways *ways);
+
 // An allocation that fails ends the process from now on: for one that has a limit on its memory in order to end there.
 // Call it before anything else of this library.
 void cordon_end_when_short_of_memory(void);
@@ -539,6 +571,31 @@ cordon_status cordon_network_new(const struct cordon_network_options *network_op
                                  struct cordon_error **error);
 
 void cordon_network_free(struct cordon_network *network);
+
+// The way to the network of a process that has none: requests go to the host as messages of `port`, which is retained.
+cordon_status cordon_network_far(const struct cordon_port *port,
+                                 struct cordon_network **result,
+                                 struct cordon_error **error);
+
+cordon_status cordon_ways_new(const struct cordon_network *network,
+                              struct cordon_ways **result,
+                              struct cordon_error **error);
+
+// Answers a message: true, and its answer is written. May block, and then until `cordon_ways_end` at most. `call` is a
+// number of the caller's own; `port` decides, and is retained.
+bool cordon_ways_answer(const struct cordon_ways *ways,
+                        const struct cordon_port *port,
+                        uint64_t call,
+                        uint64_t call_id,
+                        struct cordon_str function,
+                        struct cordon_bytes payload,
+                        const struct cordon_writer *reply);
+
+// Ends every request of a call.
+void cordon_ways_end(const struct cordon_ways *ways,
+                     uint64_t call);
+
+void cordon_ways_free(struct cordon_ways *ways);
 
 // Makes an instance and runs its initialisers under `limits`. `port` may be NULL when nothing needs the host.
 cordon_status cordon_instance_new(const struct cordon_linked *linked,

@@ -69,7 +69,10 @@ enum class Code : std::uint16_t {
   kPoisoned,          // an instance that trapped or was stopped is never entered again
   kPanic,             // a fault of ours, caught at the bridge
   kInternal,          // a fault of ours
+  kWorkerLost,        // the process that ran the call ended or broke the rules: it may have run in part
 };
+// Numbers are never given anew: codes are added at the end.
+inline constexpr Code kLastCode = Code::kWorkerLost;
 
 // "E_NOT_FOUND" and so on. Thread-safe; the view is static.
 std::string_view CodeName(Code code);

@@ -89,6 +89,17 @@ struct HostOptions {
 #else
   std::filesystem::path compiler_path{};  // of cordon-compile; empty: found beside the library or the program
 #endif
+  // Where plugins run of which configuration and level say nothing. kWorkers: each in processes of its own, which have
+  // no network, no files but its mounts, and no secrets; what a guest asks for is decided and done here. A call there
+  // costs a change of processes more; results, errors, limits and records are the same. Level paranoid always demands
+  // it.
+  enum class Placement : std::uint8_t { kInProcess, kWorkers };
+#ifdef CORDON_DEFAULT_PLACEMENT  // for a program that is built once for each
+  Placement placement = Placement::CORDON_DEFAULT_PLACEMENT;
+#else
+  Placement placement = Placement::kInProcess;
+#endif
+  std::filesystem::path worker_path{};  // of cordon-worker; empty: found beside cordon-compile or as that is
   // Where the values of plugins, memories and messages are kept (kv.db, memory.db, messages.db) and secrets are found,
   // as the command keeps them. Empty: they live as long as the host, and there are no secrets. While
   // `cordon plugins disable` holds there (plugins.off), nothing is loaded or called, and what runs ends within a second
@@ -99,7 +110,7 @@ struct HostOptions {
   SecretLookup secrets{};              // in place of the folder's
   // Never mapped as a root or mount, nor anything that holds one: the program's own state.
   std::vector<std::filesystem::path> forbidden_roots{};
-  std::uint32_t max_instances = 64;  // live at once
+  std::uint32_t max_instances = 64;  // live at once; in workers, of each plugin
   std::uint32_t threads = 0;         // for asynchronous calls; 0: as many as processors
   std::uint32_t queue_max = 1024;    // asynchronous calls that wait
   // kSmall: bounds checks in place of terabytes of reserved addresses: for `ulimit -v` and sanitizers.

@@ -63,8 +63,9 @@ constexpr auto kRows = std::to_array<Row>({
     {"E_POISONED", 1},
     {"E_PANIC", 70},
     {"E_INTERNAL", 70},
+    {"E_WORKER_LOST", 8},
 });
-static_assert(kRows.size() == static_cast<std::size_t>(Code::kInternal) + 1);
+static_assert(kRows.size() == static_cast<std::size_t>(kLastCode) + 1);
 
 const Row& RowOf(Code code) { return kRows[static_cast<std::size_t>(code)]; }
 

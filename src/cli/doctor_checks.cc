@@ -1,14 +1,19 @@
 #include "cli/doctor_checks.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "audit/audit_log.h"
@@ -18,9 +23,11 @@
 #include "cli/security_floor.h"
 #include "engine/compile_process.h"
 #include "engine/engine.h"
+#include "formats/json.h"
 #include "isolation/bubblewrap.h"
 #include "policy/grants_file.h"
 #include "runtime/kill_switch.h"
+#include "worker/keeper_protocol.h"
 
 namespace cordon::cli {
 namespace {
@@ -181,6 +188,73 @@ Finding CheckNative(manifest::Config::Native native, const fs::path& bubblewrap)
   return {Grade::kWarn, "host", "native", found.error().message, found.error().remedy};
 }
 
+// What `cordon-worker --json` says of the confinement that this system permits.
+Finding CheckConfinement(std::string_view text) {
+  const auto parsed = json::Parse(text, "cordon-worker --json");
+  const Json said = parsed && parsed->is_object() ? *parsed : Json::object();
+  const auto is = [&](const char* key) { return said.contains(key) && said[key] == true; };
+  if (!said.contains("schema") || said["schema"] != "cordon.worker/1") {
+    return {Grade::kFail, "engine", "worker", "cordon-worker does not say how it is confined here",
+            "install the cordon-worker that came with this build"};
+  }
+  std::string missing;
+  const auto miss = [&](const std::string& what) { missing += (missing.empty() ? "" : ", ") + what; };
+  const Json namespaces = said.contains("namespaces") ? said["namespaces"] : Json::array();
+  for (const char* name : {"user", "pid", "net", "mount", "ipc", "uts"}) {
+    if (std::ranges::find(namespaces, Json(name)) == namespaces.end()) miss(std::string(name) + " namespace");
+  }
+  if (!is("empty_root")) miss("root of its own");
+  if (!said.contains("landlock") || said["landlock"] == 0) miss("Landlock");
+  if (!is("seccomp")) {
+    return {Grade::kFail, "engine", "worker", "workers have no filter of system calls here: none is started",
+            "use a kernel with CONFIG_SECCOMP_FILTER"};
+  }
+  if (missing.empty()) return Pass("engine", "worker", "workers are confined in every way");
+  return {Grade::kWarn, "engine", "worker", "workers have no " + missing + " here, so level paranoid runs nothing",
+          "allow user namespaces (sysctl user.max_user_namespaces) and use a kernel with Landlock"};
+}
+
+namespace {
+
+// What a program of ours writes to its standard output, within a second or so.
+std::string OutputOf(const fs::path& program, const char* argument) {
+  int pipe[2];
+  if (::pipe2(pipe, O_CLOEXEC) != 0) return {};
+  const UniqueFd in(pipe[0]);
+  UniqueFd out(pipe[1]);
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_adddup2(&actions, out.get(), STDOUT_FILENO);
+  std::string name = program.string(), word = argument;
+  char* argv[] = {name.data(), word.data(), nullptr};
+  char* environment[] = {nullptr};
+  pid_t pid = -1;
+  const int failed = ::posix_spawn(&pid, program.c_str(), &actions, nullptr, argv, environment);
+  ::posix_spawn_file_actions_destroy(&actions);
+  out.Reset();
+  if (failed != 0) return {};
+  std::string text(4096, '\0');
+  std::size_t size = 0;
+  pollfd ready = {in.get(), POLLIN, 0};
+  while (size < text.size() && ::poll(&ready, 1, 5000) > 0) {
+    const ssize_t n = ::read(in.get(), text.data() + size, text.size() - size);
+    if (n <= 0) break;
+    size += static_cast<std::size_t>(n);
+  }
+  ::kill(pid, SIGKILL);
+  ::waitpid(pid, nullptr, 0);
+  text.resize(size);
+  return text;
+}
+
+Finding CheckWorker() {
+  const auto worker = engine::FindProgram(worker::kProgramName, {});
+  if (!worker) return {Grade::kFail, "engine", "worker", worker.error().message, worker.error().remedy};
+  return CheckConfinement(OutputOf(*worker, "--json"));
+}
+
+}  // namespace
+
 Access AccessOf(const fs::path& path) {
   Access access;
   access.user = ::geteuid();
@@ -253,6 +327,7 @@ std::vector<Finding> CheckEngine() {
     const Error& error = one ? other.error() : one.error();
     out.push_back({Grade::kFail, "engine", "start", error.message, error.remedy});
   }
+  out.push_back(CheckWorker());
   if (const auto compiler = engine::FindCompiler({}); compiler) {
     out.push_back(Pass("engine", "compiler", compiler->string()));
   } else {

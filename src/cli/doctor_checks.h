@@ -43,6 +43,7 @@ Finding CheckAccess(std::string category, std::string check, const std::filesyst
                     Access::Type expected, Secrecy secrecy);
 Finding CheckMemory(std::uint64_t memory_bytes, std::uint64_t address_limit_bytes, std::uint64_t ceiling_bytes);
 Finding CheckLandlock(int abi);  // below 1: there is none
+Finding CheckConfinement(std::string_view text);  // of `cordon-worker --json`
 
 // ---- Of this machine ------------------------------------------------------------------------------------------------
 

@@ -81,6 +81,16 @@ TEST(Doctor, WarnsOfWhatMakesAMachineSlowOrWeaker) {
   EXPECT_EQ(CheckMemory(8ull << 30, 4ull << 30, 256 << 20).grade, Grade::kWarn);
   EXPECT_EQ(CheckLandlock(4).grade, Grade::kPass);
   EXPECT_EQ(CheckLandlock(-1).grade, Grade::kWarn);
+  const std::string whole =
+      R"({"schema":"cordon.worker/1","namespaces":["user","net","mount","ipc","uts","pid"],"no_new_privs":true,)"
+      R"("empty_root":true,"landlock":4,"seccomp":true})";
+  EXPECT_EQ(CheckConfinement(whole).grade, Grade::kPass);
+  EXPECT_EQ(CheckConfinement(R"({"schema":"cordon.worker/1","namespaces":[],"landlock":4,"seccomp":true})").grade,
+            Grade::kWarn);
+  EXPECT_EQ(CheckConfinement(R"({"schema":"cordon.worker/1","seccomp":false})").grade, Grade::kFail);
+  for (const char* nonsense : {"", "{", "[]", R"({"schema":"other/1"})"}) {
+    EXPECT_EQ(CheckConfinement(nonsense).grade, Grade::kFail) << nonsense;
+  }
 }
 
 TEST(Doctor, SaysWhenNothingCouldConfineANativePlugin) {

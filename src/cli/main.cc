@@ -20,6 +20,7 @@
 #include "services/memory/sqlite_memory.h"
 #include "services/tools.h"
 #include "telemetry/otlp.h"
+#include "worker/keeper_protocol.h"
 
 namespace {
 
@@ -134,6 +135,11 @@ Result<Parts> ConnectParts(Session& session, const manifest::Config& config, Use
       options.compiler = std::move(*compiler);
     } else {
       options.no_compiler = std::move(compiler).error();
+    }
+    if (auto worker = engine::FindProgram(worker::kProgramName, {})) {
+      options.worker = std::move(*worker);
+    } else {
+      options.no_worker = std::move(worker).error();
     }
     options.code_cache = OpenCodeCache(session, config.cache);
   }

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "base/file.h"
+#include "engine/compile_process.h"
 #include "embed/state.h"
 #include "manifest/config.h"
 #include "manifest/policy_file.h"
@@ -11,9 +12,25 @@
 #include "runtime/grant_store.h"
 #include "runtime/kill_switch.h"
 #include "telemetry/otlp.h"
+#include "worker/keeper_protocol.h"
 
 namespace cordon {
 namespace {
+
+// A host that needs none is not kept from its work by there being none.
+void SetUpWorkers(const HostOptions& options, runtime::HostOptions& out) {
+  if (options.placement == HostOptions::Placement::kWorkers) out.placement = runtime::HostOptions::Placement::kWorkers;
+  const std::filesystem::path beside = options.compiler_path.parent_path() / worker::kProgramName;
+  std::error_code failed;
+  const bool is_beside = options.worker_path.empty() && !options.compiler_path.empty() &&
+                         std::filesystem::exists(beside, failed);
+  auto program = engine::FindProgram(worker::kProgramName, is_beside ? beside : options.worker_path);
+  if (program) {
+    out.worker = std::move(*program);
+  } else {
+    out.no_worker = std::move(program).error();
+  }
+}
 
 Result<runtime::HostOptions> RuntimeOptions(const HostOptions& options) {
   runtime::HostOptions out;
@@ -61,6 +78,7 @@ Result<runtime::HostOptions> RuntimeOptions(const HostOptions& options) {
       out.no_compiler = std::move(compiler).error();
     }
   }
+  SetUpWorkers(options, out);
   out.compile_limits.wall = std::max<std::chrono::nanoseconds>(options.compile_timeout, std::chrono::milliseconds(1));
   out.compile_limits.memory_bytes = options.compile_memory_bytes;
   if (!options.code_cache.empty()) {

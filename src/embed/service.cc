@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "abi/extism.h"
+#include "base/message_codec.h"
 #include "embed/state.h"
-#include "services/codec.h"
 
 namespace cordon::embed {
 namespace {
@@ -106,7 +106,7 @@ class OwnService final : public services::HostService {
     } catch (...) {
       return services::Trap(Code::kService, place + " threw an exception");
     }
-    if (reply.too_large() || reply.size() > services::kMessagePayloadMax) {
+    if (reply.too_large() || reply.size() > kMessagePayloadMax) {
       return services::Trap(Code::kOutputSize, place + " answers with more than a message may hold");
     }
     HostReply answer;

@@ -340,6 +340,12 @@ std::shared_ptr<const Compiled> CodeCache::Find(const std::shared_ptr<const Engi
   return *code;
 }
 
+UniqueFd CodeCache::FindSealed(const Engine& engine, const Digest& wasm, const OnRefused& refused) {
+  const Key key = KeyOf(engine, wasm);
+  Result<UniqueFd> sealed = Read(key, Hex(key) + std::string(kEntrySuffix), refused);
+  return sealed ? std::move(*sealed) : UniqueFd();
+}
+
 Status CodeCache::Write(const Key& key, std::span<const std::uint8_t> code) const {
   Header header{};
   std::memcpy(header.magic, kMagic, sizeof kMagic);
@@ -387,8 +393,14 @@ Result<std::shared_ptr<const Compiled>> CodeCache::Add(const std::shared_ptr<con
                                                        const OnNotKept& not_kept) {
   CORDON_ASSIGN(const UniqueFd sealed, Sealed(code));
   CORDON_ASSIGN(std::shared_ptr<const Compiled> compiled, Compiled::LoadSealed(engine, sealed.get()));
-  const Key key = KeyOf(*engine, wasm);
-  Share(*engine, key, compiled);
+  Share(*engine, KeyOf(*engine, wasm), compiled);
+  Keep(*engine, wasm, code, not_kept);
+  return compiled;
+}
+
+void CodeCache::Keep(const Engine& engine, const Digest& wasm, std::span<const std::uint8_t> code,
+                     const OnNotKept& not_kept) {
+  const Key key = KeyOf(engine, wasm);
   const Status kept = code.size() + sizeof(Header) <= bytes_max_
                           ? Write(key, code)
                           : Fail(Code::kLimit, "it is larger than the whole cache may be");
@@ -397,7 +409,6 @@ Result<std::shared_ptr<const Compiled>> CodeCache::Add(const std::shared_ptr<con
   } else if (not_kept) {
     not_kept(Hex(key) + std::string(kEntrySuffix), kept.error().message);
   }
-  return compiled;
 }
 
 }  // namespace cordon::engine

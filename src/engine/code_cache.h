@@ -41,12 +41,17 @@ class CodeCache {
   // and checked once, as long as somebody uses it.
   std::shared_ptr<const Compiled> Find(const std::shared_ptr<const Engine>& engine, const Digest& wasm,
                                        const OnRefused& refused);
+  // The same for code that runs in another process: authenticated, sealed, and not loaded here. An empty descriptor:
+  // there is none.
+  UniqueFd FindSealed(const Engine& engine, const Digest& wasm, const OnRefused& refused);
   // Forgeries within the last ten minutes, of all processes that use the folder.
   int RecentForgeries() const;
   // Loads `code`, which Precompile made for this engine from `wasm`, and keeps it. That it could not be kept is not an
   // error: it is compiled again the next time. E_INVALID when it does not fit the engine.
   Result<std::shared_ptr<const Compiled>> Add(const std::shared_ptr<const Engine>& engine, const Digest& wasm,
                                               std::span<const std::uint8_t> code, const OnNotKept& not_kept);
+  // Keeps `code` alone.
+  void Keep(const Engine& engine, const Digest& wasm, std::span<const std::uint8_t> code, const OnNotKept& not_kept);
 
  private:
   struct Header;

@@ -118,11 +118,12 @@ class Child {
     const bool small = options.address_space == EngineOptions::AddressSpace::kSmall;
     const bool checked = options.traps == EngineOptions::Traps::kChecks;
     const bool copied = options.data == EngineOptions::Segments::kCopied;
+    const bool unstoppable = options.stops == EngineOptions::Stops::kNone;
     std::vector<std::string> words = {kCompilerName};
     for (const std::uint64_t number :
          {std::uint64_t{options.fuel}, std::uint64_t{options.debug}, std::uint64_t{small}, std::uint64_t{checked},
-          std::uint64_t{copied},
-          options.max_memory_bytes, std::uint64_t{options.max_instances}, std::uint64_t{options.max_table_elements},
+          std::uint64_t{copied}, std::uint64_t{unstoppable}, options.max_memory_bytes,
+          std::uint64_t{options.max_instances}, std::uint64_t{options.max_table_elements},
           std::uint64_t{options.stack_bytes}, static_cast<std::uint64_t>(seconds), limits.memory_bytes,
           limits.output_bytes}) {
       words.push_back(std::to_string(number));
@@ -156,7 +157,7 @@ Result<Precompiled> ReadAnswer(int fd, const CompileRequest& request, int signal
   }
   if (answer.done == 2) {
     const Code code =
-        answer.code <= static_cast<std::uint32_t>(Code::kInternal) ? static_cast<Code>(answer.code) : Code::kInternal;
+        answer.code <= static_cast<std::uint32_t>(kLastCode) ? static_cast<Code>(answer.code) : Code::kInternal;
     return Fail(code, std::string(payload.begin(), payload.end()));
   }
   Precompiled made;
@@ -185,7 +186,9 @@ Result<Precompiled> CompileApart(const CompileRequest& request) {
   return ReadAnswer(answer.get(), request, signal);
 }
 
-Result<fs::path> FindCompiler(const fs::path& chosen) {
+Result<fs::path> FindCompiler(const fs::path& chosen) { return FindProgram(kCompilerName, chosen); }
+
+Result<fs::path> FindProgram(std::string_view name, const fs::path& chosen) {
   std::vector<fs::path> places;
   if (!chosen.empty()) {
     places.push_back(chosen);
@@ -202,12 +205,12 @@ Result<fs::path> FindCompiler(const fs::path& chosen) {
       if (fs::path path = fs::canonical(library.dli_fname, error); !error) folders.push_back(path.parent_path());
     }
     for (const fs::path& folder : folders) {
-      places.push_back(folder / kCompilerName);
-      places.push_back(folder / "../libexec/cordon" / kCompilerName);
-      places.push_back(folder / "../../libexec/cordon" / kCompilerName);
+      places.push_back(folder / name);
+      places.push_back(folder / "../libexec/cordon" / name);
+      places.push_back(folder / "../../libexec/cordon" / name);
     }
 #ifdef CORDON_LIBEXEC_DIR
-    places.push_back(fs::path(CORDON_LIBEXEC_DIR) / kCompilerName);
+    places.push_back(fs::path(CORDON_LIBEXEC_DIR) / name);
 #endif
   }
   std::string looked;
@@ -215,8 +218,10 @@ Result<fs::path> FindCompiler(const fs::path& chosen) {
     if (::access(place.c_str(), X_OK) == 0) return place;
     looked += (looked.empty() ? "" : ", ") + place.lexically_normal().string();
   }
-  return Fail(Code::kUnavailable, std::string("there is no ") + kCompilerName + " at " + looked,
-              "install it beside the library, name it, or choose to compile in this process");
+  return Fail(Code::kUnavailable, "there is no " + std::string(name) + " at " + looked,
+              name == kCompilerName
+                  ? "install it beside the library, name it, or choose to compile in this process"
+                  : "install it beside the library, or name it");
 }
 
 }  // namespace cordon::engine

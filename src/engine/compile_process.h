@@ -40,6 +40,9 @@ Result<Precompiled> CompileApart(const CompileRequest& request);
 // looked for.
 Result<std::filesystem::path> FindCompiler(const std::filesystem::path& chosen);
 
+// The same for another program of ours, by its name.
+Result<std::filesystem::path> FindProgram(std::string_view name, const std::filesystem::path& chosen);
+
 // What stands at the start of the process's answer; the payload follows. Both sides are of one build.
 struct CompileAnswer {
   std::uint32_t done = 0;  // 1: the payload is code, 2: a message
@@ -54,6 +57,7 @@ enum CompileArgument {
   kSmall,
   kChecked,
   kCopied,
+  kUnstoppable,
   kMemory,
   kInstances,
   kTables,

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "engine/raw.h"
+#include "engine/remote.h"
 
 namespace cordon::engine {
 
@@ -20,6 +21,7 @@ cordon_engine_options RawOptions(const EngineOptions& options) {
       .checked_traps = options.traps == EngineOptions::Traps::kChecks,
       .copied_data = options.data == EngineOptions::Segments::kCopied,
       .parallel = options.compiling == EngineOptions::Compiling::kParallel,
+      .unstoppable = options.stops == EngineOptions::Stops::kNone,
       .max_memory_bytes = options.max_memory_bytes,
       .max_instances = options.max_instances,
       .max_table_elements = options.max_table_elements,
@@ -168,8 +170,20 @@ Linked::~Linked() {
   delete raw_;
 }
 
+std::shared_ptr<const Linked> Linked::At(std::shared_ptr<Remote> remote) {
+  std::shared_ptr<Linked> linked(new Linked);
+  linked->remote_ = std::move(remote);
+  return linked;
+}
+
 Result<Function> Linked::Find(const FunctionId& id) const {
   const auto raw = std::make_shared<Function::Raw>(nullptr);
+  if (remote_ != nullptr) {
+    CORDON_ASSIGN(raw->number, remote_->Find(id));
+    Function function;
+    function.raw_ = raw;
+    return function;
+  }
   cordon_error* error = nullptr;
   const cordon_status status =
       cordon_function_find(raw_->linked, View(id.interface_name), View(id.name), &raw->function, &error);

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -40,6 +41,9 @@ struct EngineOptions {
   enum class Segments : std::uint8_t { kMapped, kCopied } data = Segments::kMapped;
   // kParallel: on many threads, which stay until the process ends.
   enum class Compiling : std::uint8_t { kAlone, kParallel } compiling = Compiling::kAlone;
+  // kNone: no checks of a deadline in the code, which is faster. Nothing in this process stops it: for code that runs
+  // in a process of its own, which is ended.
+  enum class Stops : std::uint8_t { kChecks, kNone } stops = Stops::kChecks;
 };
 
 class Engine {
@@ -143,6 +147,8 @@ struct FunctionId {
   std::string name;
 };
 
+class Remote;
+
 // An exported function, looked up once for all instances of a Linked.
 class Function {
  public:
@@ -161,16 +167,19 @@ class Linked {
   // `libraries` outlive the call only.
   static Result<std::shared_ptr<const Linked>> Link(std::shared_ptr<const Compiled> code, const LinkSpec& spec,
                                                     std::span<const Library> libraries = {});
+  // Code that is linked in another process: instances of it live there.
+  static std::shared_ptr<const Linked> At(std::shared_ptr<Remote> remote);
   ~Linked();
   // E_NOT_FOUND when the code has no such export.
   Result<Function> Find(const FunctionId& id) const;
-  const std::shared_ptr<const Compiled>& code() const { return code_; }
+  Remote* remote() const { return remote_.get(); }  // null: it runs here
   struct Raw;
   const Raw* raw() const { return raw_; }
 
  private:
   Linked() = default;
   std::shared_ptr<const Compiled> code_;
+  std::shared_ptr<Remote> remote_;
   Raw* raw_ = nullptr;
 };
 
@@ -180,7 +189,8 @@ struct Preopen {
   bool writable = false;
 };
 
-enum class ClockKind : std::uint8_t { kCoarse /* 1 ms */, kFine, kNone };
+// kStepped: 1 ms at each look, and nothing between.
+enum class ClockKind : std::uint8_t { kCoarse /* 1 ms */, kFine, kNone, kStepped };
 
 // Limits of one store: sums over everything inside it.
 struct StoreLimits {
@@ -208,9 +218,28 @@ class Interrupter {
   void Interrupt() const;  // the call ends with E_INTERRUPTED, blocked in a host call or not
   void* raw() const { return raw_.get(); }
 
+  // How what runs in another process is stopped. Thread-safe.
+  class Brake {
+   public:
+    // Called by Interrupt, on its thread; at once, when it was interrupted before. An empty function: none any more.
+    // Returns when no call of an earlier one is under way.
+    void Set(std::function<void()> stop);
+    void Pull();
+    bool pulled() const { return pulled_.load(); }
+
+   private:
+    std::atomic<bool> pulled_{false};
+    std::mutex mutex_;
+    std::function<void()> stop_;
+  };
+  Brake* brake() const { return brake_.get(); }
+  // For an instance in another process.
+  static Interrupter WithBrakeAlone();
+
  private:
   friend class Instance;
   std::shared_ptr<void> raw_;
+  std::shared_ptr<Brake> brake_;
 };
 
 // Descriptors for a guest's standard streams, duplicated by the instance; -1: stdin_bytes, or output that is kept.

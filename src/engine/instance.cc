@@ -4,6 +4,7 @@
 #include "engine/engine.h"
 #include "engine/network.h"
 #include "engine/raw.h"
+#include "engine/remote.h"
 
 namespace cordon::engine {
 namespace {
@@ -82,10 +83,6 @@ std::uint32_t Send(void* user, const cordon_message* message, const cordon_write
 
 Error SpansDiffer() { return Error(Code::kInternal, "this C++ library lays spans out in another way"); }
 
-cordon_port PortOf(const ChannelPointer& channel) {
-  return {const_cast<ChannelPointer*>(&channel), Send, Retain, Release};
-}
-
 cordon_call_limits LimitsOf(const CallLimits& limits) {
   return {
       .wall_ns = static_cast<std::uint64_t>(std::max<std::int64_t>(limits.wall.count(), 1)),
@@ -118,6 +115,7 @@ class OptionsView {
         .stdin_bytes = {reinterpret_cast<const std::uint8_t*>(options.stdin_bytes.data()), options.stdin_bytes.size()},
         .streams = options.streams ? &streams_ : nullptr,
         .fine_clock = options.clock == ClockKind::kFine,
+        .stepped_clock = options.clock == ClockKind::kStepped,
         .network = options.network ? options.network->raw()->network : nullptr,
         .interrupter = static_cast<const cordon_interrupter*>(options.interrupter.raw()),
         .limits = {limits.memory_bytes, limits.table_elements, limits.instances, limits.tables, limits.memories,
@@ -151,18 +149,29 @@ Usage UsageOf(const cordon_usage& raw) {
 
 }  // namespace
 
+cordon_port PortOf(const ChannelPointer& channel) {
+  return {const_cast<ChannelPointer*>(&channel), Send, Retain, Release};
+}
+
 struct Instance::Raw {
-  cordon_instance* instance;
+  cordon_instance* instance = nullptr;
+  std::unique_ptr<RemoteInstance> remote{};
 };
 
 Result<Instance> Instance::Create(std::shared_ptr<const Linked> linked, const InstanceOptions& options,
                                   std::shared_ptr<HostChannel> channel, const CallLimits& limits,
                                   std::uint64_t call_id) {
+  Instance instance;
+  if (Remote* remote = linked->remote(); remote != nullptr) {
+    CORDON_ASSIGN(auto made, remote->Create({options, channel, limits, call_id}));
+    instance.raw_ = new Raw{.remote = std::move(made)};
+    instance.linked_ = std::move(linked);
+    return instance;
+  }
   if (!PiecesCrossAsTheyAre()) return Fail(SpansDiffer());
   const OptionsView view(options);
   const cordon_port port = PortOf(channel);
   const cordon_call_limits raw_limits = LimitsOf(limits);
-  Instance instance;
   instance.raw_ = new Raw{};
   cordon_error* error = nullptr;
   const cordon_status status = cordon_instance_new(linked->raw()->linked, view.get(), channel ? &port : nullptr,
@@ -183,7 +192,7 @@ Instance& Instance::operator=(Instance&& other) noexcept {
 
 Instance::~Instance() {
   if (raw_ == nullptr) return;
-  cordon_instance_free(raw_->instance);
+  if (raw_->instance != nullptr) cordon_instance_free(raw_->instance);
   delete raw_;
 }
 
@@ -192,6 +201,7 @@ Status Instance::Call(const Function& function, Pieces input, ResultSink& sink, 
   if (raw_ == nullptr || function.raw() == nullptr) [[unlikely]] {
     return Fail(Code::kInvalid, "the instance or function is empty");
   }
+  if (raw_->remote != nullptr) return raw_->remote->Call(function.raw()->number, input, sink, limits, call_id);
   const cordon_call_limits raw_limits = LimitsOf(limits);
   const cordon_result_sink raw_sink = {&sink, Take};
   cordon_error* error = nullptr;
@@ -208,15 +218,20 @@ Status Instance::Call(const Function& function, std::span<const std::uint8_t> in
   return sink.Settle(Call(function, Pieces(&input, 1), sink, limits, call_id));
 }
 
-bool Instance::poisoned() const { return raw_ == nullptr || cordon_instance_poisoned(raw_->instance); }
+bool Instance::poisoned() const {
+  if (raw_ == nullptr) return true;
+  return raw_->remote != nullptr ? raw_->remote->poisoned() : cordon_instance_poisoned(raw_->instance);
+}
 
 Usage Instance::usage() const {
+  if (raw_ != nullptr && raw_->remote != nullptr) return raw_->remote->usage();
   cordon_usage usage{};
   if (raw_ != nullptr) cordon_instance_usage(raw_->instance, &usage);
   return UsageOf(usage);
 }
 
 std::string Instance::TakeStdout() {
+  if (raw_ != nullptr && raw_->remote != nullptr) return raw_->remote->TakeStdout();
   std::string text;
   const cordon_writer writer = {&text, WriteString};
   if (raw_ != nullptr) cordon_instance_take_output(raw_->instance, 1, &writer);
@@ -224,6 +239,7 @@ std::string Instance::TakeStdout() {
 }
 
 std::string Instance::TakeStderr() {
+  if (raw_ != nullptr && raw_->remote != nullptr) return raw_->remote->TakeStderr();
   std::string text;
   const cordon_writer writer = {&text, WriteString};
   if (raw_ != nullptr) cordon_instance_take_output(raw_->instance, 2, &writer);
@@ -233,6 +249,7 @@ std::string Instance::TakeStderr() {
 Interrupter Instance::interrupter() const {
   Interrupter interrupter;
   if (raw_ == nullptr) return interrupter;
+  if (raw_->remote != nullptr) return raw_->remote->interrupter();
   interrupter.raw_ = std::shared_ptr<void>(cordon_interrupter_new(raw_->instance), [](void* raw) {
     cordon_interrupter_free(static_cast<cordon_interrupter*>(raw));
   });
@@ -244,17 +261,40 @@ Interrupter Interrupter::Make() {
   made.raw_ = std::shared_ptr<void>(cordon_interrupter_make(), [](void* raw) {
     cordon_interrupter_free(static_cast<cordon_interrupter*>(raw));
   });
+  made.brake_ = std::make_shared<Brake>();
+  return made;
+}
+
+Interrupter Interrupter::WithBrakeAlone() {
+  Interrupter made;
+  made.brake_ = std::make_shared<Brake>();
   return made;
 }
 
 void Interrupter::Interrupt() const {
   if (raw_) cordon_interrupter_interrupt(static_cast<cordon_interrupter*>(raw_.get()));
+  if (brake_) brake_->Pull();
+}
+
+void Interrupter::Brake::Set(std::function<void()> stop) {
+  const std::lock_guard lock(mutex_);
+  stop_ = std::move(stop);
+  if (pulled_ && stop_) stop_();
+}
+
+void Interrupter::Brake::Pull() {
+  const std::lock_guard lock(mutex_);
+  pulled_ = true;
+  if (stop_) stop_();
 }
 
 Status CallOnce(const std::shared_ptr<const Linked>& linked, const InstanceOptions& options,
                 const std::shared_ptr<HostChannel>& channel, const Function& function, Pieces input, ResultSink& sink,
                 const CallLimits& limits, std::uint64_t call_id, const CallTraces& traces) {
   if (linked == nullptr || function.raw() == nullptr) return Fail(Code::kInvalid, "the code or function is empty");
+  if (Remote* remote = linked->remote(); remote != nullptr) {
+    return remote->CallOnce({options, channel, limits, call_id}, function.raw()->number, input, sink, traces);
+  }
   if (!PiecesCrossAsTheyAre()) return Fail(SpansDiffer());
   const OptionsView view(options);
   const cordon_port port = PortOf(channel);

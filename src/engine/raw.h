@@ -37,6 +37,7 @@ struct Linked::Raw {
 
 struct Function::Raw {
   cordon_function* function;
+  std::uint32_t number = 0;  // of a remote Linked
   ~Raw() { cordon_function_free(function); }
 };
 
@@ -47,6 +48,9 @@ struct Engine::Raw {
 struct Compiled::Raw {
   cordon_code* code;
 };
+
+// `channel` outlives the port; the bridge makes a reference of its own out of it.
+cordon_port PortOf(const std::shared_ptr<HostChannel>& channel);
 
 struct Network::Raw {
   cordon_network* network;

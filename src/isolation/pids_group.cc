@@ -1,10 +1,10 @@
 #include "isolation/pids_group.h"
 
 #include <fcntl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <fstream>
 #include <string>
 #include <utility>
@@ -38,10 +38,10 @@ bool Put(const fs::path& file, const std::string& text) {
 }  // namespace
 
 std::unique_ptr<PidsGroup> PidsGroup::Make(std::uint32_t processes_max) {
-  static std::atomic<std::uint64_t> next{0};
   const fs::path parent = OwnGroup();
-  if (parent.empty()) return nullptr;
-  const fs::path folder = parent / ("cordon-" + std::to_string(::getpid()) + "-" + std::to_string(next.fetch_add(1)));
+  std::uint64_t random = 0;
+  if (parent.empty() || ::getrandom(&random, sizeof random, 0) != sizeof random) return nullptr;
+  const fs::path folder = parent / ("cordon-" + std::to_string(::getpid()) + "-" + std::to_string(random));
   if (::mkdir(folder.c_str(), 0755) != 0) return nullptr;
   // Of version 1. A thread that moves itself alone waits for nobody; a process waits until every processor was idle
   // once, which can be seconds.

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "manifest/config_isolation.h"
 #include "manifest/config_network.h"
 #include "manifest/fields.h"
 #include "manifest/keys.h"
@@ -139,6 +140,12 @@ void ReadCacheSize(const Reader& reader, const Node& node, std::string_view key,
   if (const auto size = ReadSizeWithin(reader, node, key, kMiB, 1024 * kGiB)) config.cache.size = *size;
 }
 
+using ReadIsolation = void (*)(Findings&, const Node&, std::string_view, IsolationConfig&);
+template <ReadIsolation Read>
+void Isolation(const Reader& reader, const Node& node, std::string_view key, Config& config) {
+  Read(reader.findings, node, key, config.isolation);
+}
+
 void ReadEndpoint(const Reader& reader, const Node& node, std::string_view key, Config& config) {
   const auto text = ReadText(reader.findings, node, key);
   if (!text) return;
@@ -187,6 +194,20 @@ constexpr Setting kSettings[] = {
     {"plugins.limits.storage", "CORDON_PLUGINS_LIMITS_STORAGE", "--plugins-limits-storage", "64MiB",
      "keys and values of a bucket"},
     {"plugins.limits.keys", "CORDON_PLUGINS_LIMITS_KEYS", "--plugins-limits-keys", "100000", "keys of a bucket"},
+    {"plugins.isolation.enabled", "CORDON_PLUGINS_ISOLATION_ENABLED", "--plugins-isolation-enabled", "true",
+     "run plugins in processes of their own"},
+    {"plugins.isolation.backend", "CORDON_PLUGINS_ISOLATION_BACKEND", "--plugins-isolation-backend", "worker",
+     "what these processes are"},
+    {"plugins.isolation.force", "CORDON_PLUGINS_ISOLATION_FORCE", "--plugins-isolation-force", "untrusted/*:acme/x",
+     "plugins that are isolated, whatever else is said"},
+    {"plugins.isolation.network_enabled", "CORDON_PLUGINS_ISOLATION_NETWORK_ENABLED",
+     "--plugins-isolation-network_enabled", "true", "isolated plugins may reach the network, as far as it is granted"},
+    {"plugins.isolation.timeout", "CORDON_PLUGINS_ISOLATION_TIMEOUT", "--plugins-isolation-timeout", "30s",
+     "wall time of a call of an isolated plugin"},
+    {"plugins.isolation.limits.max_cpu", "CORDON_PLUGINS_ISOLATION_LIMITS_MAX_CPU",
+     "--plugins-isolation-limits-max_cpu", "1", "processors that an isolated plugin may keep busy"},
+    {"plugins.isolation.limits.max_memory", "CORDON_PLUGINS_ISOLATION_LIMITS_MAX_MEMORY",
+     "--plugins-isolation-limits-max_memory", "256MiB", "memory of an isolated plugin"},
     {"telemetry.otlp.endpoint", "CORDON_TELEMETRY_OTLP_ENDPOINT", "--telemetry-otlp-endpoint", "http://127.0.0.1:4318",
      "traces of calls go to this collector"},
 };
@@ -213,6 +234,13 @@ constexpr Read kReaders[] = {
     ReadNumber<&CeilingLimits::functions, 1'000'000>,
     ReadSize<&CeilingLimits::storage, 1, 1024 * kGiB>,
     ReadNumber<&CeilingLimits::keys, 1'000'000'000>,
+    Isolation<ReadIsolationEnabled>,
+    Isolation<ReadIsolationBackend>,
+    Isolation<ReadIsolationForce>,
+    Isolation<ReadIsolationNetwork>,
+    Isolation<ReadIsolationTimeout>,
+    Isolation<ReadMaxCpu>,
+    Isolation<ReadMaxMemory>,
     ReadEndpoint,
 };
 static_assert(std::size(kSettings) == std::size(kReaders));
@@ -252,7 +280,11 @@ class Parser {
     ReadSettings(fields);
     ReadSettings(Fields(findings_, fields.Get("cache"), "plugins.cache", KeysAt(ConfigKeys(), "plugins.cache")));
     ReadSettings(Fields(findings_, fields.Get("limits"), "plugins.limits", KeysAt(ConfigKeys(), "plugins.limits")));
-    fields.RefuseLater("isolation", Fields::Empty::kMeansNothing, kNotYet);
+    const Fields isolation(findings_, fields.Get("isolation"), "plugins.isolation",
+                           KeysAt(ConfigKeys(), "plugins.isolation"));
+    ReadSettings(isolation);
+    ReadSettings(Fields(findings_, isolation.Get("limits"), "plugins.isolation.limits",
+                        KeysAt(ConfigKeys(), "plugins.isolation.limits")));
     if (const Node* level = fields.Get("level"); level != nullptr && out_.level == policy::Level::kRelaxed &&
                                                  fields.Get("level_until") == nullptr) {
       findings_.At(*level, Code::kMissing, "level relaxed needs an end",
@@ -349,7 +381,7 @@ Config Defaults(const Environment& environment) {
 // The value as it would stand in the file. A comment or a quote is a part of the text here, and so of no type.
 Result<yaml::Document> ReadValue(std::string_view key, std::string_view text, std::string_view origin) {
   yaml::Document document{std::string(origin), std::string(text), {}};
-  if (key == "plugins.directories") {
+  if (key == "plugins.directories" || key == "plugins.isolation.force") {
     document.root.kind = Node::Kind::kSequence;
     while (!text.empty()) {
       const std::size_t end = std::min(text.find(':'), text.size());

@@ -68,6 +68,24 @@ struct MessagingConfig {
   std::uint32_t attempts = 5;       // to work on a message before it is set aside
 };
 
+// `plugins.isolation`: what runs in a process of its own, and what it may there.
+struct IsolationConfig {
+  enum class Backend : std::uint8_t { kInProcess, kWorker, kBubblewrap, kDocker, kDaytona, kFirecracker, kMicroVm };
+  bool enabled = false;
+  Backend backend = Backend::kWorker;
+  std::vector<std::string> force;  // patterns of names, '*' within a part: isolated, whatever else is said
+  bool network = false;            // whether what is isolated may reach the network, by grants
+  std::optional<Duration> timeout;
+  std::optional<Bytes> max_memory;
+  std::optional<double> max_cpu;  // processors, of one plugin in sum
+
+  bool Forces(std::string_view plugin) const;
+  bool Isolates(std::string_view plugin) const {
+    return (enabled && backend != Backend::kInProcess) || Forces(plugin);
+  }
+};
+std::string_view BackendName(IsolationConfig::Backend backend);
+
 // A header that the host puts on a plugin's requests; the plugin never sees it.
 struct EgressHeader {
   policy::Capability where;  // of the kind http
@@ -96,6 +114,7 @@ struct Config {
   CeilingLimits limits;
   NetworkConfig network;
   MessagingConfig messaging;
+  IsolationConfig isolation;
   std::map<std::string, ConfigEntry> entries;  // by full plugin name
   std::string otlp_endpoint;                   // where spans go; empty: nowhere, and none are made
 

@@ -163,10 +163,39 @@ TEST(Config, NativePluginsAreRefusedUnlessItSaysOtherwise) {
   EXPECT_EQ(CodeOf(Parse("plugins: { native: yes please }")), Code::kRange);
 }
 
+TEST(Config, IsolationSaysWhoIsIsolatedAndWhatIsLeftToThem) {
+  const Result<Config> config = Parse(
+      "plugins: { isolation: { enabled: true, backend: worker, force: ['untrusted/*', acme/x], network_enabled: true, "
+      "timeout: 3s, limits: { max_cpu: 0.5, max_memory: 32MiB } } }");
+  ASSERT_TRUE(config) << config.error().message;
+  const IsolationConfig& isolation = config->isolation;
+  EXPECT_TRUE(isolation.enabled);
+  EXPECT_TRUE(isolation.network);
+  EXPECT_EQ(isolation.timeout, std::chrono::seconds(3));
+  EXPECT_EQ(isolation.max_memory, MiB(32));
+  EXPECT_EQ(isolation.max_cpu, 0.5);
+  EXPECT_TRUE(isolation.Isolates("any/one"));
+  IsolationConfig forced;
+  forced.force = isolation.force;
+  EXPECT_TRUE(forced.Isolates("untrusted/anything"));
+  EXPECT_TRUE(forced.Isolates("acme/x"));
+  EXPECT_FALSE(forced.Isolates("acme/xy"));
+  EXPECT_FALSE(forced.Isolates("untrusted/a/b"));
+  EXPECT_FALSE(Parse("plugins: {}")->isolation.Isolates("any/one"));
+  for (const char* text : {"force: ['../x']", "force: [\"a b\"]", "force: ['/']"}) {
+    EXPECT_EQ(CodeOf(Parse("plugins: { isolation: { " + std::string(text) + " } }")), Code::kName) << text;
+  }
+  for (const char* text : {"limits: { max_cpu: 0 }", "limits: { max_cpu: -1 }", "limits: { max_memory: 1KiB }",
+                           "timeout: 0s", "limits: { max_cpu: 1e9 }"}) {
+    EXPECT_EQ(CodeOf(Parse("plugins: { isolation: { " + std::string(text) + " } }")), Code::kRange) << text;
+  }
+  EXPECT_EQ(CodeOf(Parse("plugins: { isolation: { limits: { max_cpu: much } } }")), Code::kType);
+  EXPECT_FALSE(Parse("plugins: { isolation: { backend: kvm } }"));
+}
+
 TEST(Config, WhatDoesNotExistYetIsRefused) {
   for (const char* text :
-       {"plugins: { isolation: { enabled: true } }",
-        "compat: { nexus_empty_allowlist: allow }", "registries: { a: b }", "trust: { a: b }",
+       {"compat: { nexus_empty_allowlist: allow }", "registries: { a: b }", "trust: { a: b }",
         "server: { listen: 'unix:/x' }"}) {
     const Result<Config> config = Parse(text);
     EXPECT_EQ(CodeOf(config), Code::kUnenforceable) << text;

@@ -62,6 +62,8 @@ constexpr Names kPlugins[] = {"enabled", "directories", "cache",  "level", "leve
                               "native",  "isolation",   "limits", "entries", "network", "messaging"};
 constexpr Names kCeiling[] = {"memory",  "timeout", "stack", "tables", "instances",
                               "handles", "stdout",  "input", "output", "functions", "storage", "keys"};
+constexpr Names kIsolation[] = {"enabled", "backend", "force", "network_enabled", "timeout", "limits"};
+constexpr Names kIsolationLimits[] = {"max_cpu", "max_memory"};
 constexpr Names kCache[] = {"directory", "size"};
 constexpr Names kNetwork[] = {"dns",  "roots", "private", "connections",  "keep_alive", "connect", "first_byte",
                               "idle", "total", "headers", "header_bytes", "request",    "response"};
@@ -76,6 +78,8 @@ constexpr Keys kConfig[] = {
     {"", kConfigRoot},
     {"plugins", kPlugins},
     {"plugins.cache", kCache},
+    {"plugins.isolation", kIsolation},
+    {"plugins.isolation.limits", kIsolationLimits},
     {"plugins.limits", kCeiling},
     {"plugins.network", kNetwork},
     {"plugins.messaging", kMessagingLimits},

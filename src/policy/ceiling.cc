@@ -134,6 +134,10 @@ Ceiling::Capped Ceiling::CapByPolicy(const Share& share, const Capability& capab
 }
 
 Ceiling::Capped Ceiling::Cap(const Capability& capability) const {
+  if (cuts_network_ && (capability.kind() == Kind::kHttp || capability.kind() == Kind::kSockets)) {
+    return {std::nullopt, "ceiling:isolation",
+            "plugins.isolation.network_enabled is false, and the plugin is isolated"};
+  }
   Capped capped = CapByLevel(capability);
   for (const Share& share : shares_) {
     if (!capped.capability) break;
@@ -160,12 +164,6 @@ Status Ceiling::CheckRunnable() const {
                     .With("rule", "ceiling:policy"));
   }
   const std::string rule = "ceiling:level-" + std::string(LevelName(level_));
-  if (level_ == Level::kParanoid) {
-    return Fail(Error(Code::kUnenforceable,
-                      "level paranoid runs plugins in worker processes, which this build does not have",
-                      "use level strict, or a build that has workers")
-                    .With("rule", rule));
-  }
   if (level_ < Level::kStrict) return {};
   const bool pinned = std::ranges::any_of(shares_, [&](const Share& share) {
     return share.named && (std::ranges::find(share.rules->artifacts, artifact_) != share.rules->artifacts.end() ||
@@ -173,7 +171,8 @@ Status Ceiling::CheckRunnable() const {
   });
   if (pinned) return {};
   return Fail(Error(Code::kUnenforceable,
-                    "level strict runs signed plugins only, and this build verifies no signatures yet",
+                    "level " + std::string(LevelName(level_)) +
+                        " runs signed plugins only, and this build verifies no signatures yet",
                     "pin these bytes in policy.yaml in place of a signature: plugins: {" + plugin_ +
                         ": {artifacts: [\"" + artifact_.ToString() + "\"], allow: […]}}")
                   .With("rule", rule));

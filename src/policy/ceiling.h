@@ -39,6 +39,8 @@ class Ceiling {
   void Widened() { widened_ = true; }
   // What the embedding program offers, by name: a request for anything else of the kind `host` is unenforceable.
   void Offer(std::vector<std::string> host_names) { offered_ = std::move(host_names); }
+  // No capability of the network is granted: rule "ceiling:isolation".
+  void CutNetwork() { cuts_network_ = true; }
   // Whether somebody holds a plugin to this capability.
   bool Holds(const Capability& capability) const;
 
@@ -72,6 +74,7 @@ class Ceiling {
 
   Level level_;
   bool widened_ = false;
+  bool cuts_network_ = false;
   std::vector<Share> shares_;
   std::vector<std::string> offered_;
   std::optional<RiskCap> risk_;

@@ -35,14 +35,18 @@ Host::~Host() {
 
 Result<std::shared_ptr<const engine::Engine>> Host::State::EngineFor(const LoadRequest& request,
                                                                      const manifest::Limits& limits,
-                                                                     std::uint64_t data_bytes) {
+                                                                     std::uint64_t data_bytes,
+                                                                     HostOptions::Placement placement) {
+  const bool apart = placement == HostOptions::Placement::kWorkers;
   const bool fuel = limits.fuel.has_value();
   const bool debug = request.debug == LoadRequest::Debug::kOn;
   // Copying this much takes as long as the page faults of mapping it.
   const bool copy = data_bytes <= (32u << 10);
   const std::lock_guard lock(mutex);
   bool checks = options.traps == engine::EngineOptions::Traps::kChecks;
-  if (!checks && engine::HandlersReplaced()) {
+  if (apart) {
+    checks = false;  // a worker's handlers are its own
+  } else if (!checks && engine::HandlersReplaced()) {
     // Somebody put handlers over the engine's, and whether they pass signals on cannot be seen: what is loaded from now
     // on does without.
     checks = true;
@@ -51,7 +55,7 @@ Result<std::shared_ptr<const engine::Engine>> Host::State::EngineFor(const LoadR
     note.note = "the handlers of SIGSEGV, SIGILL or SIGFPE were replaced: plugins loaded now check by themselves";
     CORDON_TRY(options.observer->On(note));
   }
-  auto& engine = engines[{fuel, debug, checks, copy}];
+  auto& engine = engines[{fuel, debug, checks, copy, apart}];
   if (engine == nullptr) {
     const manifest::CeilingLimits& ceiling = options.config.limits;
     CORDON_ASSIGN(
@@ -59,15 +63,28 @@ Result<std::shared_ptr<const engine::Engine>> Host::State::EngineFor(const LoadR
                     .fuel = fuel,
                     .debug = debug,
                     .max_memory_bytes = ceiling.memory.count,
-                    .max_instances = options.max_instances,
+                    // A worker runs one call at a time; here it is only known what to compile for.
+                    .max_instances = apart ? 2 : options.max_instances,
                     .max_table_elements = ceiling.tables,
                     .stack_bytes = static_cast<std::uint32_t>(ceiling.stack.count),
                     .address_space = options.address_space,
                     .traps = checks ? engine::EngineOptions::Traps::kChecks : engine::EngineOptions::Traps::kSignals,
                     .data = copy ? engine::EngineOptions::Segments::kCopied : engine::EngineOptions::Segments::kMapped,
+                    .stops = apart ? engine::EngineOptions::Stops::kNone : engine::EngineOptions::Stops::kChecks,
                 }));
   }
   return engine;
+}
+
+Result<std::shared_ptr<worker::Keeper>> Host::State::Workers() {
+  const std::lock_guard lock(mutex);
+  if (keeper != nullptr) return keeper;
+  if (options.no_worker) return Fail(*options.no_worker);
+  if (options.worker.empty()) {
+    return Fail(Code::kUnavailable, "this host has no program for workers", "name cordon-worker");
+  }
+  CORDON_ASSIGN(keeper, worker::Keeper::Start(options.worker));
+  return keeper;
 }
 
 Result<std::shared_ptr<services::KvBackend>> Host::State::Storage() {

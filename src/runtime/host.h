@@ -43,6 +43,11 @@ struct HostOptions {
   std::filesystem::path compiler;                 // cordon-compile; empty: this process compiles
   std::optional<Error> no_compiler;               // set: there is none, and this process must not compile
   engine::CompileLimits compile_limits;
+  // Where plugins run for which configuration and level say nothing. kWorkers: in processes of their own that can do
+  // nothing by themselves, made by the program `worker`.
+  enum class Placement : std::uint8_t { kHere, kWorkers } placement = Placement::kHere;
+  std::filesystem::path worker;    // cordon-worker
+  std::optional<Error> no_worker;  // set: there is none
   policy::AuditDetail audit_detail = policy::AuditDetail::kDecisions;  // at least; a plugin's level may want more
   std::shared_ptr<SpanSink> spans;                // may be null: then there are no traces
   std::shared_ptr<class KillSwitch> kill_switch;  // may be null: then calls cost nothing for it

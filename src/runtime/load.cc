@@ -86,6 +86,17 @@ Status Loader::ComputeLimits() {
     limits.memory = *request_.memory;
     limits.decided_by["memory"] = "--memory";
   }
+  const manifest::IsolationConfig& isolation = config.isolation;
+  if (isolation.Isolates(plugin_->source.name)) {
+    if (isolation.timeout && *isolation.timeout < limits.timeout) {
+      limits.timeout = *isolation.timeout;
+      limits.decided_by["timeout"] = "plugins.isolation.timeout";
+    }
+    if (isolation.max_memory && *isolation.max_memory < limits.memory) {
+      limits.memory = *isolation.max_memory;
+      limits.decided_by["memory"] = "plugins.isolation.limits.max_memory";
+    }
+  }
   if (request_.fuel) {
     limits.fuel = *request_.fuel;
     limits.decided_by["fuel"] = "--fuel";
@@ -199,6 +210,8 @@ void Loader::AskForArguments() {
 Status Loader::ComputeAuthority() {
   policy::Ceiling& ceiling = plugin_->ceiling;
   ceiling = policy::Ceiling::For(LevelOf(), host_.options.policies, plugin_->source.name, plugin_->source.digest);
+  const manifest::IsolationConfig& isolation = host_.options.config.isolation;
+  if (isolation.Isolates(plugin_->source.name) && !isolation.network) ceiling.CutNetwork();
   abi::LinkOptions link_options{.plugin = request_.source.string()};
   std::vector<std::string> host_names;
   for (const HostedInterface& hosted : request_.hosted) {
@@ -302,81 +315,6 @@ Status Loader::OpenMounts() {
 }
 
 // Three forgeries in ten minutes are not bad luck.
-void Loader::AuditRefusedCode(engine::CodeCache::Refusal refusal, const std::string& entry, std::string_view why) {
-  constexpr int kAlarmCount = 3;
-  audit::Record record = plugin_->NewRecord(audit::Event::kNote);
-  record.target = "code-cache:" + entry;
-  record.rule = refusal == engine::CodeCache::Refusal::kForged ? "code-cache:forged" : "code-cache:refused";
-  record.decision = policy::Verdict::kDeny;
-  record.note = "cached code was not used: " + std::string(why) + "; it is compiled again";
-  cache_audit_ = host_.options.observer->On(record);
-  if (refusal != engine::CodeCache::Refusal::kForged || !cache_audit_) return;
-  if (host_.options.code_cache->RecentForgeries() < kAlarmCount) return;
-  record.rule = "code-cache:alarm";
-  record.note = "cached code was forged three times within ten minutes: somebody writes to the folder";
-  cache_audit_ = host_.options.observer->On(record);
-}
-
-void Loader::AuditCodeNotKept(const std::string& entry, std::string_view why) {
-  audit::Record record = plugin_->NewRecord(audit::Event::kNote);
-  record.target = "code-cache:" + entry;
-  record.rule = "code-cache:not-kept";
-  record.note = "compiled code is not kept: " + std::string(why) + "; it is compiled again the next time";
-  cache_audit_ = host_.options.observer->On(record);
-}
-
-Result<engine::Precompiled> Loader::MakeCode(const engine::Engine& engine, std::span<const std::uint8_t> wasm) const {
-  if (host_.options.no_compiler) return Fail(*host_.options.no_compiler);
-  engine::EngineOptions options = engine.options();
-  const auto make = [&]() -> Result<engine::Precompiled> {
-    if (host_.options.compiler.empty()) return engine::Precompile(options, wasm);
-    engine::CompileRequest compile;
-    compile.program = host_.options.compiler;
-    compile.options = options;
-    compile.wasm = wasm;
-    compile.limits = host_.options.compile_limits;
-    compile.cancelled = request_.cancelled;
-    if (request_.progress) compile.waiting = [this](Duration) { Stage("compiling"); };
-    return engine::CompileApart(compile);
-  };
-  CORDON_ASSIGN(engine::Precompiled made, make());
-  if (made.fingerprint != engine.Fingerprint()) {
-    // The engine fell back to a small address space, which its options do not show.
-    options.address_space = engine::EngineOptions::AddressSpace::kSmall;
-    CORDON_ASSIGN(made, make());
-  }
-  if (made.fingerprint == engine.Fingerprint()) return made;
-  return Fail(Code::kUnavailable, host_.options.compiler.string() + " compiles for another build of Cordon",
-              "install the cordon-compile that came with this library");
-}
-
-Result<std::shared_ptr<const engine::Compiled>> Loader::FindCode(const EngineRef& engine,
-                                                                 std::span<const std::uint8_t> wasm,
-                                                                 const Digest& digest) {
-  const auto& cache = host_.options.code_cache;
-  if (cache != nullptr) {
-    const auto refused = [this](engine::CodeCache::Refusal refusal, const std::string& entry, std::string_view why) {
-      AuditRefusedCode(refusal, entry, why);
-    };
-    auto code = cache->Find(engine, digest, refused);
-    CORDON_TRY(cache_audit_);
-    if (code != nullptr) return code;
-  }
-  Stage("compiling");
-  if (cache == nullptr && host_.options.compiler.empty() && !host_.options.no_compiler) {
-    return engine::Compiled::Compile(engine, wasm);
-  }
-  CORDON_ASSIGN(const engine::Precompiled made, MakeCode(*engine, wasm));
-  if (cache != nullptr) {
-    const auto not_kept = [this](const std::string& entry, std::string_view why) { AuditCodeNotKept(entry, why); };
-    auto code = cache->Add(engine, digest, made.code, not_kept);
-    CORDON_TRY(cache_audit_);
-    return code;
-  }
-  CORDON_ASSIGN(const UniqueFd sealed, engine::Sealed(made.code));
-  return engine::Compiled::LoadSealed(engine, sealed.get());
-}
-
 bool Loader::MayHaveSecrets() const {
   if (plugin_->authority.Allows(policy::Kind::kSecrets)) return true;
   const auto& manifest = plugin_->source.manifest;
@@ -398,17 +336,6 @@ Result<engine::LinkSpec> Loader::LinkOf() const {
   }
   CORDON_TRY(CheckRecordable(contract, request_.replayer != nullptr ? engine::LinkSpec() : plugin_->plan.spec));
   return request_.replayer != nullptr ? ReplayedLink(contract) : TracedLink(contract, plugin_->plan.spec);
-}
-
-Status Loader::Compile() {
-  if (plugin_->abi_kind == manifest::Abi::kNative) return ConfineNative();
-  CORDON_ASSIGN(auto engine, host_.EngineFor(request_, plugin_->limits, plugin_->contract->data_bytes));
-  CORDON_ASSIGN(auto code, FindCode(engine, plugin_->source.wasm(), plugin_->source.digest));
-  CORDON_ASSIGN(const std::vector<engine::Library> libraries, Libraries(engine));
-  Stage("linking");
-  CORDON_ASSIGN(const engine::LinkSpec spec, LinkOf());
-  CORDON_ASSIGN(plugin_->linked, engine::Linked::Link(std::move(code), spec, libraries));
-  return {};
 }
 
 Result<services::Accounts> Loader::SetUpAccounts() {
@@ -498,7 +425,7 @@ Status Loader::SetUpServices() {
   if (plugin_->abi_kind == manifest::Abi::kExtism) CORDON_TRY(SetUpExtism(*services));
   HostChannel* channel = services->router.get();
   if (host_.options.channel == HostOptions::Channel::kCodec) {
-    services->codec = std::make_unique<services::CodecChannel>(*services->router);
+    services->codec = std::make_unique<CodecChannel>(*services->router);
     channel = services->codec.get();
   }
   plugin_->channel = std::shared_ptr<HostChannel>(services, channel);
@@ -515,6 +442,7 @@ void Loader::SetUpInstance() {
   if (plugin_->authority.AllowsArguments()) instance.arguments = request_.arguments;
   const auto clock = plugin_->authority.Clock();
   instance.clock = clock == policy::ClockPrecision::kFine ? engine::ClockKind::kFine : engine::ClockKind::kCoarse;
+  if (plugin_->ceiling.level() == policy::Level::kParanoid) instance.clock = engine::ClockKind::kStepped;
   const manifest::Limits& limits = plugin_->limits;
   instance.limits.memory_bytes = limits.memory.count;
   instance.limits.table_elements = limits.tables;
@@ -527,13 +455,19 @@ void Loader::SetUpInstance() {
   instance.limits.host_call_bytes = limits.output.count;
 }
 
+Status Loader::OpenNetwork() {
+  if (plugin_->instance.network != nullptr) return {};
+  CORDON_ASSIGN(const engine::NetworkOptions network, NetworkOptionsOf(host_.options.config.network));
+  CORDON_ASSIGN(plugin_->instance.network, engine::Network::Create(network));
+  return {};
+}
+
 // A plugin whose requests are all denied has no way to the network at all.
 Status Loader::SetUpNetwork(PluginServices& services) {
   const policy::Authority& authority = plugin_->authority;
   if (!authority.Allows(policy::Kind::kHttp) && !authority.Allows(policy::Kind::kSockets)) return {};
   const manifest::Config& config = host_.options.config;
-  CORDON_ASSIGN(const engine::NetworkOptions network, NetworkOptionsOf(config.network));
-  CORDON_ASSIGN(plugin_->instance.network, engine::Network::Create(network));
+  CORDON_TRY(OpenNetwork());
   CORDON_ASSIGN(services::EgressOptions egress, EgressOptionsOf(config, plugin_->source.name, host_.options.secrets));
   services.router->Add(std::make_unique<services::SocketsService>(*services.guard, egress.private_blocks));
   services.router->Add(std::make_unique<services::EgressService>(*services.guard, std::move(egress)));
@@ -584,6 +518,7 @@ Result<BoundAction> Loader::Bind(const std::string& name, const manifest::Action
   BoundAction bound;
   const bool is_command = manifest::IsProgram(plugin_->source.manifest->runtime.abi);
   if (is_command) bound.command = action.command;
+  bound.idempotent = action.idempotent;
   const manifest::Limits& limits = plugin_->limits;
   bound.limits = {.wall = limits.timeout, .cpu = limits.cpu, .fuel = limits.fuel};
   if (action.timeout) bound.limits.wall = std::min(bound.limits.wall, *action.timeout);

@@ -37,6 +37,11 @@ class Loader {
   Status AuditLoad(const std::optional<Error>& failure);
   Status OpenMounts();
   Status Compile();
+  // In workers when this load, the configuration, the level or the host says so.
+  HostOptions::Placement PlacementOf() const;
+  Status CheckBackend() const;
+  Status CompileForWorkers();
+  Result<UniqueFd> SealedCode(const engine::Engine& engine, std::span<const std::uint8_t> wasm, const Digest& digest);
   using EngineRef = std::shared_ptr<const engine::Engine>;
   Result<std::shared_ptr<const engine::Compiled>> FindCode(const EngineRef& engine, std::span<const std::uint8_t> wasm,
                                                            const Digest& digest);
@@ -62,6 +67,7 @@ class Loader {
   Status SetUpServices();
   // Counters of limited grants, and what watches over grants that are taken back.
   Result<services::Accounts> SetUpAccounts();
+  Status OpenNetwork();
   Status SetUpNetwork(PluginServices& services);
   Status SetUpStorage(PluginServices& services);
   // Null when no program is granted.

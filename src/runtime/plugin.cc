@@ -258,8 +258,18 @@ Status RunOnce(const Plugin::State& state, const engine::InstanceOptions& option
     native.terminal = call.terminal.get();
     return state.native->Run(native, state.channel, report);
   }
-  return engine::CallOnce(state.linked, options, state.channel, action.binding.function, input, output, limits,
-                          report.call_id, {&report.usage, &report.stdout_text, &report.stderr_text});
+  const auto once = [&](const engine::CallLimits& of) {
+    return engine::CallOnce(state.linked, options, state.channel, action.binding.function, input, output, of,
+                            report.call_id, {&report.usage, &report.stdout_text, &report.stderr_text});
+  };
+  const MonotonicTime began = std::chrono::steady_clock::now();
+  Status outcome = once(limits);
+  if (outcome || outcome.error().code != Code::kWorkerLost || !action.idempotent) return outcome;
+  // Nothing but the worker is known to have failed. Once more, within the same time.
+  engine::CallLimits left = limits;
+  left.wall -= std::chrono::steady_clock::now() - began;
+  if (left.wall <= Duration(0)) return outcome;
+  return once(left);
 }
 
 // What one call of an instance added to its account.

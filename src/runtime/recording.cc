@@ -44,7 +44,7 @@ std::string Shown(std::span<const std::uint8_t> bytes) {
 }
 
 std::optional<Code> CodeNamed(std::string_view name) {
-  for (int i = 0; i <= static_cast<int>(Code::kInternal); ++i) {  // the last of them
+  for (int i = 0; i <= static_cast<int>(kLastCode); ++i) {  // the last of them
     if (CodeName(static_cast<Code>(i)) == name) return static_cast<Code>(i);
   }
   return std::nullopt;

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/message_codec.h"
 #include "base/spread.h"
 #include "formats/schema.h"
 #include "runtime/folders.h"
@@ -19,17 +20,19 @@
 #include "runtime/native.h"
 #include "runtime/source.h"
 #include "runtime/standing.h"
-#include "services/codec.h"
 #include "services/guard.h"
 #include "services/router.h"
+#include "worker/keeper.h"
 
 namespace cordon::runtime {
 
 struct Host::State {
   HostOptions options;
   std::mutex mutex;  // guards engines, storage
-  // By fuel, debug, checks, copied data.
-  std::map<std::tuple<bool, bool, bool, bool>, std::shared_ptr<const engine::Engine>> engines;
+  // By fuel, debug, checks, copied data, and whether the code runs in workers.
+  std::map<std::tuple<bool, bool, bool, bool, bool>, std::shared_ptr<const engine::Engine>> engines;
+  std::shared_ptr<worker::Keeper> keeper;  // null until a worker is needed; guarded by mutex
+  Result<std::shared_ptr<worker::Keeper>> Workers();
   Spread<std::atomic<std::uint64_t>> next_call;
   std::shared_ptr<services::CallChains> chains = std::make_shared<services::CallChains>();
 
@@ -58,7 +61,7 @@ struct Host::State {
   Result<std::shared_ptr<services::Tally>> DiskTally();
   // The engine of a class of tunables, made when it is first needed.
   Result<std::shared_ptr<const engine::Engine>> EngineFor(const LoadRequest& request, const manifest::Limits& limits,
-                                                          std::uint64_t data_bytes);
+                                                          std::uint64_t data_bytes, HostOptions::Placement placement);
 };
 
 // An action that is ready to be called.
@@ -66,6 +69,7 @@ struct BoundAction {
   abi::Binding binding;
   std::optional<Schema> input, output;  // the manifest's own; derived ones hold by construction
   engine::CallLimits limits;
+  bool idempotent = false;                        // may be run again after a lost worker
   std::optional<manifest::CommandShape> command;  // of a command: how its input and output are given
 };
 
@@ -101,7 +105,7 @@ struct PluginServices {
   std::shared_ptr<PluginMeter> meter;
   std::unique_ptr<services::Guard> guard;
   std::unique_ptr<services::ServiceRouter> router;
-  std::unique_ptr<services::CodecChannel> codec;
+  std::unique_ptr<CodecChannel> codec;
 };
 
 struct Plugin::State {

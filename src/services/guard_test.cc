@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "base/message_codec.h"
 #include "base/wire.h"
 #include "policy/test_authority.h"
-#include "services/codec.h"
 #include "services/files.h"
 #include "services/router.h"
 

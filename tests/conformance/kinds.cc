@@ -48,6 +48,11 @@ const Kind kKinds[] = {
 constexpr Placement kPlacements[] = {
     {"direct", [](HostOptions& options) { options.channel = HostOptions::Channel::kDirect; }},
     {"codec", [](HostOptions& options) { options.channel = HostOptions::Channel::kCodec; }},
+    {"worker",
+     [](HostOptions& options) {
+       options.placement = HostOptions::Placement::kWorkers;
+       options.worker = CORDON_WORKER_PATH;
+     }},
 };
 
 }  // namespace

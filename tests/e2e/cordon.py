@@ -93,7 +93,7 @@ class CordonTest(unittest.TestCase):
         env = {"HOME": str(self.home), "CORDON_HOME": str(self.state), "PATH": os.environ["PATH"], "TERM": "xterm",
                "LANG": "C.UTF-8", "CORDON_CONFIG": ""}  # fmt: skip
         for name, value in os.environ.items():
-            if name.startswith(("ASAN_", "UBSAN_", "TSAN_", "LSAN_")):
+            if name.startswith(("ASAN_", "UBSAN_", "TSAN_", "LSAN_", "CORDON_PLUGINS_")):
                 env[name] = value
         env.update(changes)
         return {name: value for name, value in env.items() if value is not None}
@@ -104,7 +104,8 @@ class CordonTest(unittest.TestCase):
             return BIN
         copy = self.tmp / "cordon"
         if not copy.exists():
-            for program in (pathlib.Path(BIN), pathlib.Path(BIN).with_name("cordon-compile")):
+            beside = [pathlib.Path(BIN).with_name(name) for name in ("cordon-compile", "cordon-worker")]
+            for program in (pathlib.Path(BIN), *beside):
                 shutil.copyfile(program, self.tmp / program.name)
                 (self.tmp / program.name).chmod(0o755)
         return copy

@@ -87,7 +87,11 @@ TEST(Process, NoThreadBeforeItIsNeededAndNoneAfter) {
     ASSERT_TRUE(loaded.plugin);
     EXPECT_EQ(CountOf("/proc/self/task"), before) << "loading starts none";
     ASSERT_TRUE(loaded.plugin->Call("add", kSum));
-    EXPECT_GT(CountOf("/proc/self/task"), before) << "a call has a clock";
+    if (shop::kInWorkers) {
+      EXPECT_EQ(CountOf("/proc/self/task"), before) << "the thread that waits for a worker is the clock";
+    } else {
+      EXPECT_GT(CountOf("/proc/self/task"), before) << "a call has a clock";
+    }
     loaded.plugin->CallAsync("add", kSum, nullptr).Then([](auto) {});
   }
   for (int i = 0; i < 200 && CountOf("/proc/self/task") != before; ++i) ::usleep(10'000);
@@ -178,6 +182,7 @@ TEST(Signals, AHandlerFromLaterIsNoticedByTheNextLoad) {
               auto later = loaded.host->Load(shop::Guest(), load);
               if (!later) return 2;
               if (const int wrong = TrapsAreErrors(*later)) return wrong;
+              if (shop::kInWorkers) return 0;  // whose handlers are their own
               for (const cordon::AuditRecord& record : loaded.audit->records()) {
                 if (record.note.find("handlers") != std::string::npos) return 0;
               }

@@ -16,6 +16,12 @@
 
 namespace shop {
 
+#ifdef CORDON_DEFAULT_PLACEMENT
+constexpr bool kInWorkers = true;
+#else
+constexpr bool kInWorkers = false;
+#endif
+
 enum class Currency { eur, usd };
 struct Article {
   std::string name;

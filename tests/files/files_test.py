@@ -38,7 +38,8 @@ class Case(unittest.TestCase):
         before = len(self.audit())
         done = subprocess.run(
             [BIN, "run", str(GUESTS / f"{guest}.wasm"), action, "--input", json.dumps(given), "--json", *flags],
-            env={"PATH": os.environ["PATH"], "HOME": str(self.base), "CORDON_HOME": str(self.home)},
+            env={"PATH": os.environ["PATH"], "HOME": str(self.base), "CORDON_HOME": str(self.home)}
+            | {name: value for name, value in os.environ.items() if name.startswith("CORDON_PLUGINS_")},
             capture_output=True, stdin=subprocess.DEVNULL, timeout=HANG_SECONDS)  # fmt: skip
         self.assertGreaterEqual(done.returncode, 0, "died of a signal")
         for byte in done.stdout + done.stderr:

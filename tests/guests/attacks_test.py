@@ -116,6 +116,8 @@ class Runner:
         self.home = home
         self.audit = home / ".local" / "state" / "cordon" / "audit.jsonl"
         self.environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(home), "LANG": "C.UTF-8"}
+        # Where the guests run: the same must come of it.
+        self.environment |= {name: value for name, value in os.environ.items() if name.startswith("CORDON_PLUGINS_")}
 
     def check(self, case: Case) -> list:
         """What was wrong; empty when all was as it must be."""

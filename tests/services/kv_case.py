@@ -32,7 +32,8 @@ class StoreCase(unittest.TestCase):
         (self.tmp / "config.yaml").write_text(json.dumps({"plugins": self.config}))
         env = {"PATH": os.environ["PATH"], "HOME": str(self.tmp), "CORDON_HOME": str(self.state),
                "CORDON_CONFIG": str(self.tmp / "config.yaml"), **self.variables}
-        env.update({name: value for name, value in os.environ.items() if name.startswith(("ASAN_", "UBSAN_", "LSAN_"))})
+        passed = ("ASAN_", "UBSAN_", "LSAN_", "CORDON_PLUGINS_")
+        env.update({name: value for name, value in os.environ.items() if name.startswith(passed)})
         return env
 
     def cordon(self, *words, stdin="", **options):

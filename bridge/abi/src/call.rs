@@ -55,7 +55,11 @@ unsafe fn options(o: *const cordon_instance_options) -> Outcome<InstanceOptions>
             stderr: stream(|s| s.stderr_fd)?,
             network: o.network.as_ref().map(|network| network.0.clone()),
             interrupter: o.interrupter.as_ref().map(|interrupter| interrupter.0.clone()),
-            clock: if o.fine_clock { Clock::Fine } else { Clock::Coarse },
+            clock: match (o.fine_clock, o.stepped_clock) {
+                (_, true) => Clock::Stepped,
+                (true, false) => Clock::Fine,
+                (false, false) => Clock::Coarse,
+            },
             limits: Limits {
                 memory_bytes: l.memory_bytes,
                 table_elements: l.table_elements,

@@ -73,6 +73,7 @@ fn engine_options(o: &cordon_engine_options) -> Outcome<Options> {
         checked_traps: o.checked_traps,
         copied_data: o.copied_data,
         parallel: o.parallel,
+        unstoppable: o.unstoppable,
         max_memory_bytes: o.max_memory_bytes,
         max_instances: o.max_instances,
         max_table_elements: o.max_table_elements,

@@ -27,4 +27,5 @@ pub use network::*;
 pub use types::*;
 
 // The parsers' own C functions are part of the same library.
+#[cfg(feature = "formats")]
 pub use cordon_formats::*;

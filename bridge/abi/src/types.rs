@@ -182,6 +182,8 @@ pub struct cordon_engine_options {
     pub copied_data: bool,
     /// Compile on many threads, which stay until the process ends.
     pub parallel: bool,
+    /// Nothing in this process stops the code: whoever runs it ends the process.
+    pub unstoppable: bool,
     pub max_memory_bytes: u64,
     pub max_instances: u32,
     pub max_table_elements: u32,
@@ -284,6 +286,8 @@ pub struct cordon_instance_options {
     /// The standard streams as descriptors; NULL: none is.
     pub streams: *const cordon_streams,
     pub fine_clock: bool,
+    /// Clocks that move by a fixed step at each look; stronger than `fine_clock`.
+    pub stepped_clock: bool,
     /// The way to the network, shared by the instances of one plugin; NULL: every request is denied.
     pub network: *const cordon_network,
     /// Stops the instance from its first instruction on; may be NULL.

@@ -1,16 +1,22 @@
 //! Code that was compiled before, by a process of ours: made, authenticated, loaded. Whoever loads vouches for the
 //! bytes: they are native code.
 
-use crate::engine::{Engine, Options, config};
+#[cfg(feature = "compiler")]
+use crate::engine::config;
+use crate::engine::{Engine, Options};
 use crate::fault::{Fault, Kind, Outcome};
-use crate::link::{Binary, Code, compile_fault, is_component};
+#[cfg(feature = "compiler")]
+use crate::link::is_component;
+use crate::link::{Binary, Code, compile_fault};
 use std::fs::File;
-use std::hash::{Hash, Hasher};
+#[cfg(feature = "compiler")]
+use std::hash::Hash;
+use std::hash::Hasher;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use wasmtime::Module;
 use wasmtime::component::Component;
-use wasmtime::{InstanceAllocationStrategy, Module};
 
 pub const FINGERPRINT_BYTES: usize = 32;
 
@@ -29,7 +35,10 @@ impl Hasher for Feed {
 fn fingerprint(wasm: &wasmtime::Engine) -> [u8; FINGERPRINT_BYTES] {
     let mut feed = Feed(blake3::Hasher::new());
     feed.write(crate::BUILD.as_bytes());
+    #[cfg(feature = "compiler")]
     wasm.precompile_compatibility_hash().hash(&mut feed);
+    #[cfg(not(feature = "compiler"))]
+    let _ = wasm; // Who cannot compile never asks what code would have to be compiled for.
     *feed.0.finalize().as_bytes()
 }
 
@@ -43,14 +52,25 @@ impl Engine {
 
 /// Compiles for engines with these options, without the memory that an engine that runs code reserves. Gives the
 /// fingerprint of such engines, and the code.
+#[cfg(feature = "compiler")]
 pub fn precompile(options: &Options, bytes: &[u8]) -> Outcome<([u8; FINGERPRINT_BYTES], Vec<u8>)> {
     let component = is_component(bytes)?;
     let mut config = config(options);
-    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    config.allocation_strategy(wasmtime::InstanceAllocationStrategy::OnDemand);
     let engine = wasmtime::Engine::new(&config)
         .map_err(|e| Fault::new(Kind::Internal, format!("cannot make the compiler: {e:#}")))?;
     let made = if component { engine.precompile_component(bytes) } else { engine.precompile_module(bytes) };
     Ok((fingerprint(&engine), made.map_err(compile_fault)?))
+}
+
+#[cfg(not(feature = "compiler"))]
+pub fn precompile(_: &Options, _: &[u8]) -> Outcome<([u8; FINGERPRINT_BYTES], Vec<u8>)> {
+    Err(no_compiler())
+}
+
+#[cfg(not(feature = "compiler"))]
+pub(crate) fn no_compiler() -> Fault {
+    Fault::new(Kind::Unavailable, "this process has no compiler")
 }
 
 fn read_all(file: &OwnedFd) -> std::io::Result<Vec<u8>> {

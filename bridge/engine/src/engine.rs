@@ -8,9 +8,7 @@ pub use crate::ticker::TICK;
 use crate::ticker::{Ticker, block_signals, without_signals};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
-use wasmtime::{
-    Config, InstanceAllocationStrategy, ModuleVersionStrategy, OptLevel, PoolingAllocationConfig, Strategy,
-};
+use wasmtime::{Config, InstanceAllocationStrategy, ModuleVersionStrategy, PoolingAllocationConfig};
 
 /// Room on an async stack above what wasm may use, for host functions that run on it.
 const HOST_STACK_BYTES: usize = 1536 << 10;
@@ -32,6 +30,8 @@ pub struct Options {
     pub copied_data: bool,
     /// Compile on many threads, which stay until the process ends: for a process that only compiles.
     pub parallel: bool,
+    /// No checks of the epoch: nothing in this process stops the code, so whoever runs it ends the process.
+    pub unstoppable: bool,
     pub max_memory_bytes: u64,
     pub max_instances: u32,
     pub max_table_elements: u32,
@@ -86,9 +86,12 @@ fn pool(options: &Options) -> PoolingAllocationConfig {
 /// Public for the bench, which gives a raw engine the same settings.
 pub fn config(options: &Options) -> Config {
     let mut c = Config::new();
-    c.strategy(Strategy::Cranelift);
-    c.cranelift_opt_level(OptLevel::Speed);
-    c.parallel_compilation(options.parallel);
+    #[cfg(feature = "compiler")]
+    {
+        c.strategy(wasmtime::Strategy::Cranelift);
+        c.cranelift_opt_level(wasmtime::OptLevel::Speed);
+        c.parallel_compilation(options.parallel);
+    }
     // GC, exceptions, threads and stack switching: six advisories in 2026, and threads bypass the limiter.
     c.gc_support(false);
     c.wasm_gc(false);
@@ -107,7 +110,7 @@ pub fn config(options: &Options) -> Config {
     c.wasm_component_model(true);
     // Component-model async: 3.2 times dearer calls, and CVE-2026-115384.
     c.concurrency_support(false);
-    c.epoch_interruption(true);
+    c.epoch_interruption(!options.unstoppable);
     c.consume_fuel(options.fuel);
     c.max_wasm_stack(options.stack_bytes as usize);
     c.async_stack_size(options.stack_bytes as usize + HOST_STACK_BYTES);

@@ -179,31 +179,31 @@ fn put_ask(out: &mut Vec<u8>, ask: &Ask) {
 }
 
 /// Reads what the host wrote; nothing when it is not what was agreed.
-struct Answer<'a>(&'a [u8]);
+pub(crate) struct Answer<'a>(pub &'a [u8]);
 
 impl<'a> Answer<'a> {
-    fn bytes(&mut self, n: usize) -> Option<&'a [u8]> {
+    pub(crate) fn bytes(&mut self, n: usize) -> Option<&'a [u8]> {
         let (head, rest) = self.0.split_at_checked(n)?;
         self.0 = rest;
         Some(head)
     }
-    fn u8(&mut self) -> Option<u8> {
+    pub(crate) fn u8(&mut self) -> Option<u8> {
         Some(self.bytes(1)?[0])
     }
-    fn u32(&mut self) -> Option<u32> {
+    pub(crate) fn u32(&mut self) -> Option<u32> {
         Some(u32::from_le_bytes(self.bytes(4)?.try_into().ok()?))
     }
-    fn u64(&mut self) -> Option<u64> {
+    pub(crate) fn u64(&mut self) -> Option<u64> {
         Some(u64::from_le_bytes(self.bytes(8)?.try_into().ok()?))
     }
-    fn text(&mut self) -> Option<&'a str> {
+    pub(crate) fn text(&mut self) -> Option<&'a str> {
         let n = self.u32()? as usize;
         std::str::from_utf8(self.bytes(n)?).ok()
     }
-    fn duration(&mut self) -> Option<Duration> {
+    pub(crate) fn duration(&mut self) -> Option<Duration> {
         Some(Duration::from_nanos(self.u64()?))
     }
-    fn end(&self) -> Option<()> {
+    pub(crate) fn end(&self) -> Option<()> {
         self.0.is_empty().then_some(())
     }
 }

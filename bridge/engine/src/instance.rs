@@ -112,6 +112,7 @@ fn begin(store: &mut Store<State>, engine: &Engine, limits: &CallLimits, timing:
     // A growth that an earlier call was refused explains no trap of this one.
     state.limiter.denied = false;
     match timing {
+        Timing::Exact if engine.options.unstoppable => state.deadline.begin_unstoppable(limits, monotonic_ns()),
         Timing::Exact => {
             let ticks = state.deadline.begin_at(limits, monotonic_ns());
             store.set_epoch_deadline(ticks);
@@ -298,7 +299,8 @@ impl Instance {
         }
         store.data_mut().call_id = call_id;
         // Whoever waits for the host outside of the guest needs to know its deadline anyway.
-        let timing = if self.linked.needs.asynchronous { Timing::Exact } else { Timing::Ticks };
+        let is_exact = self.linked.needs.asynchronous || engine.options.unstoppable;
+        let timing = if is_exact { Timing::Exact } else { Timing::Ticks };
         begin(store, engine, limits, timing)?;
         self.run(function, input, limits, timing, sink)
     }
@@ -369,6 +371,7 @@ impl Instance {
         let wall = deadline.elapsed_ns(now);
         self.usage.wall_ns += wall;
         self.usage.cpu_ns += match deadline.cpu_seen_ns {
+            _ if engine.options.unstoppable => deadline.cpu_ns(),
             0 => wall.min(1_000_000),
             seen => seen,
         };

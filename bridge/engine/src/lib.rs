@@ -19,6 +19,7 @@ pub mod store;
 mod ticker;
 mod traced;
 mod values;
+pub mod way;
 
 pub use engine::{Engine, Options};
 pub use fault::{Fault, Kind, Outcome};

@@ -35,6 +35,7 @@ pub struct Code {
 }
 
 /// Whether a binary is a component or a core module; anything else, text and native code too, is refused.
+#[cfg(feature = "compiler")]
 pub(crate) fn is_component(bytes: &[u8]) -> Outcome<bool> {
     if wasmtime::Engine::detect_precompiled(bytes).is_some() {
         return Err(Fault::new(Kind::Compile, "this is precompiled native code, not WebAssembly"));
@@ -59,6 +60,7 @@ pub(crate) fn compile_fault(e: wasmtime::Error) -> Fault {
 
 impl Code {
     /// Compiles a binary. Never text, and never precompiled code, which would be native code from outside.
+    #[cfg(feature = "compiler")]
     pub fn compile(engine: &Arc<Engine>, bytes: &[u8]) -> Outcome<Arc<Code>> {
         let binary = if is_component(bytes)? {
             Binary::Component(Component::from_binary(&engine.wasm, bytes).map_err(compile_fault)?)
@@ -66,6 +68,11 @@ impl Code {
             Binary::Module(Module::from_binary(&engine.wasm, bytes).map_err(compile_fault)?)
         };
         Ok(Arc::new(Code { engine: engine.clone(), binary }))
+    }
+
+    #[cfg(not(feature = "compiler"))]
+    pub fn compile(_: &Arc<Engine>, _: &[u8]) -> Outcome<Arc<Code>> {
+        Err(crate::aot::no_compiler())
     }
 
     pub fn is_component(&self) -> bool {

@@ -14,7 +14,7 @@ use crate::ticker::{LongCall, TICK, clock_ns, monotonic_ns};
 use cordon_net::Egress;
 use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::Thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -37,6 +37,8 @@ pub trait Port: Send + Sync {
 pub enum Clock {
     Coarse,
     Fine,
+    /// Moves by a fixed step at each look, and by nothing else.
+    Stepped,
 }
 
 /// Limits of one store; all are sums over everything in it.
@@ -231,6 +233,17 @@ impl Deadline {
         ticks_in(self.limit_ns)
     }
 
+    /// For code that never looks: whoever set the deadline ends the process.
+    pub(crate) fn begin_unstoppable(&mut self, limits: &CallLimits, now_ns: u64) {
+        self.begin_at(limits, now_ns);
+        self.cpu_first = Some((thread_cpu_ns(), now_ns));
+    }
+
+    /// CPU time of this thread since the call began. REQUIRES: unstoppable.
+    pub(crate) fn cpu_ns(&self) -> u64 {
+        self.cpu_first.map_or(0, |(first, _)| thread_cpu_ns().saturating_sub(first))
+    }
+
     /// Starts from the time of the last tick. The guest should look at the next.
     #[inline]
     pub(crate) fn begin_about(&mut self, limits: &CallLimits, tick_ns: u64) {
@@ -413,8 +426,15 @@ impl State {
             .allow_udp(false)
             .allow_ip_name_lookup(false)
             .allow_blocking_current_thread(false);
-        if options.clock == Clock::Coarse {
-            builder.wall_clock(CoarseWall).monotonic_clock(CoarseMonotonic(Instant::now()));
+        match options.clock {
+            Clock::Coarse => {
+                builder.wall_clock(CoarseWall).monotonic_clock(CoarseMonotonic(Instant::now()));
+            }
+            Clock::Stepped => {
+                let steps = Arc::new(AtomicU64::new(0));
+                builder.wall_clock(SteppedWall(started(), steps.clone())).monotonic_clock(SteppedMonotonic(steps));
+            }
+            Clock::Fine => {}
         }
         let sockets = match (needs.sockets, &options.network, &self.port) {
             (true, Some(network), Some(port)) => Some(Sockets::new(network.clone(), port.clone())),
@@ -518,6 +538,38 @@ const COARSE: Duration = Duration::from_millis(1);
 
 fn coarse(time: Duration) -> Duration {
     Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Clocks that no time can be measured by: a step for each look, whichever of the two is looked at. The wall clock
+/// starts with the second in which the instance was made.
+struct SteppedWall(Duration, Arc<AtomicU64>);
+struct SteppedMonotonic(Arc<AtomicU64>);
+
+fn started() -> Duration {
+    Duration::from_secs(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
+}
+
+fn step(steps: &AtomicU64) -> Duration {
+    let taken = steps.fetch_add(1, Ordering::Relaxed) + 1;
+    COARSE * u32::try_from(taken).unwrap_or(u32::MAX)
+}
+
+impl HostWallClock for SteppedWall {
+    fn resolution(&self) -> Duration {
+        COARSE
+    }
+    fn now(&self) -> Duration {
+        self.0 + step(&self.1)
+    }
+}
+
+impl HostMonotonicClock for SteppedMonotonic {
+    fn resolution(&self) -> u64 {
+        COARSE.as_nanos() as u64
+    }
+    fn now(&self) -> u64 {
+        step(&self.0).as_nanos() as u64
+    }
 }
 
 impl HostWallClock for CoarseWall {

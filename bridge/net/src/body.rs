@@ -1,19 +1,16 @@
 //! Bodies with a measure: bytes, silence, and the end.
 
+use crate::egress::BoxedBody;
 use crate::error::Error;
 use crate::target::is_no_trailer;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::combinators::UnsyncBoxBody;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
-
-/// A body that somebody else makes.
-pub type BoxedBody = UnsyncBoxBody<Bytes, Error>;
 
 /// How far a request's body has come; shared with who waits for the response.
 pub(crate) struct Progress {

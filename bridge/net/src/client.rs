@@ -1,36 +1,26 @@
 //! The one way out: parse, ask, resolve, ask again, connect to what was allowed, speak HTTP, measure.
 
 use crate::alarm::{Alarm, Alarms, KeptAlarms};
-use crate::body::{BoxedBody, Outgoing, Progress, ResponseBody, Source};
+use crate::body::{Outgoing, Progress, ResponseBody, Source};
 use crate::connection::{Connection, Sender, open};
+use crate::egress::{Egress, Options, Request, Resolving, Sending};
 use crate::error::{Error, Outcome};
 use crate::policy::{Admission, Ask, Limits, Policy, Report, rule};
 use crate::resolve::Names;
 use crate::target::{Target, check_headers};
 use crate::tls::Trust;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header};
+use http::{HeaderValue, Method, StatusCode, Uri, Version, header};
 use http_body::Body;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::BodyExt;
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::pin::{Pin, pin};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
-
-/// Where requests go: a client of this process, or one that it talks to.
-pub trait Egress: Send + Sync {
-    fn send(self: Arc<Self>, policy: Arc<dyn Policy>, request: Request) -> Sending;
-    /// The addresses of a name in the form of `named`, for who connects by other means; nobody is asked.
-    fn resolve(self: Arc<Self>, name: String) -> Resolving;
-}
-
-pub type Sending = Pin<Box<dyn Future<Output = Outcome<http::Response<BoxedBody>>> + Send>>;
-
-pub type Resolving = Pin<Box<dyn Future<Output = Outcome<Vec<IpAddr>>> + Send>>;
 
 impl Egress for Client {
     fn resolve(self: Arc<Self>, name: String) -> Resolving {
@@ -42,63 +32,7 @@ impl Egress for Client {
     }
 }
 
-/// What the operator fixes for one owner of connections.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Empty: those of the machine.
-    pub dns_servers: Vec<SocketAddr>,
-    /// PEM, beside the system's.
-    pub extra_roots: Vec<Vec<u8>>,
-    pub system_roots: bool,
-    pub connections: usize,
-    /// How long a connection is kept for another request. Zero: not at all.
-    pub keep_alive: Duration,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options {
-            dns_servers: Vec::new(),
-            extra_roots: Vec::new(),
-            system_roots: true,
-            connections: 32,
-            keep_alive: Duration::from_secs(15),
-        }
-    }
-}
-
 const IDLE_PER_ORIGIN: usize = 4;
-
-pub struct Request {
-    /// As the sender wrote it.
-    pub method: String,
-    /// Absolute, as the sender wrote it.
-    pub url: String,
-    pub headers: HeaderMap,
-    pub body: BoxedBody,
-    /// The sender's own, within the policy's.
-    pub connect: Option<Duration>,
-    pub first_byte: Option<Duration>,
-    pub idle: Option<Duration>,
-}
-
-impl Request {
-    pub fn new(method: &str, url: &str) -> Request {
-        Request {
-            method: method.into(),
-            url: url.into(),
-            headers: HeaderMap::new(),
-            body: empty(),
-            connect: None,
-            first_byte: None,
-            idle: None,
-        }
-    }
-}
-
-pub fn empty() -> BoxedBody {
-    Empty::new().map_err(|never| match never {}).boxed_unsync()
-}
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Origin {

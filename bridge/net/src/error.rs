@@ -1,6 +1,7 @@
 //! Why a request came to nothing.
 
 use std::fmt;
+#[cfg(feature = "client")]
 use std::io::ErrorKind;
 
 /// Every way in which a request fails. What was denied is told apart from what did not work.
@@ -74,6 +75,7 @@ impl std::error::Error for Error {}
 
 pub type Outcome<T> = Result<T, Error>;
 
+#[cfg(feature = "client")]
 impl From<hyper::Error> for Error {
     fn from(error: hyper::Error) -> Error {
         let mut source = std::error::Error::source(&error);

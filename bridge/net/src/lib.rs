@@ -6,19 +6,30 @@
 //! environment but where the system keeps its roots.
 //!
 //! This crate knows HTTP, TLS and DNS; it knows no plugins, capabilities or policies.
+#![cfg_attr(not(feature = "client"), allow(dead_code))]
 
+#[cfg(feature = "client")]
 mod alarm;
+#[cfg(feature = "client")]
 mod body;
+#[cfg(feature = "client")]
 mod client;
+#[cfg(feature = "client")]
 mod connection;
+mod egress;
 mod error;
 mod policy;
+#[cfg(feature = "client")]
 mod resolve;
 mod target;
+#[cfg(feature = "client")]
 mod tls;
 
-pub use body::{BoxedBody, ResponseBody};
-pub use client::{Client, Egress, Options, Request, Resolving, Sending, empty};
+#[cfg(feature = "client")]
+pub use body::ResponseBody;
+#[cfg(feature = "client")]
+pub use client::Client;
+pub use egress::{BoxedBody, Egress, Options, Request, Resolving, Sending, empty};
 pub use error::{Error, Outcome};
 pub use policy::{Admission, Ask, Limits, Policy, Report, rule};
 pub use target::{Named, Target, named};

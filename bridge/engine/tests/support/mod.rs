@@ -18,6 +18,7 @@ pub fn engine_of(fuel: bool, max_instances: u32) -> Arc<Engine> {
         checked_traps: false,
         copied_data: true,
         parallel: false,
+        unstoppable: false,
         max_memory_bytes: 256 << 20,
         max_instances,
         max_table_elements: 20_000,

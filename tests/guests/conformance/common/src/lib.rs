@@ -60,10 +60,10 @@ fn pair(input: &str) -> Result<(&str, &str), String> {
     input.split_once(' ').ok_or_else(|| "two words are needed".to_string())
 }
 
+/// Without a frame in its own memory: it is the engine's stack that ends.
 #[inline(never)]
 fn descend(depth: u32) -> u32 {
-    let frame = black_box([depth; 16]);
-    if depth == 0 { 0 } else { descend(depth - 1) + black_box(frame[15]).min(1) }
+    if depth == 0 { 0 } else { descend(depth - 1).rotate_left(depth % 31) ^ depth }
 }
 
 fn stop() -> ! {

@@ -1,9 +1,8 @@
-#include "services/codec.h"
+#include "base/message_codec.h"
 
 #include "base/wire.h"
-#include "services/router.h"
 
-namespace cordon::services {
+namespace cordon {
 namespace {
 
 // The first two bytes of a message: the version of this encoding, and what follows.
@@ -93,7 +92,7 @@ Result<HostReply> DecodeReply(std::span<const std::uint8_t> bytes) {
   const std::uint8_t outcome = in.U8();
   const std::uint16_t code = in.U16();
   if (outcome > static_cast<std::uint8_t>(HostReply::Outcome::kTrap)) in.Fail(wire::Fault::kCase);
-  if (code > static_cast<std::uint16_t>(Code::kInternal)) in.Fail(wire::Fault::kCase);
+  if (code > static_cast<std::uint16_t>(kLastCode)) in.Fail(wire::Fault::kCase);
   const std::string_view message = in.String();
   CORDON_TRY(Fits(message.size(), kMessageTextMax, "the message of a trap"));
   CORDON_TRY(Fits(in.remaining(), kMessagePayloadMax + 4, "a payload"));
@@ -113,7 +112,12 @@ HostReply CodecChannel::Send(const HostRequest& request) {
     return DecodeReply(answered);
   };
   Result<HostReply> reply = through();
-  return reply ? std::move(*reply) : Trap(reply.error().code, reply.error().message);
+  if (reply) return std::move(*reply);
+  HostReply trap;
+  trap.outcome = HostReply::Outcome::kTrap;
+  trap.code = reply.error().code;
+  trap.message = std::move(reply.error().message);
+  return trap;
 }
 
-}  // namespace cordon::services
+}  // namespace cordon

@@ -1,4 +1,4 @@
-// Messages as bytes: what a process boundary between a guest and its services will carry (docs/formats/wire.md).
+// Messages as bytes: what a process boundary between a guest and its services carries (docs/formats/wire.md).
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 #include "base/message.h"
 
-namespace cordon::services {
+namespace cordon {
 
 // The largest payload of one message, and the longest name in it.
 inline constexpr std::size_t kMessagePayloadMax = 16 << 20;
@@ -41,4 +41,4 @@ class CodecChannel final : public HostChannel {
   HostChannel& inner_;
 };
 
-}  // namespace cordon::services
+}  // namespace cordon

@@ -1,8 +1,8 @@
-#include "services/codec.h"
+#include "base/message_codec.h"
 
 #include <gtest/gtest.h>
 
-namespace cordon::services {
+namespace cordon {
 namespace {
 
 // Answers with what it was asked.
@@ -68,4 +68,4 @@ TEST(Codec, PartsAreBounded) {
 }
 
 }  // namespace
-}  // namespace cordon::services
+}  // namespace cordon

@@ -1,0 +1,276 @@
+// Plugins in worker processes, beside what two processes cost that only wake each other.
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <climits>
+#include <csignal>
+#include <cstring>
+#include <fstream>
+
+#include "cordon/host.h"
+#include "kernels.h"
+#include "rows.h"
+
+namespace cordon::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Add = TypedFunction<std::int32_t(std::int32_t, std::int32_t)>;
+using EchoBytes = TypedFunction<std::vector<std::uint8_t>(const std::vector<std::uint8_t>&)>;
+constexpr std::size_t kMiB = 1 << 20;
+
+Result<Host> HostOfWorkers() {
+  HostOptions options;
+  options.compiler = HostOptions::Compiler::kInProcess;
+  options.placement = HostOptions::Placement::kWorkers;
+  return Host::Create(std::move(options));
+}
+
+// Two processes that wake each other by futexes in memory they share, and do nothing else.
+class PingPong {
+ public:
+  static Result<std::unique_ptr<PingPong>> Start() {
+    std::unique_ptr<PingPong> made(new PingPong);
+    void* at = ::mmap(nullptr, sizeof(Words), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED) return Fail(Code::kUnavailable, "no memory to share");
+    made->words_ = new (at) Words;
+    made->child_ = ::fork();
+    if (made->child_ == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      for (std::uint32_t turn = 1;; ++turn) {
+        Await(made->words_->ping, turn);
+        Set(made->words_->pong, turn);
+      }
+    }
+    return made;
+  }
+  ~PingPong() {
+    if (child_ > 0) {
+      ::kill(child_, SIGKILL);
+      ::waitpid(child_, nullptr, 0);
+    }
+    ::munmap(words_, sizeof(Words));
+  }
+  void Round() {
+    ++turn_;
+    Set(words_->ping, turn_);
+    Await(words_->pong, turn_);
+  }
+
+ private:
+  using Word = std::atomic<std::uint32_t>;
+  struct Words {
+    alignas(64) Word ping{0};
+    alignas(64) Word pong{0};
+  };
+  PingPong() = default;
+  static void Await(Word& word, std::uint32_t turn) {
+    while (word.load(std::memory_order_acquire) != turn) {
+      ::syscall(SYS_futex, &word, FUTEX_WAIT, turn - 1, nullptr, nullptr, 0);
+    }
+  }
+  static void Set(Word& word, std::uint32_t turn) {
+    word.store(turn, std::memory_order_seq_cst);
+    ::syscall(SYS_futex, &word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+  }
+  Words* words_ = nullptr;
+  pid_t child_ = -1;
+  std::uint32_t turn_ = 0;
+};
+
+// This thread, and what it starts from now on, on one processor, until it is destroyed.
+class OneCore {
+ public:
+  OneCore() {
+    ::sched_getaffinity(0, sizeof before_, &before_);
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    for (int i = 0; i < CPU_SETSIZE; ++i) {
+      if (!CPU_ISSET(i, &before_)) continue;
+      CPU_SET(i, &one);
+      break;
+    }
+    ::sched_setaffinity(0, sizeof one, &one);
+  }
+  ~OneCore() { ::sched_setaffinity(0, sizeof before_, &before_); }
+
+ private:
+  cpu_set_t before_{};
+};
+
+Result<Row> MeasureCall(const Plan& plan, const std::string& name) {
+  CORDON_ASSIGN(Host host, HostOfWorkers());
+  CORDON_ASSIGN(const Plugin plugin, host.Load(plan.guests / "bench.wasm"));
+  CORDON_ASSIGN(const Add add, plugin.Function<std::int32_t(std::int32_t, std::int32_t)>("add"));
+  CORDON_ASSIGN(Instance instance, plugin.NewInstance());
+  CORDON_ASSIGN(const auto pong, PingPong::Start());
+  const Side ours = [&](std::uint64_t iterations) -> Status {
+    for (std::uint64_t i = 0; i < iterations; ++i) CORDON_TRY(add.On(instance, 40, 2));
+    return {};
+  };
+  const Side theirs = [&](std::uint64_t iterations) -> Status {
+    for (std::uint64_t i = 0; i < iterations; ++i) pong->Round();
+    return {};
+  };
+  CORDON_ASSIGN(const Rounds rounds, Interleave(plan, ours, theirs));
+  return Summarise({name, "a futex ping-pong of two processes", "ns", Row::Judged::kRatio, 2.0}, rounds);
+}
+
+Result<Row> MeasureCallOnOneCore(const Plan& plan, CordonSide&, RawSide&) {
+  const OneCore one;
+  return MeasureCall(plan, "worker-call-one-core");
+}
+
+Result<Row> MeasureMegabyte(const Plan& plan, CordonSide&, RawSide&) {
+  CORDON_ASSIGN(Host host, HostOfWorkers());
+  CORDON_ASSIGN(const Plugin plugin, host.Load(plan.guests / "bench.wasm"));
+  CORDON_ASSIGN(const EchoBytes echo,
+                plugin.Function<std::vector<std::uint8_t>(const std::vector<std::uint8_t>&)>("echo-bytes"));
+  CORDON_ASSIGN(Instance instance, plugin.NewInstance());
+  CORDON_ASSIGN(const auto pong, PingPong::Start());
+  const std::vector<std::uint8_t> payload(kMiB, 7);
+  std::vector<std::uint8_t> there(kMiB), back(kMiB);
+  const Side ours = [&](std::uint64_t iterations) -> Status {
+    for (std::uint64_t i = 0; i < iterations; ++i) CORDON_TRY(echo.On(instance, payload));
+    return {};
+  };
+  const Side theirs = [&](std::uint64_t iterations) -> Status {
+    for (std::uint64_t i = 0; i < iterations; ++i) {
+      std::memcpy(there.data(), payload.data(), kMiB);
+      pong->Round();
+      std::memcpy(back.data(), there.data(), kMiB);
+      asm volatile("" : : "r"(back.data()) : "memory");
+    }
+    return {};
+  };
+  CORDON_ASSIGN(const Rounds rounds, Interleave(plan, ours, theirs));
+  return Summarise({"worker-1m", "memcpy both ways and a futex ping-pong", "ns", Row::Judged::kRatio, 1.5}, rounds);
+}
+
+// Time until an instance lives in a worker that was not there, in milliseconds.
+Result<Row> MeasureStart(const Plan& plan, CordonSide&, RawSide&) {
+  Rounds rounds;
+  for (std::size_t round = 0; round < plan.slow_rounds; ++round) {
+    CORDON_ASSIGN(Host host, HostOfWorkers());
+    CORDON_ASSIGN(const Plugin plugin, host.Load(plan.guests / "bench.wasm"));
+    CORDON_ASSIGN(const Instance first, plugin.NewInstance());  // takes the one that the load made
+    const auto begin = Clock::now();
+    CORDON_ASSIGN(const Instance second, plugin.NewInstance());
+    rounds.cordon.push_back(std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
+    rounds.against.push_back(0);
+  }
+  return Summarise({"worker-start", "nothing: milliseconds, from the warm one", "ms", Row::Judged::kDifference, 5.0},
+                   rounds);
+}
+
+// Time of the first worker of a host, its keeper included.
+Result<Row> MeasureCold(const Plan& plan, CordonSide&, RawSide&) {
+  Rounds rounds;
+  for (std::size_t round = 0; round < plan.slow_rounds; ++round) {
+    const auto once = [&](HostOptions::Placement placement) -> Result<double> {
+      HostOptions options;
+      options.compiler = HostOptions::Compiler::kInProcess;
+      options.placement = placement;
+      options.code_cache = std::filesystem::temp_directory_path() / ("cordon-bench-cold-" + std::to_string(::getpid()));
+      CORDON_ASSIGN(Host host, Host::Create(std::move(options)));
+      CORDON_TRY(host.Load(plan.guests / "bench.wasm"));  // fills the cache, the first time
+      CORDON_ASSIGN(Host again, [&] {
+        HostOptions same;
+        same.compiler = HostOptions::Compiler::kInProcess;
+        same.placement = placement;
+        same.code_cache = std::filesystem::temp_directory_path() / ("cordon-bench-cold-" + std::to_string(::getpid()));
+        return Host::Create(std::move(same));
+      }());
+      const auto begin = Clock::now();
+      CORDON_TRY(again.Load(plan.guests / "bench.wasm"));
+      return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+    };
+    CORDON_ASSIGN(const double workers, once(HostOptions::Placement::kWorkers));
+    CORDON_ASSIGN(const double here, once(HostOptions::Placement::kInProcess));
+    rounds.cordon.push_back(workers);
+    rounds.against.push_back(here);
+  }
+  return Summarise({"worker-cold", "the same load in process", "ms", Row::Judged::kDifference, 25.0}, rounds);
+}
+
+// Anonymous memory of the processes below this one that run no call, but for their keeper, in KiB.
+double IdleKiBOfWorkers() {
+  double kib = 0;
+  int workers = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::ifstream status(entry.path() / "status");
+    std::string line, name;
+    double anonymous = 0;
+    int parent = 0;
+    while (std::getline(status, line)) {
+      if (line.starts_with("Name:")) name = line.substr(6);
+      if (line.starts_with("PPid:")) parent = std::atoi(line.c_str() + 6);
+      if (line.starts_with("RssAnon:")) anonymous = std::atof(line.c_str() + 8);
+    }
+    if (name != "cordon-worker" || parent == ::getpid()) continue;
+    kib += anonymous;
+    ++workers;
+  }
+  return workers == 0 ? 0 : kib / workers;
+}
+
+Result<Row> MeasureIdle(const Plan& plan, CordonSide&, RawSide&) {
+  CORDON_ASSIGN(Host host, HostOfWorkers());
+  CORDON_ASSIGN(const Plugin plugin, host.Load(plan.guests / "bench.wasm"));
+  CORDON_TRY(plugin.Call("add", R"({"a": 1, "b": 2})"));
+  Rounds rounds;
+  for (std::size_t round = 0; round < plan.slow_rounds; ++round) {
+    rounds.cordon.push_back(IdleKiBOfWorkers());
+    rounds.against.push_back(0);
+  }
+  if (rounds.cordon.front() == 0) return Fail(Code::kUnavailable, "this process does not see its workers");
+  return Summarise({"worker-rss", "nothing: KiB of one that is idle", "KiB", Row::Judged::kDifference, 6 * 1024.0},
+                   rounds);
+}
+
+NamedRow InWorker(std::uint32_t number) {
+  const Kernel& kernel = Kernels()[number];
+  const std::string name = std::string("worker-") + kernel.name;
+  return {name, [name, number, &kernel](const Plan& plan, CordonSide&, RawSide& like) -> Result<Row> {
+            CORDON_ASSIGN(Host host, HostOfWorkers());
+            CORDON_ASSIGN(const Plugin plugin, host.Load(plan.guests / "bench_kernels.wasm"));
+            CORDON_ASSIGN(Instance instance, plugin.NewInstance());
+            CORDON_ASSIGN(const auto function, plugin.Function<std::int64_t(std::int32_t)>(kernel.name));
+            CORDON_ASSIGN(RawKernels raw, RawKernels::Open(like, plan.guests));
+            const Side ours = [&](std::uint64_t iterations) -> Status {
+              for (std::uint64_t i = 0; i < iterations; ++i) CORDON_TRY(function.On(instance, kernel.size));
+              return {};
+            };
+            const Side theirs = [&](std::uint64_t iterations) -> Status {
+              CORDON_TRY(raw.Run(number, kernel.size, iterations));
+              return {};
+            };
+            CORDON_ASSIGN(const Rounds rounds, Interleave(plan, ours, theirs));
+            return Summarise({name, "wasmtime 48.0.8 (Rust, nothing interrupts it)", "ns", Row::Judged::kRatio, 1.10},
+                             rounds);
+          }};
+}
+
+}  // namespace
+
+std::vector<NamedRow> WorkerRows() {
+  std::vector<NamedRow> rows = {
+      {"worker-call", [](const Plan& plan, CordonSide&, RawSide&) { return MeasureCall(plan, "worker-call"); }},
+      {"worker-call-one-core", MeasureCallOnOneCore},
+      {"worker-1m", MeasureMegabyte},
+      {"worker-start", MeasureStart},
+      {"worker-cold", MeasureCold},
+      {"worker-rss", MeasureIdle},
+  };
+  for (std::uint32_t number = 0; number < Kernels().size(); ++number) rows.push_back(InWorker(number));
+  return rows;
+}
+
+}  // namespace cordon::bench

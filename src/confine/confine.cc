@@ -1,0 +1,176 @@
+#include "confine/confine.h"
+
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstddef>
+
+namespace cordon::confine {
+namespace {
+
+constexpr Namespace kNamespaces[] = {
+    {"user", CLONE_NEWUSER}, {"net", CLONE_NEWNET}, {"mount", CLONE_NEWNS},
+    {"ipc", CLONE_NEWIPC},   {"uts", CLONE_NEWUTS}, {"pid", CLONE_NEWPID},
+};
+
+// Rights of Landlock, as in linux/landlock.h, of which the system's may be older than its kernel.
+constexpr std::uint64_t kExecute = 1u << 0, kWriteFile = 1u << 1, kReadFile = 1u << 2, kReadDir = 1u << 3,
+                        kRemoveDir = 1u << 4, kRemoveFile = 1u << 5, kMakeDir = 1u << 7, kMakeRegular = 1u << 8,
+                        kMakeLink = 1u << 12, kRefer = 1u << 13, kTruncate = 1u << 14;
+
+}  // namespace
+
+std::span<const Namespace> Namespaces() { return kNamespaces; }
+
+int LeaveNamespaces(int wanted) {
+  if (::unshare(wanted) == 0) return wanted;
+  int left = 0;
+  for (const Namespace& one : kNamespaces) {
+    if ((wanted & one.flag) != 0 && ::unshare(one.flag) == 0) left |= one.flag;
+  }
+  return left;
+}
+
+std::vector<std::string_view> NamesOf(int flags) {
+  std::vector<std::string_view> names;
+  for (const Namespace& one : kNamespaces) {
+    if ((flags & one.flag) != 0) names.push_back(one.name);
+  }
+  return names;
+}
+
+bool GiveUpPrivileges() {
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::prctl(PR_SET_DUMPABLE, 0) == 0 && Limit(RLIMIT_CORE, 0) &&
+         Limit(RLIMIT_MEMLOCK, 0);
+}
+
+bool Limit(__rlimit_resource_t what, std::uint64_t soft, std::uint64_t hard) {
+  rlimit limit{};
+  if (::getrlimit(what, &limit) != 0) return false;
+  limit = {std::min<rlim_t>(soft, limit.rlim_max), std::min<rlim_t>(hard, limit.rlim_max)};
+  return ::setrlimit(what, &limit) == 0;
+}
+
+int ForbidPaths(std::span<const Folder> folders) {
+  const long version = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+  if (version < 1) return 0;
+  struct Rules {
+    std::uint64_t files, net, scoped;
+  } rules = {(1u << 13) - 1, 0, 0};
+  std::size_t size = sizeof rules.files;
+  if (version >= 2) rules.files |= kRefer;  // links to other folders
+  if (version >= 3) rules.files |= kTruncate;
+  if (version >= 4) {
+    rules.net = 3;  // TCP: bind, connect
+    size = sizeof rules.files + sizeof rules.net;
+  }
+  if (version >= 5) rules.files |= 1u << 15;  // ioctl of devices
+  if (version >= 6) {
+    rules.scoped = 3;  // abstract sockets, signals
+    size = sizeof rules;
+  }
+  const auto fd = static_cast<int>(::syscall(SYS_landlock_create_ruleset, &rules, size, 0));
+  if (fd < 0) return 0;
+  bool held = true;
+  for (const Folder& folder : folders) {
+    std::uint64_t rights = kReadFile | kReadDir;
+    if (folder.writable) {
+      rights |= kWriteFile | kRemoveDir | kRemoveFile | kMakeDir | kMakeRegular | kMakeLink | kRefer | kTruncate;
+    }
+    struct [[gnu::packed]] Beneath {
+      std::uint64_t allowed;
+      std::int32_t parent;
+    } beneath = {rights & rules.files, folder.fd};
+    static_assert(sizeof(Beneath) == 12);
+    held = held && ::syscall(SYS_landlock_add_rule, fd, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) == 0;
+  }
+  held = held && ::syscall(SYS_landlock_restrict_self, fd, 0) == 0;
+  ::close(fd);
+  return held ? static_cast<int>(version) : 0;
+}
+
+bool EmptyRoot() {
+  // Any folder will do to mount on; this one is on every system.
+  constexpr char kPlace[] = "/proc";
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return false;
+  if (::mount("none", kPlace, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,nr_inodes=2,mode=0555") != 0) {
+    return false;
+  }
+  // The new root over the old, which is then what lies beneath, and goes.
+  return ::chdir(kPlace) == 0 && ::syscall(SYS_pivot_root, ".", ".") == 0 && ::umount2(".", MNT_DETACH) == 0 &&
+         ::chdir("/") == 0 &&
+         ::mount(nullptr, "/", nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) ==
+             0;
+}
+
+std::span<const int> BasicCalls() {
+  static constexpr int kCalls[] = {
+      SCMP_SYS(read),          SCMP_SYS(write),
+      SCMP_SYS(pwrite64),      SCMP_SYS(pread64),
+      SCMP_SYS(close),         SCMP_SYS(fstat),
+      SCMP_SYS(lseek),         SCMP_SYS(ftruncate),
+      SCMP_SYS(mmap),          SCMP_SYS(munmap),
+      SCMP_SYS(mprotect),      SCMP_SYS(mremap),
+      SCMP_SYS(madvise),       SCMP_SYS(brk),
+      SCMP_SYS(futex),         SCMP_SYS(set_robust_list),
+      SCMP_SYS(rseq),          SCMP_SYS(sched_yield),
+      SCMP_SYS(clock_gettime), SCMP_SYS(sched_getaffinity),
+      SCMP_SYS(nanosleep),     SCMP_SYS(clock_nanosleep),
+      SCMP_SYS(getrandom),     SCMP_SYS(gettid),
+      SCMP_SYS(getpid),        SCMP_SYS(rt_sigaction),
+      SCMP_SYS(rt_sigreturn),  SCMP_SYS(rt_sigprocmask),
+      SCMP_SYS(sigaltstack),   SCMP_SYS(getrlimit),
+      SCMP_SYS(exit),          SCMP_SYS(exit_group),
+      SCMP_SYS(restart_syscall),
+  };
+  return kCalls;
+}
+
+std::span<const int> FileCalls() {
+  static constexpr int kCalls[] = {
+      SCMP_SYS(openat),     SCMP_SYS(openat2),    SCMP_SYS(newfstatat),   SCMP_SYS(statx),
+      SCMP_SYS(readv),      SCMP_SYS(writev),     SCMP_SYS(preadv),       SCMP_SYS(pwritev),
+      SCMP_SYS(preadv2),    SCMP_SYS(pwritev2),   SCMP_SYS(getdents64),   SCMP_SYS(mkdirat),
+      SCMP_SYS(unlinkat),   SCMP_SYS(renameat),   SCMP_SYS(renameat2),    SCMP_SYS(linkat),
+      SCMP_SYS(symlinkat),  SCMP_SYS(readlinkat), SCMP_SYS(utimensat),    SCMP_SYS(fallocate),
+      SCMP_SYS(fsync),      SCMP_SYS(fdatasync),  SCMP_SYS(fadvise64),    SCMP_SYS(fcntl),
+      SCMP_SYS(dup),        SCMP_SYS(poll),       SCMP_SYS(ppoll),        SCMP_SYS(epoll_create1),
+      SCMP_SYS(epoll_ctl),  SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),  SCMP_SYS(epoll_pwait2),
+      SCMP_SYS(eventfd2),   SCMP_SYS(fstatfs),    SCMP_SYS(clock_getres),
+  };
+  return kCalls;
+}
+
+bool AllowOnly(std::span<const int> calls, int receive_fd) {
+  scmp_filter_ctx filter = ::seccomp_init(SCMP_ACT_ERRNO(EPERM));
+  if (filter == nullptr) return false;
+  bool good = true;
+  for (const int call : calls) good = good && ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0) == 0;
+  // Its own threads alone may be signalled: for abort.
+  good = good && ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+                                    SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(::getpid()), 0)) == 0;
+  // Threads, never processes; glibc falls back to clone, whose flags a filter can read.
+  constexpr std::uint64_t kThread = 0x00010000 /* CLONE_THREAD */;
+  good = good && ::seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0 &&
+         ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+                            SCMP_A0(SCMP_CMP_MASKED_EQ, kThread, kThread)) == 0;
+  // Names of threads.
+  good = good && ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
+                                    SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(PR_SET_NAME), 0)) == 0;
+  if (receive_fd >= 0) {
+    good = good && ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(recvmsg), 1,
+                                      SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(receive_fd), 0)) == 0;
+  }
+  good = good && ::seccomp_load(filter) == 0;
+  ::seccomp_release(filter);
+  return good;
+}
+
+}  // namespace cordon::confine

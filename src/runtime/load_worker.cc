@@ -1,0 +1,112 @@
+// Plugins that run in processes of their own (src/worker): the same plan, linked there.
+#include "engine/code_cache.h"
+#include "runtime/load.h"
+#include "worker/pool.h"
+
+namespace cordon::runtime {
+namespace {
+
+// Of a worker, beside what its guest may use: stacks of threads, results on their way, tables of the engine.
+constexpr std::uint64_t kOwnBytes = 256ull << 20;
+
+}  // namespace
+
+HostOptions::Placement Loader::PlacementOf() const {
+  if (plugin_->ceiling.level() == policy::Level::kParanoid) return HostOptions::Placement::kWorkers;
+  if (host_.options.config.isolation.Isolates(plugin_->source.name)) return HostOptions::Placement::kWorkers;
+  return host_.options.placement;
+}
+
+Result<UniqueFd> Loader::SealedCode(const engine::Engine& engine, std::span<const std::uint8_t> wasm,
+                                    const Digest& digest) {
+  const auto& cache = host_.options.code_cache;
+  if (cache != nullptr) {
+    const auto refused = [this](engine::CodeCache::Refusal refusal, const std::string& entry, std::string_view why) {
+      AuditRefusedCode(refusal, entry, why);
+    };
+    UniqueFd code = cache->FindSealed(engine, digest, refused);
+    CORDON_TRY(cache_audit_);
+    if (code) return code;
+  }
+  Stage("compiling");
+  CORDON_ASSIGN(const engine::Precompiled made, MakeCode(engine, wasm));
+  if (cache != nullptr) {
+    const auto not_kept = [this](const std::string& entry, std::string_view why) { AuditCodeNotKept(entry, why); };
+    cache->Keep(engine, digest, made.code, not_kept);
+    CORDON_TRY(cache_audit_);
+  }
+  return engine::Sealed(made.code);
+}
+
+// A backend that this build does not have runs nothing; a plugin that must be isolated never runs in a weaker one.
+Status Loader::CheckBackend() const {
+  using Backend = manifest::IsolationConfig::Backend;
+  const manifest::IsolationConfig& isolation = host_.options.config.isolation;
+  if (!isolation.Isolates(plugin_->source.name)) return {};
+  if (isolation.backend == Backend::kWorker || isolation.backend == Backend::kInProcess) return {};
+  const std::string name(manifest::BackendName(isolation.backend));
+  return Fail(Error(Code::kUnavailable,
+                    plugin_->source.name + " is to run in the backend '" + name + "', which this build does not have",
+                    "set plugins.isolation.backend: worker")
+                  .With("backend", name));
+}
+
+Status Loader::CompileForWorkers() {
+  CORDON_TRY(CheckBackend());
+  const policy::Authority& authority = plugin_->authority;
+  if (authority.Allows(policy::Kind::kSockets)) {
+    return Fail(Code::kUnenforceable,
+                plugin_->source.name + " may use sockets, which have no way out of a worker in this build",
+                "withhold the permission, or run the plugin in process, at a level below paranoid");
+  }
+  worker::PoolOptions pool;
+  if (authority.Allows(policy::Kind::kHttp)) {
+    CORDON_TRY(OpenNetwork());
+    CORDON_ASSIGN(pool.ways, engine::Ways::Create(plugin_->instance.network));
+  }
+  CORDON_ASSIGN(pool.keeper, host_.Workers());
+  CORDON_ASSIGN(auto engine, host_.EngineFor(request_, plugin_->limits, plugin_->contract->data_bytes,
+                                             HostOptions::Placement::kWorkers));
+  CORDON_ASSIGN(UniqueFd code, SealedCode(*engine, plugin_->source.wasm(), plugin_->source.digest));
+  pool.codes.push_back(std::move(code));
+  if (plugin_->abi_kind == manifest::Abi::kExtism) {
+    const std::vector<std::uint8_t> kernel = engine::ExtismKernel();
+    CORDON_ASSIGN(UniqueFd kernel_code, SealedCode(*engine, kernel, Digest::Of(kernel)));
+    pool.codes.push_back(std::move(kernel_code));
+    pool.set_up.libraries.emplace_back(engine::kExtismKernel);
+    for (const Source::Library& library : plugin_->source.libraries) {
+      CORDON_ASSIGN(UniqueFd other, SealedCode(*engine, library.wasm(), library.digest));
+      pool.codes.push_back(std::move(other));
+      pool.set_up.libraries.push_back(library.name);
+    }
+  }
+  Stage("linking");
+  CORDON_ASSIGN(pool.set_up.link, LinkOf());
+  pool.set_up.engine = engine->options();
+  for (const OpenFolder& folder : plugin_->folders) {
+    pool.folders.push_back({folder.fd.get(), folder.access == policy::Access::kWrite});
+  }
+  const manifest::Limits& limits = plugin_->limits;
+  pool.workers_max = host_.options.max_instances;
+  pool.output_bytes = limits.output.count;
+  pool.stream_bytes = limits.stdout_bytes.count;
+  pool.data_bytes = limits.memory.count + 2 * (limits.output.count + limits.input.count) + kOwnBytes;
+  pool.files = std::max<std::uint64_t>(limits.handles, 64);
+  if (const auto& isolation = host_.options.config.isolation; isolation.Isolates(plugin_->source.name)) {
+    pool.cpu_max = isolation.max_cpu;
+  }
+  if (plugin_->ceiling.level() == policy::Level::kParanoid) pool.demand = worker::PoolOptions::Demand::kAll;
+  pool.on_broken = [observer = host_.options.observer,
+                    record = plugin_->NewRecord(audit::Event::kNote)](std::string_view what) mutable {
+    record.rule = "worker:protocol";
+    record.decision = policy::Verdict::kDeny;
+    record.code = Code::kWorkerLost;
+    record.note = std::string(what);
+    (void)observer->On(record);  // the call fails in any case
+  };
+  CORDON_ASSIGN(auto started, worker::Pool::Start(std::move(pool)));
+  plugin_->linked = engine::Linked::At(std::move(started));
+  return {};
+}
+
+}  // namespace cordon::runtime

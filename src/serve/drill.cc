@@ -1,0 +1,110 @@
+#include "serve/drill.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <vector>
+
+#include "base/wire.h"
+
+namespace cordon::worker {
+namespace {
+
+struct Attempt {
+  const char* name;
+  long call;
+  long arguments[6];
+};
+
+long Pointer(const void* at) { return reinterpret_cast<long>(at); }
+
+std::vector<Attempt> Attempts() {
+  static char* const argv[] = {const_cast<char*>("/bin/sh"), nullptr};
+  static char buffer[64];
+  static iovec local = {buffer, sizeof buffer}, remote = {reinterpret_cast<void*>(0x400000), sizeof buffer};
+  const long parent = ::syscall(SYS_getppid);
+  return {
+      {"open-passwd", SYS_openat, {AT_FDCWD, Pointer("/etc/passwd"), O_RDONLY}},
+      {"open-own-memory", SYS_openat, {AT_FDCWD, Pointer("/proc/self/mem"), O_RDWR}},
+      {"open-device", SYS_openat, {AT_FDCWD, Pointer("/dev/mem"), O_RDONLY}},
+      {"make-file", SYS_openat, {AT_FDCWD, Pointer("/tmp/drill"), O_RDWR | O_CREAT, 0600}},
+      {"socket-internet", SYS_socket, {AF_INET, SOCK_STREAM, 0}},
+      {"socket-unix", SYS_socket, {AF_UNIX, SOCK_STREAM, 0}},
+      {"socket-packet", SYS_socket, {AF_PACKET, SOCK_RAW, 0}},
+      {"connect", SYS_connect, {3, Pointer(buffer), 16}},
+      {"signal-parent", SYS_kill, {parent, 0}},
+      {"signal-all", SYS_kill, {-1, SIGKILL}},
+      {"signal-first", SYS_tgkill, {parent, parent, SIGKILL}},
+      {"trace", SYS_ptrace, {PTRACE_ATTACH, parent, 0, 0}},
+      {"read-host-memory", SYS_process_vm_readv, {parent, Pointer(&local), 1, Pointer(&remote), 1, 0}},
+      {"take-host-descriptor", SYS_pidfd_getfd, {3, 0, 0}},
+      {"open-process", SYS_pidfd_open, {parent, 0}},
+      {"execute", SYS_execve, {Pointer("/bin/sh"), Pointer(argv), 0}},
+      {"execute-descriptor", SYS_execveat, {3, Pointer(""), Pointer(argv), 0, AT_EMPTY_PATH}},
+      {"fork", SYS_fork, {}},
+      {"clone", SYS_clone, {SIGCHLD, 0, 0, 0, 0}},
+      {"clone3", SYS_clone3, {Pointer(buffer), 64}},
+      {"unshare", SYS_unshare, {CLONE_NEWUSER}},
+      {"enter-namespace", SYS_setns, {3, 0}},
+      {"mount", SYS_mount, {Pointer("none"), Pointer("/"), Pointer("tmpfs"), 0, 0}},
+      {"new-mount", SYS_fsopen, {Pointer("tmpfs"), 0}},
+      {"change-root", SYS_chroot, {Pointer("/")}},
+      {"load-module", SYS_init_module, {Pointer(buffer), 0, Pointer("")}},
+      {"load-module-file", SYS_finit_module, {3, Pointer(""), 0}},
+      {"program-kernel", SYS_bpf, {0, Pointer(buffer), 64}},
+      {"rings", SYS_io_uring_setup, {8, Pointer(buffer)}},
+      {"user-faults", SYS_userfaultfd, {0}},
+      {"watch-events", SYS_perf_event_open, {Pointer(buffer), 0, -1, -1, 0}},
+      {"keys", SYS_keyctl, {0, 0, 0, 0, 0}},
+      {"by-handle", SYS_open_by_handle_at, {3, Pointer(buffer), O_RDONLY}},
+      {"make-node", SYS_mknodat, {AT_FDCWD, Pointer("/drill"), 0020666, 0x0101}},
+      {"become-root", SYS_setuid, {0}},
+      {"capabilities", SYS_capset, {Pointer(buffer), Pointer(buffer)}},
+      {"be-dumpable", SYS_prctl, {4 /* PR_SET_DUMPABLE */, 1, 0, 0, 0}},
+      {"raise-limits", SYS_prlimit64, {0, 7, Pointer(buffer), 0}},
+      {"shared-memory", SYS_shmget, {0, 4096, 01666}},
+      {"queues", SYS_mq_open, {Pointer("drill"), O_RDWR | O_CREAT, 0600, 0}},
+      {"clock", SYS_settimeofday, {Pointer(buffer), 0}},
+      {"host-name", SYS_sethostname, {Pointer("drill"), 5}},
+      {"reboot", SYS_reboot, {0, 0, 0, 0}},
+      {"send-descriptors", SYS_sendmsg, {3, Pointer(buffer), 0}},
+  };
+}
+
+std::string Verdict(long result) {
+  return result < 0 ? std::string("refused: ") + ::strerrorname_np(errno) : std::string("got in");
+}
+
+}  // namespace
+
+void AskForMore(HostChannel& host) {
+  // By the one way that there is: a service under a name that the plugin never imported.
+  std::vector<std::uint8_t> payload;
+  wire::Writer(payload).String("drill");
+  (void)host.Send({~0ull, "wasi:keyvalue/store@0.2.0-draft", "open", payload, 0});
+}
+
+std::string Attack(std::span<const int> folders) {
+  std::string report;
+  for (const Attempt& attempt : Attempts()) {
+    const long* a = attempt.arguments;
+    const long result = ::syscall(attempt.call, a[0], a[1], a[2], a[3], a[4], a[5]);
+    report += std::string(attempt.name) + " " + Verdict(result) + "\n";
+  }
+  for (const int folder : folders) {
+    for (const char* path : {"../../../../../../etc/passwd", "..", "/etc/passwd"}) {
+      report += std::string("folder ") + path + " " + Verdict(::openat(folder, path, O_RDONLY)) + "\n";
+    }
+    report += "folder write " + Verdict(::openat(folder, "drill", O_RDWR | O_CREAT, 0600)) + "\n";
+  }
+  return report;
+}
+
+}  // namespace cordon::worker

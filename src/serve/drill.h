@@ -1,0 +1,17 @@
+// The escape drill: what an attacker does who has taken a worker over. Only in the program cordon-worker-drill, which
+// tests start in place of cordon-worker; nobody installs it.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "base/message.h"
+
+namespace cordon::worker {
+
+// One line for each attack: its name, and "got in" or how the system refused it. `folders` are the worker's own.
+std::string Attack(std::span<const int> folders);
+// Asks the host for what the plugin was not linked with.
+void AskForMore(HostChannel& host);
+
+}  // namespace cordon::worker

@@ -1,0 +1,83 @@
+#include "worker/errands.h"
+
+#include <signal.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <system_error>
+#include <thread>
+
+namespace cordon::worker {
+namespace {
+
+constexpr std::chrono::seconds kIdleMost{10};
+
+}  // namespace
+
+struct Errands::State {
+  std::mutex mutex;  // guards what follows
+  std::condition_variable wanted;
+  std::deque<std::move_only_function<void()>> queue;
+  std::size_t idle = 0;
+  bool stopped = false;
+
+  static void Loop(const std::shared_ptr<State>& state) {
+    std::unique_lock lock(state->mutex);
+    while (true) {
+      while (state->queue.empty()) {
+        if (state->stopped) return;
+        ++state->idle;
+        const auto woken = state->wanted.wait_for(lock, kIdleMost);
+        --state->idle;
+        if (woken == std::cv_status::timeout && state->queue.empty()) return;
+      }
+      auto work = std::move(state->queue.front());
+      state->queue.pop_front();
+      lock.unlock();
+      work();
+      work = nullptr;
+      lock.lock();
+    }
+  }
+};
+
+Errands::Errands() : state_(std::make_shared<State>()) {}
+
+Errands::~Errands() {
+  const std::lock_guard lock(state_->mutex);
+  state_->stopped = true;
+  state_->wanted.notify_all();
+}
+
+bool Errands::Run(std::move_only_function<void()> work) {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->queue.push_back(std::move(work));
+    if (state_->idle >= state_->queue.size()) {
+      state_->wanted.notify_one();
+      return true;
+    }
+  }
+  // No signal of the host's is delivered to a thread of ours.
+  sigset_t all, before;
+  ::sigfillset(&all);
+  for (const int own : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS}) ::sigdelset(&all, own);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  bool started = true;
+  try {
+    std::thread(State::Loop, state_).detach();
+  } catch (const std::system_error&) {
+    started = false;
+  }
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (started) return true;
+  const std::lock_guard lock(state_->mutex);
+  // Another thread may have taken it up meanwhile.
+  if (state_->queue.empty()) return true;
+  state_->queue.pop_back();
+  return false;
+}
+
+}  // namespace cordon::worker

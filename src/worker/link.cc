@@ -1,0 +1,178 @@
+#include "worker/link.h"
+
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <new>
+
+#include "base/file.h"
+
+namespace cordon::worker {
+namespace {
+
+using Word = std::atomic<std::uint32_t>;
+static_assert(sizeof(Word) == 4 && Word::is_always_lock_free);
+static_assert((kRingBytes & (kRingBytes - 1)) == 0);
+
+// Not private: the other side is another process.
+Status FutexWait(const Word& word, std::uint32_t seen, const Link::Watch& watch) {
+  timespec wait{};
+  if (watch) {
+    CORDON_ASSIGN(const Duration most, watch());
+    wait = {most.count() / 1'000'000'000, most.count() % 1'000'000'000};
+  }
+  ::syscall(SYS_futex, &word, FUTEX_WAIT, seen, watch ? &wait : nullptr, nullptr, 0);
+  return {};
+}
+
+void FutexWake(const Word& word) { ::syscall(SYS_futex, &word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0); }
+
+Error Broken(std::string why) {
+  return Error(Code::kWorkerLost, "the worker broke the rules of its link: " + std::move(why),
+               "look at the audit; if the plugin is not hostile, report this")
+      .With("reason", "protocol");
+}
+
+}  // namespace
+
+// Counts of bytes, modulo 2^32; the place in the ring is the count modulo its size.
+struct Link::Ring {
+  alignas(64) Word written;
+  Word reader_waits;
+  alignas(64) Word read;
+  Word writer_waits;
+};
+
+struct Link::Shared {
+  Ring to_worker, to_host;
+};
+
+constexpr std::size_t kHeadBytes = 4096;
+constexpr std::size_t kMemoryBytes = kHeadBytes + 2 * std::size_t{kRingBytes};
+
+Result<UniqueFd> Link::Memory() {
+  UniqueFd memory(::memfd_create("cordon-link", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!memory || ::ftruncate(memory.get(), static_cast<off_t>(kMemoryBytes)) != 0 ||
+      ::fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+    return Fail(Code::kUnavailable, "there is no memory to share with a worker: " + ErrnoText(errno));
+  }
+  return memory;
+}
+
+Result<std::unique_ptr<Link>> Link::Open(int memory, Side side) {
+  static_assert(sizeof(Shared) <= kHeadBytes);
+  void* at = ::mmap(nullptr, kMemoryBytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+  if (at == MAP_FAILED) {
+    return Fail(Code::kUnavailable, "the memory to share with a worker cannot be mapped: " + ErrnoText(errno));
+  }
+  std::unique_ptr<Link> link(new Link);
+  // Fresh pages are zero, which is an empty ring.
+  link->shared_ = static_cast<Shared*>(at);
+  auto* bytes = static_cast<std::uint8_t*>(at) + kHeadBytes;
+  const bool host = side == Side::kHost;
+  link->out_ = host ? &link->shared_->to_worker : &link->shared_->to_host;
+  link->in_ = host ? &link->shared_->to_host : &link->shared_->to_worker;
+  link->out_bytes_ = bytes + (host ? 0 : kRingBytes);
+  link->in_bytes_ = bytes + (host ? kRingBytes : 0);
+  return link;
+}
+
+Link::~Link() {
+  if (shared_ != nullptr) ::munmap(shared_, kMemoryBytes);
+}
+
+void Link::Nudge() {
+  FutexWake(in_->written);
+  FutexWake(out_->read);
+}
+
+Status Link::Put(std::span<const std::uint8_t> bytes, const Watch& watch) {
+  while (!bytes.empty()) {
+    const std::uint32_t read = out_->read.load(std::memory_order_acquire);
+    const std::uint32_t held = written_ - read;
+    if (held > kRingBytes) return Fail(Broken("it says that it read what was not written"));
+    if (held == kRingBytes) {
+      out_->writer_waits.store(1, std::memory_order_seq_cst);
+      if (out_->read.load(std::memory_order_seq_cst) == read) CORDON_TRY(FutexWait(out_->read, read, watch));
+      out_->writer_waits.store(0, std::memory_order_relaxed);
+      continue;
+    }
+    const std::uint32_t at = written_ % kRingBytes;
+    const std::size_t n = std::min<std::size_t>({bytes.size(), kRingBytes - held, kRingBytes - at});
+    std::memcpy(out_bytes_ + at, bytes.data(), n);
+    bytes = bytes.subspan(n);
+    written_ += static_cast<std::uint32_t>(n);
+    out_->written.store(written_, std::memory_order_seq_cst);
+    if (bytes.empty() || n == kRingBytes - held) {
+      if (out_->reader_waits.load(std::memory_order_seq_cst) != 0) FutexWake(out_->written);
+    }
+  }
+  return {};
+}
+
+Status Link::Get(std::span<std::uint8_t> bytes, const Watch& watch) {
+  while (!bytes.empty()) {
+    const std::uint32_t written = in_->written.load(std::memory_order_acquire);
+    const std::uint32_t held = written - read_;
+    if (held > kRingBytes) return Fail(Broken("it says that it wrote more than the ring holds"));
+    if (held == 0) {
+      in_->reader_waits.store(1, std::memory_order_seq_cst);
+      if (in_->written.load(std::memory_order_seq_cst) == written) CORDON_TRY(FutexWait(in_->written, written, watch));
+      in_->reader_waits.store(0, std::memory_order_relaxed);
+      continue;
+    }
+    const std::uint32_t at = read_ % kRingBytes;
+    const std::size_t n = std::min<std::size_t>({bytes.size(), held, kRingBytes - at});
+    std::memcpy(bytes.data(), in_bytes_ + at, n);
+    bytes = bytes.subspan(n);
+    read_ += static_cast<std::uint32_t>(n);
+    in_->read.store(read_, std::memory_order_seq_cst);
+    if (in_->writer_waits.load(std::memory_order_seq_cst) != 0) FutexWake(in_->read);
+  }
+  return {};
+}
+
+Status Link::Send(std::uint16_t type, Pieces body, const Watch& watch) {
+  std::size_t size = 0;
+  for (const auto& piece : body) size += piece.size();
+  if (size > kFrameBytesMax) {
+    return Fail(Code::kLimit, "a message to a worker is larger than " + std::to_string(kFrameBytesMax) + " bytes");
+  }
+  const FrameHead head = {static_cast<std::uint32_t>(size), type, 0};
+  std::uint8_t raw[sizeof head];
+  std::memcpy(raw, &head, sizeof head);
+  CORDON_TRY(Put(raw, watch));
+  for (const auto& piece : body) CORDON_TRY(Put(piece, watch));
+  return {};
+}
+
+Result<Link::Frame> Link::Receive(const Bound& bound, const Watch& watch) {
+  std::uint8_t raw[sizeof(FrameHead)];
+  CORDON_TRY(Get(raw, watch));
+  FrameHead head;
+  std::memcpy(&head, raw, sizeof head);
+  const std::uint32_t most = std::min(bound(head.type), kFrameBytesMax);
+  if (head.zero != 0 || most == 0) return Fail(Broken("a frame of the unknown type " + std::to_string(head.type)));
+  if (head.bytes > most) {
+    return Fail(Broken("a frame of type " + std::to_string(head.type) + " has " + std::to_string(head.bytes) +
+                       " bytes, and may have " + std::to_string(most)));
+  }
+  // A large body does not keep its memory for the small ones that follow.
+  if (body_.capacity() > 2 * kRingBytes && head.bytes < kRingBytes) std::vector<std::uint8_t>().swap(body_);
+  try {
+    body_.resize(head.bytes);
+  } catch (const std::bad_alloc&) {
+    return Fail(Code::kMemory, "the process has no memory left for a message of a worker");
+  }
+  CORDON_TRY(Get(body_, watch));
+  return Frame{head.type, body_};
+}
+
+}  // namespace cordon::worker

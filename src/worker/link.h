@@ -1,0 +1,80 @@
+// Two rings of bytes in memory that host and worker share, with futexes to wait by: one each way. Frames cross it: a
+// length, a type, a body. What is not read yet keeps the writer waiting, so neither side can make the other keep more
+// than a ring.
+//
+// The other side may be hostile: every number in the shared memory is read once and checked, and a body is copied
+// before anybody looks into it.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/unique_fd.h"
+#include "base/units.h"
+#include "cordon/result.h"
+
+namespace cordon::worker {
+
+// A frame is refused whose body is longer than what its type may have (frames.h).
+inline constexpr std::uint32_t kFrameBytesMax = 1u << 30;
+inline constexpr std::uint32_t kRingBytes = 256u << 10;
+
+struct FrameHead {
+  std::uint32_t bytes = 0;
+  std::uint16_t type = 0;
+  std::uint16_t zero = 0;
+};
+
+// One side. One thread at a time reads, one writes.
+class Link {
+ public:
+  enum class Side : std::uint8_t { kHost, kWorker };
+  // Asked before this side waits: how long to wait before it is asked again. An error ends the waiting with it. Empty:
+  // for ever.
+  using Watch = std::function<Result<Duration>()>;
+
+  // The memory, as a memfd that can neither grow nor shrink. E_UNAVAILABLE.
+  static Result<UniqueFd> Memory();
+  static Result<std::unique_ptr<Link>> Open(int memory, Side side);
+  ~Link();
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
+
+  using Pieces = std::span<const std::span<const std::uint8_t>>;
+  Status Send(std::uint16_t type, Pieces body, const Watch& watch);
+
+  struct Frame {
+    std::uint16_t type = 0;
+    std::span<const std::uint8_t> body;  // until the next Receive
+  };
+  // `bytes_max` by type. E_WORKER_LOST for a frame that is longer, or rings that cannot be.
+  using Bound = std::function<std::uint32_t(std::uint16_t type)>;
+  Result<Frame> Receive(const Bound& bound, const Watch& watch);
+
+  // Ends a waiting of this side early, so that its watch is asked. Thread-safe.
+  void Nudge();
+
+ private:
+  struct Ring;
+  struct Shared;
+  Link() = default;
+  Status Put(std::span<const std::uint8_t> bytes, const Watch& watch);
+  Status Get(std::span<std::uint8_t> bytes, const Watch& watch);
+
+  Shared* shared_ = nullptr;
+  Ring* out_ = nullptr;
+  Ring* in_ = nullptr;
+  std::uint8_t* out_bytes_ = nullptr;
+  const std::uint8_t* in_bytes_ = nullptr;
+  // This side's own counts, which nobody else can change.
+  std::uint32_t written_ = 0, read_ = 0;
+  std::vector<std::uint8_t> body_;
+};
+
+}  // namespace cordon::worker

@@ -1,0 +1,674 @@
+#include "worker/pool.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+
+#include "base/file.h"
+#include "base/message_codec.h"
+#include "engine/code_cache.h"
+#include "worker/talk.h"
+
+namespace cordon::worker {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// How often a wait is broken off to see whether the worker is still there.
+constexpr Duration kLook = std::chrono::milliseconds(20);
+constexpr Duration kLookAtCpu = std::chrono::milliseconds(2);
+constexpr Duration kAhead = std::chrono::milliseconds(10);  // of its share of processors, at most
+constexpr int kStartTries = 5;
+constexpr Duration kStartMost = std::chrono::seconds(10);
+constexpr int kUnansweredMax = 64;  // questions of one worker at once
+
+constexpr std::pair<int, std::string_view> kNamespaces[] = {
+    {CLONE_NEWUSER, "users"},   {CLONE_NEWPID, "processes"},    {CLONE_NEWNET, "networks"},
+    {CLONE_NEWNS, "mounts"},    {CLONE_NEWIPC, "IPC"},          {CLONE_NEWUTS, "host names"},
+};
+
+Error Lost(std::string why) {
+  return Error(Code::kWorkerLost, "the worker that ran the call is gone: " + std::move(why),
+               "try again, where the action may run twice")
+      .With("reason", "ended");
+}
+
+Error Stopped() { return Error(Code::kInterrupted, "the call was interrupted"); }
+
+Error OverLimit(Code code, std::string message, std::string_view limit, std::string remedy) {
+  return Error(code, std::move(message), std::move(remedy)).With("limit", std::string(limit));
+}
+
+}  // namespace
+
+// What a worker and its host have in common. Answers that are still being made may keep it for longer than the pool.
+struct Pool::Wire {
+  Process process;
+  std::unique_ptr<Link> link;
+  std::mutex speaking;  // one frame at a time
+  std::atomic<int> unanswered{0};
+  std::atomic<bool> closed{false};
+
+  Status Say(std::uint16_t type, engine::Pieces body, const Link::Watch& watch) {
+    const std::lock_guard lock(speaking);
+    return link->Send(type, body, watch);
+  }
+  Status Reply(std::uint32_t number, const HostReply& reply, const Link::Watch& watch) {
+    Result<std::vector<std::uint8_t>> bytes = EncodeReply(reply);
+    if (!bytes) {
+      HostReply trap;
+      trap.outcome = HostReply::Outcome::kTrap;
+      trap.code = bytes.error().code;
+      trap.message = bytes.error().message;
+      bytes = EncodeReply(trap);
+    }
+    CORDON_TRY(bytes);
+    wire::Buffer head;
+    wire::Writer(head).U32(number);
+    const std::span<const std::uint8_t> pieces[] = {head, *bytes};
+    return Say(kReply, pieces, watch);
+  }
+};
+
+struct Pool::Worker {
+  std::shared_ptr<Wire> wire = std::make_shared<Wire>();
+  UniqueFd door;
+  std::vector<std::int64_t> functions;  // of the pool's numbers; -1: not asked yet
+  std::uint64_t calls = 0;
+  MonotonicTime born = Clock::now();
+};
+
+// A talk with a worker about one thing: watches it, and the clock, while it waits.
+class Pool::Conversation {
+ public:
+  Conversation(Pool& pool, Worker& worker, Duration wall, std::optional<Duration> cpu,
+               engine::Interrupter::Brake* brake)
+      : pool_(pool),
+        worker_(worker),
+        limits_{pool.options_.output_bytes, pool.options_.stream_bytes},
+        cpu_(cpu), brake_(brake), began_(Clock::now()), wall_(wall), end_(End(wall)) {
+    if (pool_.options_.ways != nullptr) number_ = ++pool_.talks_;
+    if (const auto& most = pool_.options_.cpu_max) share_ = *most / std::max(1.0, std::ceil(*most));
+    if (cpu_ || share_) cpu_began_ = worker_.wire->process.CpuTime();
+    watch_ = [this]() -> Result<Duration> { return Look(); };
+    if (brake_ != nullptr) {
+      brake_->Set([this] {
+        worker_.wire->process.Kill();
+        worker_.wire->link->Nudge();
+      });
+    }
+  }
+  ~Conversation() {
+    if (brake_ != nullptr) brake_->Set({});
+    if (number_ != 0 && asked_way_) pool_.options_.ways->End(number_);
+  }
+  Conversation(const Conversation&) = delete;
+  Conversation& operator=(const Conversation&) = delete;
+
+  Status Send(FrameType type, engine::Pieces body) { return worker_.wire->Say(type, body, watch_); }
+  Status Send(FrameType type, const wire::Buffer& body) {
+    const std::span<const std::uint8_t> piece(body);
+    return Send(type, engine::Pieces(&piece, 1));
+  }
+  Result<Link::Frame> Receive() {
+    const auto bound = [this](std::uint16_t type) { return FrameBound(limits_, type); };
+    return worker_.wire->link->Receive(bound, watch_);
+  }
+
+  // Until it is done: answers what the guest asks by `channel`, gives what it answers to `sink`.
+  Result<Done> Finish(const std::shared_ptr<HostChannel>& channel, engine::ResultSink* sink, std::uint64_t call_id) {
+    const Answerer answer = [&](std::uint32_t number, OwnedRequest asked) {
+      return Answer(number, std::move(asked), channel, call_id);
+    };
+    return ReadCall(*worker_.wire->link, limits_, watch_, answer, sink);
+  }
+
+  Duration elapsed() const { return Clock::now() - began_; }
+
+ private:
+  static MonotonicTime End(Duration wall) {
+    const MonotonicTime now = Clock::now();
+    return wall > std::chrono::hours(24 * 365) ? now + std::chrono::hours(24 * 365) : now + wall;
+  }
+
+  // What happened while nothing came; else how long to wait for it.
+  Result<Duration> Look() {
+    if (brake_ != nullptr && brake_->pulled()) return Fail(Stopped());
+    const MonotonicTime now = Clock::now();
+    if (now >= end_) {
+      worker_.wire->process.Kill();
+      return Fail(OverLimit(Code::kTimeout, "the call ran past its deadline", "timeout",
+                            "raise the limit with --timeout, or make the plugin faster"));
+    }
+    // A first wait is short for most calls: nothing is looked at before it.
+    if (looked_ && worker_.wire->process.Ended()) return Fail(Lost("its process was ended, or crashed"));
+    if (cpu_ && looked_) CORDON_TRY(LookAtCpu());
+    if (share_ && looked_) HoldBack(now);
+    looked_ = true;
+    return std::min<Duration>(cpu_ || share_ ? kLookAtCpu : kLook, end_ - now);
+  }
+
+  // Lets a worker stand still that is ahead of its share.
+  void HoldBack(MonotonicTime now) {
+    if (paused_until_) {
+      if (now < *paused_until_) return;
+      worker_.wire->process.Resume();
+      paused_until_.reset();
+      return;
+    }
+    const std::optional<Duration> used = worker_.wire->process.CpuTime();
+    if (!used || !cpu_began_) return;
+    const auto due = std::chrono::duration_cast<Duration>((*used - *cpu_began_) / *share_);
+    if (due <= now - began_ + kAhead) return;
+    worker_.wire->process.Pause();
+    paused_until_ = began_ + due;
+  }
+
+  Status LookAtCpu() {
+    const std::optional<Duration> used = worker_.wire->process.CpuTime();
+    if (!used || !cpu_began_ || *used - *cpu_began_ < *cpu_) return {};
+    worker_.wire->process.Kill();
+    return Fail(OverLimit(Code::kCpu, "the call used more CPU time than its limit", "cpu", "raise limits.cpu"));
+  }
+
+  Status Answer(std::uint32_t number, OwnedRequest asked, const std::shared_ptr<HostChannel>& channel,
+                std::uint64_t call_id) {
+    if (!pool_.MayAsk(asked)) {
+      return Fail(BrokenRule("it asked for " + asked.interface_name + "#" + asked.function +
+                             ", which its plugin was not linked with"));
+    }
+    // Not the worker's word: which call this is, and when it ends.
+    asked.call_id = call_id;
+    const std::int64_t end = std::chrono::duration_cast<Duration>(end_.time_since_epoch()).count();
+    if (asked.deadline_ns <= 0 || asked.deadline_ns > end) asked.deadline_ns = end;
+    if (channel == nullptr) {
+      HostReply trap;
+      trap.outcome = HostReply::Outcome::kTrap;
+      trap.code = Code::kLink;
+      trap.message = "nobody answers " + asked.interface_name;
+      return worker_.wire->Reply(number, trap, watch_);
+    }
+    const bool is_way = asked.interface_name == engine::kWay && pool_.options_.ways != nullptr;
+    asked_way_ = asked_way_ || is_way;
+    const auto answer = [is_way, channel, ways = pool_.options_.ways, call = number_](const OwnedRequest& request) {
+      return is_way ? ways->Answer(call, request.Views(), channel) : channel->Send(request.Views());
+    };
+    const bool may_block = is_way ? asked.function != "open" && asked.function != "close" : pool_.MayBlock(asked);
+    if (!may_block || !AnswerOutside(number, asked, answer)) {
+      return worker_.wire->Reply(number, answer(asked), watch_);
+    }
+    return {};
+  }
+
+  // An answer that may take long is made by another thread, so that the call ends when it should. One that nobody waits
+  // for any more is still made, and dropped. False when there is no thread for it.
+  bool AnswerOutside(std::uint32_t number, const OwnedRequest& asked,
+                     const std::function<HostReply(const OwnedRequest&)>& answer) {
+    if (worker_.wire->unanswered.load() >= kUnansweredMax) return false;
+    ++worker_.wire->unanswered;
+    const auto make = [wire = worker_.wire, answer, number, asked] {
+      const HostReply reply = answer(asked);
+      const Link::Watch until_closed = [&wire]() -> Result<Duration> {
+        if (wire->closed.load() || wire->process.Ended()) return Fail(Lost("its call is over"));
+        return kLook;
+      };
+      (void)wire->Reply(number, reply, until_closed);
+      --wire->unanswered;
+    };
+    if (pool_.errands_.Run(make)) return true;
+    --worker_.wire->unanswered;
+    return false;
+  }
+
+  Pool& pool_;
+  Worker& worker_;
+  const TalkLimits limits_;
+  const std::optional<Duration> cpu_;
+  std::optional<double> share_;  // of one processor
+  std::optional<Duration> cpu_began_;
+  std::optional<MonotonicTime> paused_until_;
+  engine::Interrupter::Brake* const brake_;
+  const MonotonicTime began_;
+  const Duration wall_;
+  const MonotonicTime end_;
+  std::uint64_t number_ = 0;  // of this talk, for requests by the host's way out
+  bool asked_way_ = false;
+  bool looked_ = false;
+  Link::Watch watch_;
+};
+
+// A worker that is somebody's, until it is given back or ended.
+class Pool::Lease {
+ public:
+  Lease(Pool& pool, std::unique_ptr<Worker> worker) : pool_(&pool), worker_(std::move(worker)) {}
+  Lease(Lease&&) = default;
+  ~Lease() {
+    if (worker_ != nullptr) pool_->Retire(std::move(worker_));
+  }
+  Worker& operator*() const { return *worker_; }
+  Worker* operator->() const { return worker_.get(); }
+  void GiveBack() {
+    ++worker_->calls;
+    pool_->Put(std::move(worker_));
+  }
+
+ private:
+  Pool* pool_;
+  std::unique_ptr<Worker> worker_;
+};
+
+namespace {
+
+// The descriptors of streams, by the worker's door; nothing when there are none.
+Status SendStreams(int door, const std::optional<engine::Streams>& streams) {
+  if (!streams) return {};
+  std::array<int, 3> fds{};
+  std::size_t count = 0;
+  for (const int fd : {streams->stdin_fd, streams->stdout_fd, streams->stderr_fd}) {
+    if (fd >= 0) fds[count++] = fd;
+  }
+  if (count == 0) return {};
+  char byte = 0;
+  iovec data = {&byte, 1};
+  alignas(cmsghdr) char space[CMSG_SPACE(3 * sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = space;
+  message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+  cmsghdr* head = CMSG_FIRSTHDR(&message);
+  head->cmsg_level = SOL_SOCKET;
+  head->cmsg_type = SCM_RIGHTS;
+  head->cmsg_len = CMSG_LEN(count * sizeof(int));
+  std::memcpy(CMSG_DATA(head), fds.data(), count * sizeof(int));
+  if (::sendmsg(door, &message, MSG_NOSIGNAL) == 1) return {};
+  return Fail(Lost("its socket is closed"));
+}
+
+}  // namespace
+
+Pool::Pool(PoolOptions options) : options_(std::move(options)) {}
+
+Result<std::shared_ptr<Pool>> Pool::Start(PoolOptions options) {
+  if (options.folders.size() > kFoldersMax || options.codes.size() > kCodesMax) {
+    return Fail(Code::kLimit, "a plugin in a worker may have " + std::to_string(kFoldersMax) + " folders and " +
+                                  std::to_string(kCodesMax) + " modules");
+  }
+  std::shared_ptr<Pool> pool(new Pool(std::move(options)));
+  for (const FolderFd& folder : pool->options_.folders) pool->folder_fds_.push_back(folder.fd);
+  if (const auto& most = pool->options_.cpu_max) {
+    const auto whole = static_cast<std::uint32_t>(std::ceil(*most));
+    pool->options_.workers_max = std::min(pool->options_.workers_max, std::max(1u, whole));
+  }
+  if (pool->options_.set_up.link.abi == engine::LinkSpec::Abi::kFledge) {
+    for (const char* own : {"init", "log"}) pool->linked_.emplace("fledge", own);  // by messages, not by imports
+  }
+  for (const engine::HostImport& stub : pool->options_.set_up.link.stubs) {
+    pool->linked_.emplace(stub.interface_name, "deny:" + stub.function);
+  }
+  for (const engine::HostImport& import : pool->options_.set_up.link.host) {
+    const bool traced = import.kind == engine::HostImport::Kind::kTraced;
+    pool->linked_.emplace(import.interface_name, (traced ? "trace:" : "") + import.function);
+    if (import.kind != engine::HostImport::Kind::kBlocking) continue;
+    pool->blocking_.emplace(import.interface_name, import.function);
+  }
+  pool->options_.set_up.folders = static_cast<std::uint32_t>(pool->options_.folders.size());
+  wire::Buffer bytes;
+  wire::Writer out(bytes);
+  Encode(out, pool->options_.set_up);
+  CORDON_ASSIGN(pool->set_up_, engine::Sealed(bytes));
+  CORDON_ASSIGN(auto first, pool->Make());
+  ++pool->live_;
+  pool->Put(std::move(first));
+  return pool;
+}
+
+Pool::~Pool() {
+  if (mark_.was_forked()) return;
+  for (auto& worker : idle_) {
+    worker->wire->process.Kill();
+    dying_.push_back(UniqueFd(::fcntl(worker->wire->process.handle(), F_DUPFD_CLOEXEC, 0)));
+  }
+  // Nothing is left behind: not even a process that is on its way out.
+  for (const UniqueFd& handle : dying_) {
+    if (handle) Await(handle.get(), std::chrono::seconds(2));
+  }
+}
+
+bool Pool::MayAsk(const OwnedRequest& request) const {
+  // What the engine itself asks for WASI; whether it is granted is decided where it is answered.
+  static constexpr std::string_view kOwn[] = {"cordon:host/files", "cordon:host/egress"};
+  if (std::ranges::find(kOwn, request.interface_name) != std::end(kOwn)) return true;
+  if (request.interface_name == engine::kWay) return options_.ways != nullptr;
+  if (linked_.contains(std::pair(request.interface_name, request.function))) return true;
+  // What a guest lets go of, of an interface that it has.
+  const auto first = linked_.lower_bound(std::pair(request.interface_name, std::string()));
+  return request.function.starts_with("[resource-drop]") && first != linked_.end() &&
+         first->first == request.interface_name;
+}
+
+bool Pool::MayBlock(const OwnedRequest& request) const {
+  return blocking_.contains(std::pair(request.interface_name, request.function));
+}
+
+Status Pool::Meets(const Confined& confined) const {
+  std::string missing;
+  const auto miss = [&](std::string_view what) { missing += (missing.empty() ? "" : ", ") + std::string(what); };
+  const bool all = options_.demand == PoolOptions::Demand::kAll;
+  if (confined.seccomp == 0) miss("seccomp");
+  if (confined.limits == 0) miss("resource limits");
+  if (confined.landlock == 0 && (all || !options_.folders.empty())) miss("Landlock");
+  if (all && confined.empty_root == 0) miss("a root of its own");
+  for (const auto& [flag, name] : kNamespaces) {
+    if (all && (confined.namespaces & static_cast<std::uint32_t>(flag)) == 0) {
+      miss("a namespace of " + std::string(name));
+    }
+  }
+  if (missing.empty()) return {};
+  return Fail(Code::kUnavailable, "this system does not let a worker have " + missing,
+              "allow it (cordon doctor), or run the plugin at a level that does not demand it");
+}
+
+Result<std::unique_ptr<Pool::Worker>> Pool::Make() {
+  auto worker = std::make_unique<Worker>();
+  CORDON_ASSIGN(const UniqueFd memory, Link::Memory());
+  CORDON_ASSIGN(worker->wire->link, Link::Open(memory.get(), Link::Side::kHost));
+  int pair[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+    return Fail(Code::kUnavailable, "a worker has no socket: " + ErrnoText(errno));
+  }
+  worker->door.Reset(pair[0]);
+  const UniqueFd theirs(pair[1]);
+  SpawnRequest request;
+  std::vector<int> fds = {theirs.get(), memory.get(), set_up_.get()};
+  for (const UniqueFd& code : options_.codes) fds.push_back(code.get());
+  request.codes = static_cast<std::uint32_t>(options_.codes.size());
+  for (const FolderFd& folder : options_.folders) {
+    if (folder.writable) request.writable |= 1ull << request.folders;
+    fds.push_back(folder.fd);
+    ++request.folders;
+  }
+  request.data_bytes = options_.data_bytes;
+  request.files = options_.files;
+  CORDON_ASSIGN(worker->wire->process, options_.keeper->Spawn(request, fds));
+  Conversation talk(*this, *worker, kStartMost, std::nullopt, nullptr);
+  Result<Link::Frame> frame = talk.Receive();
+  if (!frame) {
+    worker->wire->process.Kill();
+    return Fail(Error(Code::kUnavailable, "a worker did not start: " + frame.error().message, "see cordon doctor")
+                    .With("reason", "start"));
+  }
+  wire::Reader in(frame->body);
+  const bool failed = in.Bool();
+  Error error = failed ? DecodeError(in) : Error();
+  Confined confined;
+  for (std::uint32_t* number : {&confined.namespaces, &confined.landlock, &confined.seccomp, &confined.empty_root,
+                                &confined.limits}) {
+    *number = in.U32();
+  }
+  if (frame->type != kReady || !in.Finish()) error = BrokenRule("it did not say how it is confined");
+  if (failed || frame->type != kReady || !in.ok()) {
+    worker->wire->process.Kill();
+    return Fail(std::move(error));
+  }
+  if (Status met = Meets(confined); !met) {
+    worker->wire->process.Kill();
+    return Fail(std::move(met).error());
+  }
+  confined_ = confined;
+  const std::lock_guard lock(mutex_);
+  ++made_;
+  return worker;
+}
+
+Result<std::unique_ptr<Pool::Worker>> Pool::Take(Duration most) {
+  if (mark_.was_forked()) {
+    return Fail(Code::kUnavailable, "this process was forked after its workers were made: they are not its own",
+                "make a new Host in this process");
+  }
+  {
+    std::unique_lock lock(mutex_);
+    const MonotonicTime end = Clock::now() + std::min(most, options_.wait_max);
+    while (idle_.empty() && live_ >= options_.workers_max) {
+      if (waiting_ >= options_.waiting_max) {
+        return Fail(Error(Code::kBusy, "all " + std::to_string(live_) + " workers are busy, and " +
+                                           std::to_string(waiting_) + " calls wait for one",
+                          "try again, or raise the number of workers")
+                        .With("retry-after", "1s"));
+      }
+      ++waiting_;
+      const auto woken = freed_.wait_until(lock, end);
+      --waiting_;
+      if (woken == std::cv_status::timeout && idle_.empty() && live_ >= options_.workers_max) {
+        return Fail(Error(Code::kBusy, "all " + std::to_string(live_) + " workers were busy for " +
+                                           FormatDuration(std::min(most, options_.wait_max)),
+                          "try again, or raise the number of workers")
+                        .With("retry-after", "1s"));
+      }
+    }
+    while (!idle_.empty()) {
+      std::unique_ptr<Worker> worker = std::move(idle_.back());  // the warmest
+      idle_.pop_back();
+      if (!worker->wire->process.Ended()) return worker;
+      --live_;
+      ++lost_;
+    }
+    ++live_;
+  }
+  Result<std::unique_ptr<Worker>> made = Make();
+  // One that ended before it was ready has run nothing.
+  for (int left = kStartTries - 1; left > 0 && !made && made.error().Detail("reason") == "start"; --left) made = Make();
+  if (!made) {
+    const std::lock_guard lock(mutex_);
+    --live_;
+    freed_.notify_one();
+  }
+  return made;
+}
+
+void Pool::Put(std::unique_ptr<Worker> worker) {
+  // What it asked and does not wait for is in its way.
+  const bool is_old = worker->wire->unanswered.load() > 0 || worker->calls >= options_.calls_max ||
+                      Clock::now() - worker->born >= options_.age_max;
+  {
+    const std::lock_guard lock(mutex_);
+    // Whoever waits gets it, however many are idle.
+    if (!is_old && idle_.size() < std::max<std::size_t>(options_.idle_max, waiting_)) {
+      idle_.push_back(std::move(worker));
+      freed_.notify_one();
+      return;
+    }
+    ++recycled_;
+  }
+  Retire(std::move(worker));
+}
+
+void Pool::Retire(std::unique_ptr<Worker> worker) {
+  worker->wire->process.Kill();
+  worker->wire->closed = true;
+  UniqueFd handle(::fcntl(worker->wire->process.handle(), F_DUPFD_CLOEXEC, 0));
+  worker.reset();
+  const std::lock_guard lock(mutex_);
+  --live_;
+  Bury();
+  if (handle) dying_.push_back(std::move(handle));
+  freed_.notify_one();
+}
+
+// Lets go of those that have ended since. REQUIRES: locked.
+void Pool::Bury() {
+  std::erase_if(dying_, [](const UniqueFd& handle) { return Await(handle.get(), Duration(0)); });
+}
+
+Pool::Counts Pool::counts() const {
+  const std::lock_guard lock(mutex_);
+  return {made_, lost_, recycled_, live_, static_cast<std::uint32_t>(idle_.size()), waiting_};
+}
+
+Result<std::uint32_t> Pool::FunctionIn(Worker& worker, std::uint32_t function) {
+  if (function < worker.functions.size() && worker.functions[function] >= 0) {
+    return static_cast<std::uint32_t>(worker.functions[function]);
+  }
+  engine::FunctionId id;
+  {
+    const std::lock_guard lock(mutex_);
+    if (function >= functions_.size()) return Fail(Code::kInvalid, "the function is not one of this code");
+    id = functions_[function];
+  }
+  wire::Buffer body;
+  wire::Writer out(body);
+  out.String(id.interface_name);
+  out.String(id.name);
+  Conversation talk(*this, worker, kStartMost, std::nullopt, nullptr);
+  CORDON_TRY(talk.Send(kFind, body));
+  CORDON_ASSIGN(const Link::Frame frame, talk.Receive());
+  wire::Reader in(frame.body);
+  const bool failed = in.Bool();
+  Error error = failed ? DecodeError(in) : Error();
+  const std::uint32_t number = failed ? 0 : in.U32();
+  if (frame.type != kFound || !in.Finish()) return Fail(BrokenRule("it did not say where a function is"));
+  if (failed) return Fail(std::move(error));
+  if (worker.functions.size() <= function) worker.functions.resize(function + 1, -1);
+  worker.functions[function] = number;
+  return number;
+}
+
+Result<std::uint32_t> Pool::Find(const engine::FunctionId& id) {
+  std::uint32_t number = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto same = [&](const engine::FunctionId& one) {
+      return one.interface_name == id.interface_name && one.name == id.name;
+    };
+    if (const auto known = std::ranges::find_if(functions_, same); known != functions_.end()) {
+      return static_cast<std::uint32_t>(known - functions_.begin());
+    }
+    number = static_cast<std::uint32_t>(functions_.size());
+    functions_.push_back(id);
+  }
+  CORDON_ASSIGN(auto worker, Take(kStartMost));
+  Lease lease(*this, std::move(worker));
+  const Result<std::uint32_t> found = FunctionIn(*lease, number);
+  // That there is no such function is an answer like any other.
+  if (found || found.error().code == Code::kNotFound) lease.GiveBack();
+  CORDON_TRY(found);
+  return number;
+}
+
+Status Pool::CallOnce(const engine::RemoteCall& call, std::uint32_t function, engine::Pieces input,
+                      engine::ResultSink& sink, const engine::CallTraces& traces) {
+  CORDON_ASSIGN(auto worker, Take(call.limits.wall));
+  Lease lease(*this, std::move(worker));
+  CORDON_ASSIGN(const std::uint32_t number, FunctionIn(*lease, function));
+  wire::Buffer head;
+  head.reserve(512);
+  wire::Writer out(head);
+  Encode(out, CallHead{call.call_id, number, call.limits});
+  Encode(out, call.options, folder_fds_);
+  std::vector<std::span<const std::uint8_t>> pieces = {head};
+  pieces.insert(pieces.end(), input.begin(), input.end());
+  Conversation talk(*this, *lease, call.limits.wall, call.limits.cpu, call.options.interrupter.brake());
+  const auto run = [&]() -> Result<Done> {
+    CORDON_TRY(SendStreams(lease->door.get(), call.options.streams));
+    CORDON_TRY(talk.Send(kOnce, pieces));
+    return talk.Finish(call.channel, &sink, call.call_id);
+  };
+  Result<Done> done = run();
+  if (!done) {
+    if (traces.usage != nullptr) {
+      traces.usage->wall = talk.elapsed();
+      traces.usage->cpu = lease->wire->process.CpuTime().value_or(Duration(0));
+    }
+    if (done.error().Detail("reason") == "protocol" && options_.on_broken) options_.on_broken(done.error().message);
+    return Fail(std::move(done).error());
+  }
+  if (traces.usage != nullptr) *traces.usage = done->usage;
+  if (traces.out != nullptr) *traces.out = std::move(done->out);
+  if (traces.err != nullptr) *traces.err = std::move(done->err);
+  if (done->error) return Fail(std::move(*done->error));
+  lease.GiveBack();
+  return {};
+}
+
+// An instance that lives in a worker of its own.
+class Pool::KeptInstance final : public engine::RemoteInstance {
+ public:
+  KeptInstance(std::shared_ptr<Pool> pool, Lease lease, std::shared_ptr<HostChannel> channel, engine::Usage usage)
+      : pool_(std::move(pool)), lease_(std::move(lease)), channel_(std::move(channel)), usage_(usage) {}
+
+  Status Call(std::uint32_t function, engine::Pieces input, engine::ResultSink& sink, const engine::CallLimits& limits,
+              std::uint64_t call_id) override {
+    if (poisoned_) {
+      return Fail(Code::kPoisoned, "the instance trapped or was stopped before, and is never entered again",
+                  "make a new instance");
+    }
+    CORDON_ASSIGN(const std::uint32_t number, pool_->FunctionIn(*lease_, function));
+    wire::Buffer head;
+    wire::Writer out(head);
+    Encode(out, CallHead{call_id, number, limits});
+    std::vector<std::span<const std::uint8_t>> pieces = {head};
+    pieces.insert(pieces.end(), input.begin(), input.end());
+    Conversation talk(*pool_, *lease_, limits.wall, limits.cpu, interrupter_.brake());
+    const auto run = [&]() -> Result<Done> {
+      CORDON_TRY(talk.Send(kCall, pieces));
+      return talk.Finish(channel_, &sink, call_id);
+    };
+    Result<Done> done = run();
+    if (!done) {
+      poisoned_ = true;
+      usage_.wall += talk.elapsed();
+      if (done.error().Detail("reason") == "protocol" && pool_->options_.on_broken) {
+        pool_->options_.on_broken(done.error().message);
+      }
+      return Fail(std::move(done).error());
+    }
+    usage_ = done->usage;
+    poisoned_ = done->poisoned;
+    out_ += done->out;
+    err_ += done->err;
+    if (done->error) return Fail(std::move(*done->error));
+    return {};
+  }
+  bool poisoned() const override { return poisoned_; }
+  engine::Usage usage() const override { return usage_; }
+  std::string TakeStdout() override { return std::exchange(out_, {}); }
+  std::string TakeStderr() override { return std::exchange(err_, {}); }
+  engine::Interrupter interrupter() const override { return interrupter_; }
+
+ private:
+  const std::shared_ptr<Pool> pool_;
+  Lease lease_;  // ended with the instance: nothing of it is left for another
+  const std::shared_ptr<HostChannel> channel_;
+  engine::Interrupter interrupter_ = engine::Interrupter::WithBrakeAlone();
+  engine::Usage usage_;
+  bool poisoned_ = false;
+  std::string out_, err_;
+};
+
+Result<std::unique_ptr<engine::RemoteInstance>> Pool::Create(const engine::RemoteCall& call) {
+  CORDON_ASSIGN(auto worker, Take(call.limits.wall));
+  Lease lease(*this, std::move(worker));
+  wire::Buffer body;
+  wire::Writer out(body);
+  Encode(out, CallHead{call.call_id, 0, call.limits});
+  Encode(out, call.options, folder_fds_);
+  engine::Usage usage;
+  {
+    Conversation talk(*this, *lease, call.limits.wall, call.limits.cpu, call.options.interrupter.brake());
+    CORDON_TRY(SendStreams(lease->door.get(), call.options.streams));
+    CORDON_TRY(talk.Send(kCreate, body));
+    CORDON_ASSIGN(Done done, talk.Finish(call.channel, nullptr, call.call_id));
+    if (done.error) return Fail(std::move(*done.error));
+    usage = done.usage;
+  }
+  return std::make_unique<KeptInstance>(shared_from_this(), std::move(lease), call.channel, usage);
+}
+
+}  // namespace cordon::worker

@@ -1,0 +1,117 @@
+// The workers of one plugin, as the code of that plugin (engine::Remote): a call takes an idle worker or makes one, and
+// whoever is given a result cannot tell. A worker that failed, was stopped or broke the rules is ended, and the next
+// call goes to another.
+//
+// Thread-safe. A call is driven by the thread that made it: what the guest asks is answered on it.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/message_codec.h"
+#include "engine/network.h"
+#include "engine/remote.h"
+#include "worker/errands.h"
+#include "worker/frames.h"
+#include "worker/keeper.h"
+#include "worker/link.h"
+
+namespace cordon::worker {
+
+struct FolderFd {
+  int fd = -1;  // as in the InstanceOptions of calls; duplicated
+  bool writable = false;
+};
+
+struct PoolOptions {
+  std::shared_ptr<Keeper> keeper;  // REQUIRED
+  SetUp set_up;
+  std::vector<UniqueFd> codes;  // sealed memfds: the main one, then the libraries in the order of `set_up`
+  std::vector<FolderFd> folders;
+  std::shared_ptr<engine::Ways> ways;  // null: no way to the network
+  std::uint32_t workers_max = 4;     // at once; one more call waits
+  std::uint32_t waiting_max = 256;   // calls that wait for a worker; one more is E_BUSY
+  Duration wait_max = std::chrono::seconds(1);  // for a worker; then E_BUSY
+  std::uint32_t idle_max = 2;        // kept for the next call
+  std::uint64_t calls_max = 100'000;                 // then a worker is replaced
+  Duration age_max = std::chrono::minutes(10);       // too
+  std::uint64_t output_bytes = 8ull << 20;           // of one result
+  std::uint64_t stream_bytes = 64u << 10;            // kept of stdout, and of stderr
+  std::uint64_t data_bytes = 0;                      // memory of one worker beside its code; 0: as much as there is
+  std::uint64_t files = 256;
+  std::optional<double> cpu_max{};  // processors that all workers together may keep busy
+  // kAll: a worker that is not confined in every way there is, is none. kBasic: the filter of system calls, and
+  // Landlock when there are folders.
+  enum class Demand : std::uint8_t { kBasic, kAll } demand = Demand::kBasic;
+  // Told when a worker did what no worker of ours does. Called by the thread of the call.
+  std::function<void(std::string_view what)> on_broken{};
+};
+
+class Pool final : public engine::Remote, public std::enable_shared_from_this<Pool> {
+ public:
+  // Makes one worker, which shows that the code can be linked. E_LINK, E_MEMORY and E_INSTANCES as Linked::Link;
+  // E_UNAVAILABLE when the system does not give what is demanded, naming it.
+  static Result<std::shared_ptr<Pool>> Start(PoolOptions options);
+  ~Pool() override;
+
+  Result<std::uint32_t> Find(const engine::FunctionId& id) override;
+  Status CallOnce(const engine::RemoteCall& call, std::uint32_t function, engine::Pieces input,
+                  engine::ResultSink& sink, const engine::CallTraces& traces) override;
+  Result<std::unique_ptr<engine::RemoteInstance>> Create(const engine::RemoteCall& call) override;
+
+  // How the first worker was confined.
+  const Confined& confined() const { return confined_; }
+  struct Counts {
+    std::uint64_t made = 0, lost = 0, recycled = 0;
+    std::uint32_t live = 0, idle = 0, waiting = 0;
+  };
+  Counts counts() const;
+
+ private:
+  struct Wire;
+  struct Worker;
+  class Lease;
+  class Conversation;
+  class KeptInstance;
+
+  explicit Pool(PoolOptions options);
+  Result<std::unique_ptr<Worker>> Make();
+  Status Meets(const Confined& confined) const;
+  Result<std::unique_ptr<Worker>> Take(Duration most);
+  void Put(std::unique_ptr<Worker> worker);
+  void Retire(std::unique_ptr<Worker> worker);
+  void Bury();
+  bool MayBlock(const OwnedRequest& request) const;
+  bool MayAsk(const OwnedRequest& request) const;
+  Result<std::uint32_t> FunctionIn(Worker& worker, std::uint32_t function);
+
+  PoolOptions options_;
+  Errands errands_;
+  std::vector<int> folder_fds_;  // as calls name them
+  std::set<std::pair<std::string, std::string>, std::less<>> blocking_;  // imports that may
+  std::set<std::pair<std::string, std::string>, std::less<>> linked_;    // all that a guest can ask
+  UniqueFd set_up_;
+  ForkMark mark_;
+  Confined confined_;
+  mutable std::mutex mutex_;  // guards what follows
+  std::condition_variable freed_;
+  std::vector<std::unique_ptr<Worker>> idle_;
+  std::vector<UniqueFd> dying_;  // pidfds of workers that were ended
+  std::vector<engine::FunctionId> functions_;
+  std::uint32_t live_ = 0, waiting_ = 0;
+  std::atomic<std::uint64_t> talks_{0};
+  std::uint64_t made_ = 0, lost_ = 0, recycled_ = 0;
+};
+
+}  // namespace cordon::worker

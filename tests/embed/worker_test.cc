@@ -1,0 +1,248 @@
+// What is particular to worker processes: they may die at any moment, and nobody else notices.
+#include <dirent.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "shop.h"
+
+namespace {
+
+using cordon::Code;
+using shop::CodeOf;
+
+// Parent of a process; 0 when it is gone.
+pid_t ParentOf(pid_t process) {
+  std::ifstream file("/proc/" + std::to_string(process) + "/stat");
+  std::string text((std::istreambuf_iterator<char>(file)), {});
+  const std::size_t end = text.rfind(')');
+  if (end == text.npos) return 0;
+  std::istringstream rest(text.substr(end + 1));
+  std::string state;
+  pid_t parent = 0;
+  rest >> state >> parent;
+  return state == "Z" ? 0 : parent;
+}
+
+// Processes that a process has made, and those that they have.
+std::vector<pid_t> ChildrenOf(pid_t parent) {
+  std::vector<pid_t> found;
+  DIR* folder = ::opendir("/proc");
+  while (const dirent* entry = ::readdir(folder)) {
+    const pid_t process = std::atoi(entry->d_name);
+    if (process > 0 && ParentOf(process) == parent) found.push_back(process);
+  }
+  ::closedir(folder);
+  return found;
+}
+std::vector<pid_t> Keepers() { return ChildrenOf(::getpid()); }
+std::vector<pid_t> Workers() {
+  std::vector<pid_t> found;
+  for (const pid_t keeper : Keepers()) {
+    const std::vector<pid_t> children = ChildrenOf(keeper);
+    found.insert(found.end(), children.begin(), children.end());
+  }
+  return found;
+}
+
+template <typename F>
+bool Soon(F holds) {
+  for (int i = 0; i < 500; ++i) {
+    if (holds()) return true;
+    ::usleep(10'000);
+  }
+  return false;
+}
+
+shop::Loaded LoadInWorkers() {
+  cordon::HostOptions options;
+  options.placement = cordon::HostOptions::Placement::kWorkers;
+  return shop::Load(std::move(options));
+}
+
+constexpr char kSum[] = R"({"a": 20, "b": 22})";
+
+TEST(Worker, TheGuestRunsThereAndNotHere) {
+  auto loaded = LoadInWorkers();
+  ASSERT_TRUE(loaded.plugin) << loaded.plugin.error().message;
+  EXPECT_EQ(loaded.plugin->Call("add", kSum)->json, "42");
+  ASSERT_EQ(Keepers().size(), 1u);
+  EXPECT_EQ(Workers().size(), 1u);
+}
+
+TEST(Worker, NothingIsLeftWhenTheHostGoes) {
+  {
+    auto loaded = LoadInWorkers();
+    ASSERT_TRUE(loaded.plugin);
+    auto kept = loaded.plugin->NewInstance();
+    ASSERT_TRUE(kept);
+    EXPECT_EQ(loaded.plugin->Call("add", kSum)->json, "42");
+    EXPECT_EQ(Workers().size(), 2u);
+  }
+  EXPECT_TRUE(Soon([] { return Keepers().empty(); }));
+}
+
+TEST(Worker, OneThatIsKilledCostsItsCallAndNoOther) {
+  auto loaded = LoadInWorkers();
+  ASSERT_TRUE(loaded.plugin);
+  for (int i = 0; i < 20; ++i) {
+    for (const pid_t worker : Workers()) ::kill(worker, SIGKILL);
+    const auto answer = loaded.plugin->Call("add", kSum);
+    if (!answer) {
+      EXPECT_EQ(answer.error().code, Code::kWorkerLost) << answer.error().message;
+      EXPECT_EQ(loaded.plugin->Call("add", kSum)->json, "42");
+    } else {
+      EXPECT_EQ(answer->json, "42");
+    }
+  }
+}
+
+// Of calls under way, each ends with its result or with the loss of its worker.
+TEST(Worker, KilledAtRandomUnderLoadEveryCallEnds) {
+  auto loaded = LoadInWorkers();
+  ASSERT_TRUE(loaded.plugin);
+  std::atomic<bool> stop = false;
+  std::atomic<int> right = 0, lost = 0, wrong = 0, busy = 0;
+  std::vector<std::jthread> callers;
+  for (int t = 0; t < 4; ++t) {
+    callers.emplace_back([&] {
+      while (!stop) {
+        const auto answer = loaded.plugin->Call("price", R"({"article": "shoes"})");
+        if (answer && answer->json == "80") {
+          ++right;
+        } else if (!answer && answer.error().code == Code::kWorkerLost) {
+          ++lost;
+        } else if (!answer && answer.error().code == Code::kBusy) {
+          ++busy;
+        } else {
+          ++wrong;
+          if (!answer) ADD_FAILURE() << answer.error().message;
+        }
+      }
+    });
+  }
+  const int kills = std::getenv("CORDON_SOAK") != nullptr ? 10'000 : 60;
+  unsigned seed = 1;
+  for (int killed = 0; killed < kills;) {
+    const std::vector<pid_t> workers = Workers();
+    if (!workers.empty()) {
+      ::kill(workers[::rand_r(&seed) % workers.size()], SIGKILL);
+      ++killed;
+    }
+    ::usleep(1000);
+  }
+  stop = true;
+  callers.clear();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_GT(right, 0);
+  EXPECT_EQ(loaded.plugin->Call("add", kSum)->json, "42");
+  loaded.plugin->Unload();
+  loaded = {};
+  EXPECT_TRUE(Soon([] { return Keepers().empty(); })) << "no process is left";
+}
+
+TEST(Worker, OneThatStandsStillEndsWithItsDeadline) {
+  auto loaded = LoadInWorkers();
+  ASSERT_TRUE(loaded.plugin);
+  EXPECT_EQ(loaded.plugin->Call("add", kSum)->json, "42");
+  for (const pid_t worker : Workers()) ::kill(worker, SIGSTOP);
+  cordon::CallOptions brief;
+  brief.timeout = std::chrono::milliseconds(100);
+  EXPECT_EQ(CodeOf(loaded.plugin->Call("add", kSum, brief)), Code::kTimeout);
+  EXPECT_EQ(loaded.plugin->Call("add", kSum)->json, "42");
+}
+
+TEST(Worker, AKeeperThatIsKilledIsReplaced) {
+  auto loaded = LoadInWorkers();
+  ASSERT_TRUE(loaded.plugin);
+  EXPECT_EQ(loaded.plugin->Call("add", kSum)->json, "42");
+  const std::vector<pid_t> workers = Workers();
+  for (const pid_t keeper : Keepers()) ::kill(keeper, SIGKILL);
+  EXPECT_TRUE(Soon([&] {
+    for (const pid_t worker : workers) {
+      if (ParentOf(worker) != 0) return false;
+    }
+    return true;
+  })) << "workers end with their keeper";
+  EXPECT_EQ(loaded.plugin->Call("add", kSum)->json, "42");
+}
+
+// A worker that was taken over, by a program that attacks as soon as it is called.
+TEST(Worker, EscapeDrill) {
+  const auto folder = std::filesystem::temp_directory_path() / ("cordon-drill-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  auto audit = cordon::AuditMemory::Make();
+  cordon::HostOptions options;
+  options.placement = cordon::HostOptions::Placement::kWorkers;
+  options.worker_path = CORDON_DRILL_PATH;
+  options.audit = audit;
+  auto host = cordon::Host::Create(std::move(options));
+  ASSERT_TRUE(host) << host.error().message;
+  ASSERT_TRUE(host->Register(shop::Prices()));
+  cordon::LoadOptions load;
+  load.grants = {"host:catalogue", "host:prices"};
+  load.mounts = {{folder, "/data"}};
+  auto plugin = host->Load(shop::Guest(), load);
+  ASSERT_TRUE(plugin) << plugin.error().message;
+  const auto greet = plugin->Function<std::string(std::string_view)>("greet");
+  ASSERT_TRUE(greet);
+  const auto report = (*greet)("break out");
+  ASSERT_TRUE(report) << report.error().message;
+  std::istringstream lines(*report);
+  int attacks = 0;
+  for (std::string line; std::getline(lines, line); ++attacks) {
+    EXPECT_EQ(line.find("got in"), line.npos) << line;
+  }
+  EXPECT_GE(attacks, 45) << *report;
+  EXPECT_TRUE(std::filesystem::is_empty(folder));
+  // What a guest that was linked without it could never ask.
+  EXPECT_EQ(CodeOf((*greet)("ask for more")), Code::kWorkerLost);
+  const auto records = audit->records();
+  EXPECT_EQ(std::ranges::count_if(records, [](const auto& record) { return record.rule == "worker:protocol"; }), 1)
+      << "and the audit says so";
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Worker, AnHostThatIsKilledLeavesNothing) {
+  int pipe[2];
+  ASSERT_EQ(::pipe(pipe), 0);
+  const pid_t host = ::fork();
+  if (host == 0) {
+    auto loaded = LoadInWorkers();
+    auto spin = std::jthread([&] { (void)loaded.plugin->Call("spin", "{}"); });
+    std::vector<pid_t> made = Keepers();
+    for (const pid_t worker : Workers()) made.push_back(worker);
+    (void)!::write(pipe[1], made.data(), made.size() * sizeof(pid_t));
+    ::pause();
+  }
+  pid_t made[2] = {};
+  ASSERT_EQ(::read(pipe[0], made, sizeof made), static_cast<ssize_t>(sizeof made));
+  ::kill(host, SIGKILL);
+  ::waitpid(host, nullptr, 0);
+  for (const pid_t process : made) EXPECT_TRUE(Soon([&] { return ParentOf(process) == 0; }));
+  ::close(pipe[0]);
+  ::close(pipe[1]);
+}
+
+// What a worker has: a link, a door, and nothing of its host's.
+TEST(Worker, HasNoDescriptorOfItsHosts) {
+  auto loaded = LoadInWorkers();
+  ASSERT_TRUE(loaded.plugin);
+  EXPECT_EQ(loaded.plugin->Call("add", kSum)->json, "42");
+  for (const pid_t worker : Workers()) {
+    std::ifstream status("/proc/" + std::to_string(worker) + "/status");
+    const std::string text((std::istreambuf_iterator<char>(status)), {});
+    EXPECT_NE(text.find("NoNewPrivs:\t1"), text.npos);
+    EXPECT_NE(text.find("Seccomp:\t2"), text.npos);
+    EXPECT_NE(text.find("CapEff:\t"), text.npos);
+  }
+}
+
+}  // namespace
