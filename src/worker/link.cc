@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,6 +21,8 @@ namespace {
 using Word = std::atomic<std::uint32_t>;
 static_assert(sizeof(Word) == 4 && Word::is_always_lock_free);
 static_assert((kRingBytes & (kRingBytes - 1)) == 0);
+
+constexpr int kSpins = 200;  // some microseconds
 
 // Not private: the other side is another process.
 Status FutexWait(const Word& word, std::uint32_t seen, const Link::Watch& watch) {
@@ -81,6 +84,9 @@ Result<std::unique_ptr<Link>> Link::Open(int memory, Side side) {
   link->in_ = host ? &link->shared_->to_host : &link->shared_->to_worker;
   link->out_bytes_ = bytes + (host ? 0 : kRingBytes);
   link->in_bytes_ = bytes + (host ? kRingBytes : 0);
+  cpu_set_t processors;
+  const bool many = ::sched_getaffinity(0, sizeof processors, &processors) == 0 && CPU_COUNT(&processors) > 1;
+  link->spins_ = many ? kSpins : 0;
   return link;
 }
 
@@ -99,6 +105,7 @@ Status Link::Put(std::span<const std::uint8_t> bytes, const Watch& watch) {
     const std::uint32_t held = written_ - read;
     if (held > kRingBytes) return Fail(Broken("it says that it read what was not written"));
     if (held == kRingBytes) {
+      Publish();
       out_->writer_waits.store(1, std::memory_order_seq_cst);
       if (out_->read.load(std::memory_order_seq_cst) == read) CORDON_TRY(FutexWait(out_->read, read, watch));
       out_->writer_waits.store(0, std::memory_order_relaxed);
@@ -109,12 +116,26 @@ Status Link::Put(std::span<const std::uint8_t> bytes, const Watch& watch) {
     std::memcpy(out_bytes_ + at, bytes.data(), n);
     bytes = bytes.subspan(n);
     written_ += static_cast<std::uint32_t>(n);
-    out_->written.store(written_, std::memory_order_seq_cst);
-    if (bytes.empty() || n == kRingBytes - held) {
-      if (out_->reader_waits.load(std::memory_order_seq_cst) != 0) FutexWake(out_->written);
-    }
+    // So that a long frame is read while it is written.
+    if (written_ - published_ >= kRingBytes / 4) Publish();
   }
   return {};
+}
+
+void Link::Publish() {
+  if (published_ == written_) return;
+  published_ = written_;
+  out_->written.store(written_, std::memory_order_seq_cst);
+  if (out_->reader_waits.load(std::memory_order_seq_cst) != 0) FutexWake(out_->written);
+}
+
+// Two processors that work at once are faster than the kernel can tell one of the other.
+bool Link::ComesSoon(std::uint32_t seen) const {
+  for (int i = 0; i < spins_; ++i) {
+    if (in_->written.load(std::memory_order_acquire) != seen) return true;
+    __builtin_ia32_pause();
+  }
+  return false;
 }
 
 Status Link::Get(std::span<std::uint8_t> bytes, const Watch& watch) {
@@ -123,6 +144,7 @@ Status Link::Get(std::span<std::uint8_t> bytes, const Watch& watch) {
     const std::uint32_t held = written - read_;
     if (held > kRingBytes) return Fail(Broken("it says that it wrote more than the ring holds"));
     if (held == 0) {
+      if (ComesSoon(written)) continue;
       in_->reader_waits.store(1, std::memory_order_seq_cst);
       if (in_->written.load(std::memory_order_seq_cst) == written) CORDON_TRY(FutexWait(in_->written, written, watch));
       in_->reader_waits.store(0, std::memory_order_relaxed);
@@ -139,7 +161,7 @@ Status Link::Get(std::span<std::uint8_t> bytes, const Watch& watch) {
   return {};
 }
 
-Status Link::Send(std::uint16_t type, Pieces body, const Watch& watch) {
+Status Link::Send(std::uint16_t type, Pieces body, const Watch& watch, Flush flush) {
   std::size_t size = 0;
   for (const auto& piece : body) size += piece.size();
   if (size > kFrameBytesMax) {
@@ -150,6 +172,7 @@ Status Link::Send(std::uint16_t type, Pieces body, const Watch& watch) {
   std::memcpy(raw, &head, sizeof head);
   CORDON_TRY(Put(raw, watch));
   for (const auto& piece : body) CORDON_TRY(Put(piece, watch));
+  if (flush == Flush::kNow) Publish();
   return {};
 }
 

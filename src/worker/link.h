@@ -47,7 +47,9 @@ class Link {
   Link& operator=(const Link&) = delete;
 
   using Pieces = std::span<const std::span<const std::uint8_t>>;
-  Status Send(std::uint16_t type, Pieces body, const Watch& watch);
+  // kLater: the other side need not see the frame before the next one that is kNow.
+  enum class Flush : std::uint8_t { kNow, kLater };
+  Status Send(std::uint16_t type, Pieces body, const Watch& watch, Flush flush = Flush::kNow);
 
   struct Frame {
     std::uint16_t type = 0;
@@ -66,6 +68,8 @@ class Link {
   Link() = default;
   Status Put(std::span<const std::uint8_t> bytes, const Watch& watch);
   Status Get(std::span<std::uint8_t> bytes, const Watch& watch);
+  void Publish();
+  bool ComesSoon(std::uint32_t seen) const;
 
   Shared* shared_ = nullptr;
   Ring* out_ = nullptr;
@@ -74,6 +78,8 @@ class Link {
   const std::uint8_t* in_bytes_ = nullptr;
   // This side's own counts, which nobody else can change.
   std::uint32_t written_ = 0, read_ = 0;
+  std::uint32_t published_ = 0;  // of what was written
+  int spins_ = 0;                // looks before it waits
   std::vector<std::uint8_t> body_;
 };
 

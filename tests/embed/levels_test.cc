@@ -54,6 +54,23 @@ TEST_F(Levels, StrictGivesEachCallAnInstanceOfItsOwn) {
   EXPECT_TRUE(host->Load(shop::Guest("core_math"), At(Level::kDefault))->NewInstance());
 }
 
+TEST_F(Levels, ParanoidRunsInAProcessOfItsOwnOrNotAtAll) {
+  auto host = HostWith(Pin());
+  auto plugin = host->Load(shop::Guest("core_math"), At(Level::kParanoid));
+  ASSERT_TRUE(plugin) << plugin.error().message;
+  EXPECT_EQ(plugin->Call("add", R"({"p0": 40, "p1": 2})")->json, "42");
+  EXPECT_EQ(CodeOf(plugin->NewInstance()), Code::kDenied) << "a fresh one for each call";
+  // Where there are no workers it does not run in a weaker place.
+  cordon::HostOptions options;
+  options.policy_file = file_;
+  options.placement = cordon::HostOptions::Placement::kInProcess;
+  options.worker_path = "/nonexistent/cordon-worker";
+  auto without = cordon::Host::Create(std::move(options));
+  ASSERT_TRUE(without);
+  EXPECT_EQ(CodeOf(without->Load(shop::Guest("core_math"), At(Level::kParanoid))), Code::kUnavailable);
+  EXPECT_TRUE(without->Load(shop::Guest("core_math"), At(Level::kStrict)));
+}
+
 TEST_F(Levels, APolicyThatCannotBeReadStopsTheHost) {
   EXPECT_EQ(CodeOf(HostWith("allow: [nothing:at-all]\n")), Code::kSyntax);
   cordon::HostOptions options;

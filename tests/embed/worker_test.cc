@@ -105,7 +105,7 @@ TEST(Worker, OneThatIsKilledCostsItsCallAndNoOther) {
 }
 
 // Of calls under way, each ends with its result or with the loss of its worker.
-TEST(Worker, KilledAtRandomUnderLoadEveryCallEnds) {
+TEST(Worker, soak_KilledAtRandomUnderLoadEveryCallEnds) {
   auto loaded = LoadInWorkers();
   ASSERT_TRUE(loaded.plugin);
   std::atomic<bool> stop = false;
