@@ -82,6 +82,7 @@ impl raw_bench {
             checked_traps: false,
             copied_data: true,
             parallel: false,
+            unstoppable: false,
             max_memory_bytes: options.max_memory_bytes,
             max_instances: options.max_instances,
             max_table_elements: options.max_table_elements,
