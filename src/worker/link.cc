@@ -188,14 +188,15 @@ Result<Link::Frame> Link::Receive(const Bound& bound, const Watch& watch) {
                        " bytes, and may have " + std::to_string(most)));
   }
   // A large body does not keep its memory for the small ones that follow.
-  if (body_.capacity() > 2 * kRingBytes && head.bytes < kRingBytes) std::vector<std::uint8_t>().swap(body_);
+  if (body_.size() > 2 * kRingBytes && head.bytes < kRingBytes) std::vector<std::uint8_t>().swap(body_);
   try {
-    body_.resize(head.bytes);
+    if (body_.size() < head.bytes) body_.resize(head.bytes);
   } catch (const std::bad_alloc&) {
     return Fail(Code::kMemory, "the process has no memory left for a message of a worker");
   }
-  CORDON_TRY(Get(body_, watch));
-  return Frame{head.type, body_};
+  const std::span<std::uint8_t> body(body_.data(), head.bytes);
+  CORDON_TRY(Get(body, watch));
+  return Frame{head.type, body};
 }
 
 }  // namespace cordon::worker

@@ -23,7 +23,7 @@ namespace cordon::worker {
 
 // A frame is refused whose body is longer than what its type may have (frames.h).
 inline constexpr std::uint32_t kFrameBytesMax = 1u << 30;
-inline constexpr std::uint32_t kRingBytes = 256u << 10;
+inline constexpr std::uint32_t kRingBytes = 2u << 20;  // memory is used as far as a ring was ever filled
 
 struct FrameHead {
   std::uint32_t bytes = 0;
