@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <thread>
 
 #include "base/file.h"
 #include "base/message_codec.h"
@@ -26,6 +27,7 @@ constexpr Duration kLook = std::chrono::milliseconds(20);
 constexpr Duration kLookAtCpu = std::chrono::milliseconds(2);
 constexpr Duration kAhead = std::chrono::milliseconds(10);  // of its share of processors, at most
 constexpr int kStartTries = 5;
+constexpr int kSettleLooks = 100;
 constexpr Duration kStartMost = std::chrono::seconds(10);
 constexpr int kUnansweredMax = 64;  // questions of one worker at once
 
@@ -474,6 +476,8 @@ Result<std::unique_ptr<Pool::Worker>> Pool::Take(Duration most) {
 }
 
 void Pool::Put(std::unique_ptr<Worker> worker) {
+  // The thread that has just answered its last question may still be on its way out.
+  for (int i = 0; i < kSettleLooks && worker->wire->unanswered.load() > 0; ++i) std::this_thread::yield();
   // What it asked and does not wait for is in its way.
   const bool is_old = worker->wire->unanswered.load() > 0 || worker->calls >= options_.calls_max ||
                       Clock::now() - worker->born >= options_.age_max;
@@ -491,6 +495,10 @@ void Pool::Put(std::unique_ptr<Worker> worker) {
 }
 
 void Pool::Retire(std::unique_ptr<Worker> worker) {
+  if (mark_.was_forked()) {
+    (void)worker.release();  // the parent's
+    return;
+  }
   worker->wire->process.Kill();
   worker->wire->closed = true;
   UniqueFd handle(::fcntl(worker->wire->process.handle(), F_DUPFD_CLOEXEC, 0));
@@ -605,6 +613,10 @@ class Pool::KeptInstance final : public engine::RemoteInstance {
 
   Status Call(std::uint32_t function, engine::Pieces input, engine::ResultSink& sink, const engine::CallLimits& limits,
               std::uint64_t call_id) override {
+    if (pool_->mark_.was_forked()) {
+      return Fail(Code::kUnavailable, "this process was forked after its workers were made: they are not its own",
+                  "make a new Host in this process");
+    }
     if (poisoned_) {
       return Fail(Code::kPoisoned, "the instance trapped or was stopped before, and is never entered again",
                   "make a new instance");
