@@ -91,6 +91,12 @@ void AskForMore(HostChannel& host) {
   (void)host.Send({~0ull, "wasi:keyvalue/store@0.2.0-draft", "open", payload, 0});
 }
 
+void AskForEver(HostChannel& host) {
+  std::vector<std::uint8_t> payload;
+  wire::Writer(payload).U32(0);
+  while (true) (void)host.Send({1, "acme:shop/prices@1.0.0", "total", payload, 0});
+}
+
 std::string Attack(std::span<const int> folders) {
   std::string report;
   for (const Attempt& attempt : Attempts()) {

@@ -13,5 +13,7 @@ namespace cordon::worker {
 std::string Attack(std::span<const int> folders);
 // Asks the host for what the plugin was not linked with.
 void AskForMore(HostChannel& host);
+// Asks for what it may, without a pause: nobody ever waits for it.
+[[noreturn]] void AskForEver(HostChannel& host);
 
 }  // namespace cordon::worker

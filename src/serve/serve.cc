@@ -203,7 +203,6 @@ class Worker {
     bool limits = confine::GiveUpPrivileges();
     if (request_.files > 0) limits = limits && confine::Limit(RLIMIT_NOFILE, request_.files);
     if (kHasDataLimit && request_.data_bytes > 0) limits = limits && confine::Limit(RLIMIT_DATA, request_.data_bytes);
-    if (request_.file_bytes > 0) limits = limits && confine::Limit(RLIMIT_FSIZE, request_.file_bytes);
     confined.limits = limits ? 1 : 0;
     if ((namespaces_ & CLONE_NEWNS) != 0) confined.empty_root = confine::EmptyRoot() ? 1 : 0;
     std::vector<confine::Folder> folders;
@@ -303,6 +302,7 @@ class Worker {
 #ifdef CORDON_DRILL
     const std::string_view told(reinterpret_cast<const char*>(input.data()), input.size());
     if (told.ends_with("ask for more")) AskForMore(*channel_);
+    if (told.ends_with("never stop")) AskForEver(*channel_);
     if (told.ends_with("break out")) {
       wire::Buffer report;
       wire::Writer(report).String(Attack(folders_));

@@ -18,7 +18,6 @@ struct SpawnRequest {
   std::uint64_t writable = 0;    // a bit for each folder
   std::uint64_t data_bytes = 0;  // RLIMIT_DATA; 0: none
   std::uint64_t files = 0;       // RLIMIT_NOFILE
-  std::uint64_t file_bytes = 0;  // RLIMIT_FSIZE; 0: none
 };
 // Comes with the worker's pidfd, unless there is an error.
 struct SpawnAnswer {

@@ -95,7 +95,11 @@ class Pool::Conversation {
       : pool_(pool),
         worker_(worker),
         limits_{pool.options_.output_bytes, pool.options_.stream_bytes},
-        cpu_(cpu), brake_(brake), began_(Clock::now()), wall_(wall), end_(End(wall)) {
+        cpu_(cpu),
+        brake_(brake),
+        began_(Clock::now()),
+        end_(End(wall)),
+        next_look_(began_ + kLook) {
     if (pool_.options_.ways != nullptr) number_ = ++pool_.talks_;
     if (const auto& most = pool_.options_.cpu_max) share_ = *most / std::max(1.0, std::ceil(*most));
     if (cpu_ || share_) cpu_began_ = worker_.wire->process.CpuTime();
@@ -109,6 +113,8 @@ class Pool::Conversation {
   }
   ~Conversation() {
     if (brake_ != nullptr) brake_->Set({});
+    // Its last frame may have crossed with the order to stand still.
+    if (paused_until_) worker_.wire->process.Resume();
     if (number_ != 0 && asked_way_) pool_.options_.ways->End(number_);
   }
   Conversation(const Conversation&) = delete;
@@ -154,7 +160,9 @@ class Pool::Conversation {
     if (cpu_ && looked_) CORDON_TRY(LookAtCpu());
     if (share_ && looked_) HoldBack(now);
     looked_ = true;
-    return std::min<Duration>(cpu_ || share_ ? kLookAtCpu : kLook, end_ - now);
+    const Duration most = std::min<Duration>(cpu_ || share_ ? kLookAtCpu : kLook, end_ - now);
+    next_look_ = now + most;
+    return most;
   }
 
   // Lets a worker stand still that is ahead of its share.
@@ -186,6 +194,8 @@ class Pool::Conversation {
       return Fail(BrokenRule("it asked for " + asked.interface_name + "#" + asked.function +
                              ", which its plugin was not linked with"));
     }
+    // Who always has something to say is never waited for, and must end in time all the same.
+    if ((brake_ != nullptr && brake_->pulled()) || Clock::now() >= std::min(next_look_, end_)) CORDON_TRY(Look());
     // Not the worker's word: which call this is, and when it ends.
     asked.call_id = call_id;
     const std::int64_t end = std::chrono::duration_cast<Duration>(end_.time_since_epoch()).count();
@@ -238,8 +248,8 @@ class Pool::Conversation {
   std::optional<MonotonicTime> paused_until_;
   engine::Interrupter::Brake* const brake_;
   const MonotonicTime began_;
-  const Duration wall_;
   const MonotonicTime end_;
+  MonotonicTime next_look_;
   std::uint64_t number_ = 0;  // of this talk, for requests by the host's way out
   bool asked_way_ = false;
   bool looked_ = false;
@@ -424,9 +434,6 @@ Result<std::unique_ptr<Pool::Worker>> Pool::Make() {
     worker->wire->process.Kill();
     return Fail(std::move(met).error());
   }
-  confined_ = confined;
-  const std::lock_guard lock(mutex_);
-  ++made_;
   return worker;
 }
 
@@ -460,7 +467,6 @@ Result<std::unique_ptr<Pool::Worker>> Pool::Take(Duration most) {
       idle_.pop_back();
       if (!worker->wire->process.Ended()) return worker;
       --live_;
-      ++lost_;
     }
     ++live_;
   }
@@ -489,7 +495,6 @@ void Pool::Put(std::unique_ptr<Worker> worker) {
       freed_.notify_one();
       return;
     }
-    ++recycled_;
   }
   Retire(std::move(worker));
 }
@@ -513,11 +518,6 @@ void Pool::Retire(std::unique_ptr<Worker> worker) {
 // Lets go of those that have ended since. REQUIRES: locked.
 void Pool::Bury() {
   std::erase_if(dying_, [](const UniqueFd& handle) { return Await(handle.get(), Duration(0)); });
-}
-
-Pool::Counts Pool::counts() const {
-  const std::lock_guard lock(mutex_);
-  return {made_, lost_, recycled_, live_, static_cast<std::uint32_t>(idle_.size()), waiting_};
 }
 
 Result<std::uint32_t> Pool::FunctionIn(Worker& worker, std::uint32_t function) {

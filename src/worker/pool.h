@@ -70,14 +70,6 @@ class Pool final : public engine::Remote, public std::enable_shared_from_this<Po
                   engine::ResultSink& sink, const engine::CallTraces& traces) override;
   Result<std::unique_ptr<engine::RemoteInstance>> Create(const engine::RemoteCall& call) override;
 
-  // How the first worker was confined.
-  const Confined& confined() const { return confined_; }
-  struct Counts {
-    std::uint64_t made = 0, lost = 0, recycled = 0;
-    std::uint32_t live = 0, idle = 0, waiting = 0;
-  };
-  Counts counts() const;
-
  private:
   struct Wire;
   struct Worker;
@@ -103,7 +95,6 @@ class Pool final : public engine::Remote, public std::enable_shared_from_this<Po
   std::set<std::pair<std::string, std::string>, std::less<>> linked_;    // all that a guest can ask
   UniqueFd set_up_;
   ForkMark mark_;
-  Confined confined_;
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable freed_;
   std::vector<std::unique_ptr<Worker>> idle_;
@@ -111,7 +102,6 @@ class Pool final : public engine::Remote, public std::enable_shared_from_this<Po
   std::vector<engine::FunctionId> functions_;
   std::uint32_t live_ = 0, waiting_ = 0;
   std::atomic<std::uint64_t> talks_{0};
-  std::uint64_t made_ = 0, lost_ = 0, recycled_ = 0;
 };
 
 }  // namespace cordon::worker

@@ -202,6 +202,9 @@ TEST(Worker, EscapeDrill) {
   }
   EXPECT_GE(attacks, 45) << *report;
   EXPECT_TRUE(std::filesystem::is_empty(folder));
+  cordon::CallOptions brief;
+  brief.timeout = std::chrono::milliseconds(100);
+  EXPECT_EQ(CodeOf(greet->Call(brief, "never stop")), Code::kTimeout) << "whoever always asks has a deadline too";
   // What a guest that was linked without it could never ask.
   EXPECT_EQ(CodeOf((*greet)("ask for more")), Code::kWorkerLost);
   const auto records = audit->records();
