@@ -1,29 +1,10 @@
 #include "embed/call_queue.h"
 
-#include <csignal>
 #include <system_error>
 
+#include "base/signals_blocked.h"
+
 namespace cordon::embed {
-namespace {
-
-// A thread that is started meanwhile gets none of the host's signals, but the faults that are a thread's own.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    ::sigfillset(&all);
-    for (const int own : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS}) ::sigdelset(&all, own);
-    ::pthread_sigmask(SIG_BLOCK, &all, &before_);
-  }
-  ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_;
-};
-
-}  // namespace
 
 void CallQueue::Submit(const std::shared_ptr<CallQueue>& queue, std::shared_ptr<runtime::CallHandle> handle, Job job) {
   if (queue->mark_.was_forked()) {
@@ -44,7 +25,8 @@ void CallQueue::Submit(const std::shared_ptr<CallQueue>& queue, std::shared_ptr<
   if (queue->idle_ < queue->waiting_.size() && queue->threads_.size() < queue->threads_max_) {
     try {
       // The thread keeps the queue, so that a host which is destroyed by one of its own completions leaves it whole.
-      const SignalsBlocked blocked;
+      // The thread gets none of the host's signals, but the faults that are its own.
+      const SignalsBlocked blocked(SignalsBlocked::Which::kAllButFaults);
       queue->threads_.emplace_back([queue] { queue->Work(); });
     } catch (const std::system_error& fault) {
       if (queue->threads_.empty()) {

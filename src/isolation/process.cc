@@ -16,6 +16,7 @@
 #include <span>
 
 #include "base/file.h"
+#include "base/signals_blocked.h"
 #include "isolation/tree.h"
 
 namespace cordon::isolation {
@@ -84,21 +85,6 @@ struct Child {
 };
 
 rlimit Same(std::uint64_t value) { return {value, value}; }
-
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_;
-};
 
 }  // namespace
 

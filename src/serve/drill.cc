@@ -10,9 +10,12 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <thread>
 #include <vector>
 
+#include "base/message_codec.h"
 #include "base/wire.h"
+#include "worker/frames.h"
 
 namespace cordon::worker {
 namespace {
@@ -91,10 +94,19 @@ void AskForMore(HostChannel& host) {
   (void)host.Send({~0ull, "wasi:keyvalue/store@0.2.0-draft", "open", payload, 0});
 }
 
-void AskForEver(HostChannel& host) {
+void AskForEver(Link& link) {
+  wire::Buffer asked;
+  wire::Writer out(asked);
+  out.U32(1);
   std::vector<std::uint8_t> payload;
   wire::Writer(payload).U32(0);
-  while (true) (void)host.Send({1, "acme:shop/prices@1.0.0", "total", payload, 0});
+  out.Raw(*EncodeRequest({1, "acme:shop/prices@1.0.0", "total", payload, 0}));
+  std::thread([&link] {
+    while (link.Receive([](std::uint16_t) { return kFrameBytesMax; }, {})) {
+    }
+  }).detach();
+  const std::span<const std::uint8_t> piece(asked);
+  while (true) (void)link.Send(kAsk, Link::Pieces(&piece, 1), {});
 }
 
 std::string Attack(std::span<const int> folders) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/message.h"
+#include "worker/link.h"
 
 namespace cordon::worker {
 
@@ -13,7 +14,7 @@ namespace cordon::worker {
 std::string Attack(std::span<const int> folders);
 // Asks the host for what the plugin was not linked with.
 void AskForMore(HostChannel& host);
-// Asks for what it may, without a pause: nobody ever waits for it.
-[[noreturn]] void AskForEver(HostChannel& host);
+// Asks for what it may without a pause, and takes every answer at once: its host never waits for it.
+[[noreturn]] void AskForEver(Link& link);
 
 }  // namespace cordon::worker

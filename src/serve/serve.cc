@@ -302,7 +302,7 @@ class Worker {
 #ifdef CORDON_DRILL
     const std::string_view told(reinterpret_cast<const char*>(input.data()), input.size());
     if (told.ends_with("ask for more")) AskForMore(*channel_);
-    if (told.ends_with("never stop")) AskForEver(*channel_);
+    if (told.ends_with("never stop")) AskForEver(*link_);
     if (told.ends_with("break out")) {
       wire::Buffer report;
       wire::Writer(report).String(Attack(folders_));

@@ -1,13 +1,13 @@
 #include "worker/errands.h"
 
-#include <signal.h>
-
 #include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <system_error>
 #include <thread>
+
+#include "base/signals_blocked.h"
 
 namespace cordon::worker {
 namespace {
@@ -60,18 +60,14 @@ bool Errands::Run(std::move_only_function<void()> work) {
       return true;
     }
   }
-  // No signal of the host's is delivered to a thread of ours.
-  sigset_t all, before;
-  ::sigfillset(&all);
-  for (const int own : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS}) ::sigdelset(&all, own);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
   bool started = true;
   try {
+    // No signal of the host's is delivered to a thread of ours.
+    const SignalsBlocked blocked(SignalsBlocked::Which::kAllButFaults);
     std::thread(State::Loop, state_).detach();
   } catch (const std::system_error&) {
     started = false;
   }
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (started) return true;
   const std::lock_guard lock(state_->mutex);
   // Another thread may have taken it up meanwhile.

@@ -17,6 +17,7 @@
 #include <optional>
 
 #include "base/file.h"
+#include "base/signals_blocked.h"
 #include "services/exec/child.h"
 
 namespace cordon::services {
@@ -117,22 +118,6 @@ class Output {
   bool& truncated_;
 };
 
-// Every signal waits while there is a copy of this process that would take it with the handlers of this one.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_;
-};
-
 std::uint64_t FlagsOf(Place place) {
   switch (place) {
     case Place::kUserNamespace: return CLONE_NEWUSER | CLONE_NEWPID;
@@ -217,6 +202,7 @@ int Run::Start() {
   // Without a signal at its end: neither a handler nor a wait of the embedding program takes it for one of its own.
   how.flags = CLONE_PIDFD | FlagsOf(place_);
   how.pidfd = reinterpret_cast<std::uint64_t>(&process);
+  // They wait while there is a copy of this process that would take them with the handlers of this one.
   const SignalsBlocked blocked;
   const long pid = ::syscall(SYS_clone3, &how, sizeof how);
   if (pid == 0) RunChild(plan);
