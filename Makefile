@@ -42,10 +42,12 @@ demo: setup-guests build ## the main job: a plugin at work, and a hostile one th
 test: setup-guests build/build.ninja ## the gate: every test, then a quick subset under ASan and UBSan
 	$(STEP) "building everything (the first time also the engine: 10 to 20 minutes)"
 	@$(ENV) cmake --build build -j$(JOBS)
-	@status=0; $(MAKE) --no-print-directory quick-asan || status=$$?; \
+	@failed=; mkdir -p build/asan; \
+	  $(MAKE) --no-print-directory quick-asan 2>&1 | tee build/asan/quick.log || failed+=" the-ASan-subset"; \
 	  printf '\n== testing (a report goes to build/test-results.xml)\n'; $(ENV) \
-	  $(CTEST) --test-dir build --output-junit test-results.xml || status=$$?; \
-	  [ $$status -eq 0 ] || echo "make test: failed; what failed is named above"; exit $$status
+	  $(CTEST) --test-dir build --output-junit test-results.xml || failed+=" the-tests"; \
+	  case "$$failed" in *ASan*) grep -E -A12 'ERROR: |FAILED|error: ' build/asan/quick.log | tail -60 || true;; esac; \
+	  [ -z "$$failed" ] || { echo "make test: failed:$$failed; see above"; exit 1; }
 
 # --- what a packager types ---
 
@@ -71,7 +73,9 @@ check: $(CHECKS) ## all there is: compilers, sanitizers, linters, fuzzers
 quick-asan: setup-build build/asan/build.ninja
 	$(STEP) "ASan and UBSan: $(QUICK_ROOMS)"
 	@$(ENV) cmake --build build/asan -j$(JOBS) --target $(quick_tests)
-	@for test in $(quick_tests); do printf '%s: ' $$test; build/asan/bin/$$test --gtest_brief=1; done
+	@failed=; for test in $(quick_tests); do printf '%s: ' $$test; \
+	  build/asan/bin/$$test --gtest_brief=1 || failed+=" $$test"; done; \
+	  [ -z "$$failed" ] || { echo "ERROR: failed under ASan and UBSan:$$failed"; exit 1; }
 
 clang: setup-check build/clang/build.ninja ## build and test with clang, thread-safety warnings as errors
 	$(STEP) "clang-19"

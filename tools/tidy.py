@@ -306,6 +306,17 @@ def codes(tree: Tree) -> Iterator[Finding]:
             yield Finding(page, 0, f"says that {code} exits with {told[code]}; it is {real[code]}")
 
 
+# `for (x : *Call())` in C++23 as GCC 12 has it: the Result that Call gave is gone before the loop begins.
+DANGLING_LOOP = re.compile(r"\bfor \([^;]* : \*[\w:]+(?:(?:\.|->)\w+)*\(.*\)\)")
+
+
+def loops(tree: Tree) -> Iterator[Finding]:
+    for path in tree.with_suffix({".cc", ".h"}):
+        for number, line in tree.lines(path):
+            if DANGLING_LOOP.search(line):
+                yield Finding(path, number, "loops over what a temporary holds; keep the result in a variable")
+
+
 RELEASE = re.compile(r"## (\[Unreleased\]|\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d)")
 
 
@@ -325,6 +336,7 @@ RULES = {
     "layers": layers,
     "headers": headers,
     "names": names,
+    "loops": loops,
     "remarks": remarks,
     "machine": machine,
     "map": code_map,

@@ -56,6 +56,15 @@ class Size(RuleTest):
         self.assert_clean(tidy.size, {"bridge/include/cordon_bridge.h": "x" * 200 + "\n"})
 
 
+class Loops(RuleTest):
+    def test_a_loop_over_what_a_temporary_holds(self):
+        self.assert_found(tidy.loops, {"a.cc": "for (const Entry& entry : *memory.Recall(place, 1)) {\n"}, "a.cc:1")
+
+    def test_a_loop_over_what_a_variable_holds(self):
+        self.assert_clean(tidy.loops, {"a.cc": "for (const Entry& entry : *entries) {\n"})
+        self.assert_clean(tidy.loops, {"a.cc": "for (const Entry& entry : list.entries()) {\n"})
+
+
 class Spaces(RuleTest):
     def test_tabs_and_trailing_spaces(self):
         self.assert_found(tidy.spaces, {"a.cc": "int a; \n\tint b;\n"}, "a.cc:1: space", "a.cc:2: a tab")

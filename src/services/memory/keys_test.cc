@@ -47,7 +47,8 @@ const Memory::Place kPlace = {.owner = "acme/a", .scope = Memory::Scope::kPlugin
 
 std::vector<std::string> Kept(Memory& memory) {
   std::vector<std::string> texts;
-  for (const Memory::Entry& entry : *memory.Recall(kPlace, "", 1000)) texts.push_back(entry.text);
+  const auto entries = memory.Recall(kPlace, "", 1000);  // a temporary would be gone before the loop begins
+  for (const Memory::Entry& entry : *entries) texts.push_back(entry.text);
   return texts;
 }
 using Texts = std::vector<std::string>;
