@@ -13,8 +13,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 HEADERS = ROOT / "include" / "cordon"
 PAGE = ROOT / "docs" / "reference" / "api.md"
 # In the order in which a reader meets them.
-ORDER = ["host", "plugin", "call", "function", "value", "service", "async", "authority", "audit", "error", "result",
-         "version"]
+ORDER = ["host", "plugin", "deployment", "call", "function", "value", "service", "async", "authority", "audit", "error",
+         "result", "version"]
 SKIPPED = re.compile(r"^(#|namespace |}  // namespace|static_assert|extern )")
 
 

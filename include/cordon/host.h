@@ -20,6 +20,7 @@
 
 #include "cordon/audit.h"
 #include "cordon/authority.h"
+#include "cordon/deployment.h"
 #include "cordon/memory.h"
 #include "cordon/messaging.h"
 #include "cordon/plugin.h"
@@ -186,6 +187,17 @@ class Host {
   // As far as the plan: what Load would decide, without compiling, and for plugins that would be refused too. Calls of
   // it are E_USAGE.
   Result<Plugin> Inspect(const std::filesystem::path& source, const LoadOptions& options = {});
+
+  // Loads a plugin to stay (deployment.h): it is taken up anew when it changes. Makes one instance, so that what traps
+  // at its start is never in service. As Load, and E_TRAP and what else initialisers run into.
+  Result<Deployment> Deploy(const std::filesystem::path& source, const LoadOptions& options = {});
+  // Reads config.yaml and the policies anew, and reloads every deployment; one answer for each. What the operator takes
+  // away is gone at once, for plugins of Load and for calls that run too; what is given holds for what is loaded from
+  // now on. The errors of those files: then the last good ones stay in force, and nothing is reloaded.
+  Result<std::vector<Reload>> ReloadAll();
+  // Does the same whenever one of the files changes: of the operator, of grants, of deployments. Starts one thread,
+  // which ends with Shutdown. E_USAGE when it watches already.
+  Status Watch(WatchOptions options = {});
 
   // A message to whoever receives by the channel, from the host itself. The id. E_LIMIT when it is full; E_NAME.
   Result<std::string> Send(std::string_view channel, ByteView body);

@@ -100,6 +100,7 @@ class Plugin {
 
  private:
   friend class Host;
+  friend class Deployment;
   explicit Plugin(std::shared_ptr<const State> state) : state_(std::move(state)) {}
   std::shared_ptr<const State> state_;
 };

@@ -6,8 +6,8 @@
 namespace cordon::audit {
 
 std::string_view EventName(Event event) {
-  constexpr std::array<std::string_view, 8> kNames = {"decision", "grant", "revoke", "call",
-                                                      "load",     "note",  "switch", "host-call"};
+  constexpr std::array<std::string_view, 9> kNames = {"decision", "grant",  "revoke",    "call",  "load",
+                                                      "note",     "switch", "host-call", "reload"};
   return kNames[static_cast<std::size_t>(event)];
 }
 

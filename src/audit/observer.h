@@ -17,7 +17,7 @@
 
 namespace cordon::audit {
 
-enum class Event : std::uint8_t { kDecision, kGrant, kRevoke, kCall, kLoad, kNote, kSwitch, kHostCall };
+enum class Event : std::uint8_t { kDecision, kGrant, kRevoke, kCall, kLoad, kNote, kSwitch, kHostCall, kReload };
 std::string_view EventName(Event event);
 
 // What happened. Every text may come from a guest: the log escapes and caps it. Empty and absent fields are left out.

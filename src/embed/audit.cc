@@ -67,7 +67,7 @@ class ChainedSink final : public AuditSink {
     audit::Record record;
     record.event = audit::Event::kNote;
     using audit::Event;
-    for (const auto event : {Event::kDecision, Event::kCall, Event::kLoad, Event::kHostCall}) {
+    for (const auto event : {Event::kDecision, Event::kCall, Event::kLoad, Event::kHostCall, Event::kReload}) {
       if (from.event == audit::EventName(event)) record.event = event;
     }
     record.plugin = from.plugin;

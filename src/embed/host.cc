@@ -5,9 +5,8 @@
 
 #include "base/file.h"
 #include "engine/compile_process.h"
+#include "embed/deployment.h"
 #include "embed/state.h"
-#include "manifest/config.h"
-#include "manifest/policy_file.h"
 #include "policy/grants_file.h"
 #include "runtime/grant_store.h"
 #include "runtime/kill_switch.h"
@@ -32,26 +31,17 @@ void SetUpWorkers(const HostOptions& options, runtime::HostOptions& out) {
   }
 }
 
-Result<runtime::HostOptions> RuntimeOptions(const HostOptions& options) {
+// `marks` are of the operator's files.
+Result<runtime::HostOptions> RuntimeOptions(const HostOptions& options, FileMarks& marks) {
   runtime::HostOptions out;
-  std::optional<std::string> held;  // why plugins are off from the start
-  if (!options.config_file.empty()) {
-    const auto nothing = [](std::string_view) -> std::optional<std::string> { return std::nullopt; };
-    CORDON_ASSIGN(out.config, manifest::LoadConfig(nothing, options.config_file));
-    out.forbidden_roots.push_back(options.config_file);
-    // A host that is configured by an operator runs plugins when the operator says so.
-    if (!out.config.enabled) held = "plugins.enabled is not true in " + options.config_file.string();
-  }
-  for (const std::filesystem::path& file : {out.config.policy, options.policy_file}) {
-    if (file.empty()) continue;
-    CORDON_ASSIGN(auto policy, manifest::LoadPolicy(file));
-    out.policies.push_back(std::move(policy));
-    out.forbidden_roots.push_back(file);
-  }
-  if (held || !options.state_folder.empty()) {
+  CORDON_ASSIGN(embed::OperatorFiles files, embed::ReadOperatorFiles(options, marks));
+  out.config = std::move(files.rules.config);
+  out.policies = std::move(files.rules.policies);
+  out.forbidden_roots = std::move(files.rules.files);
+  if (!options.config_file.empty() || !options.state_folder.empty()) {
     const std::filesystem::path file =
         options.state_folder.empty() ? options.state_folder : options.state_folder / runtime::kSwitchFile;
-    out.kill_switch = runtime::KillSwitch::Make(file, std::move(held));
+    out.kill_switch = runtime::KillSwitch::Make(file, std::move(files.held));
   }
   if (!options.grants_file.empty()) {
     auto store = std::make_shared<const runtime::GrantStore>(runtime::GrantStore::OfFile(options.grants_file));
@@ -176,13 +166,14 @@ Host& Host::operator=(Host&& other) noexcept {
 Host::~Host() {
   if (!state_) return;
   state_->down.store(true);
+  if (const auto watcher = embed::WatcherOf(*state_)) watcher->Stop();
   state_->queue->Stop();
 }
 
 Result<Host> Host::Create(HostOptions options) {
   return embed::Guarded([&]() -> Result<Host> {
-    CORDON_ASSIGN(runtime::HostOptions runtime_options, RuntimeOptions(options));
     auto state = std::make_shared<State>();
+    CORDON_ASSIGN(runtime::HostOptions runtime_options, RuntimeOptions(options, state->operator_marks));
     CORDON_ASSIGN(state->host, runtime::Host::Create(std::move(runtime_options)));
     std::uint32_t threads = options.threads != 0 ? options.threads : std::thread::hardware_concurrency();
     threads = std::clamp<std::uint32_t>(threads, 1, 1024);
@@ -232,7 +223,8 @@ Result<std::shared_ptr<const Plugin::State>> LoadState(const std::shared_ptr<Hos
   state->digest = loaded->digest().ToString();
   state->plugin = std::move(loaded);
   // As for calls of plugins by plugins: hooks, services and commands are of what was loaded to stay.
-  if (request.purpose == runtime::LoadRequest::Purpose::kRun && state->plugin->manifest() != nullptr &&
+  if (request.purpose == runtime::LoadRequest::Purpose::kRun &&
+      request.publication == runtime::LoadRequest::Publication::kAtOnce && state->plugin->manifest() != nullptr &&
       request.recorder == nullptr && request.replayer == nullptr) {
     const std::lock_guard lock(host->mutex);
     host->loaded.push_back(state);
@@ -275,11 +267,13 @@ std::string Host::Metrics() const { return state_->host->Metrics(); }
 
 Status Host::Shutdown() {
   return embed::Guarded([&]() -> Status {
-    if (embed::InsideService() || state_->queue->IsOwn()) {
+    const auto watcher = embed::WatcherOf(*state_);
+    if (embed::InsideService() || state_->queue->IsOwn() || (watcher != nullptr && watcher->IsOwn())) {
       return Fail(Code::kUsage, "the host was shut down from inside a service or a completion on its own thread",
                   "shut it down from a thread of the program");
     }
     state_->down.store(true);
+    if (watcher != nullptr) watcher->Stop();
     state_->queue->Stop();
     return {};
   });

@@ -15,6 +15,7 @@ struct Host::State {};
 struct Plugin::State {
   std::string name, digest;
 };
+struct Deployment::State {};
 
 namespace detail {
 struct BoundFunction {};
@@ -70,6 +71,9 @@ Status Host::Register(Service) { return Fail(NoEngine()); }
 Result<Plugin> Host::Load(const std::filesystem::path&, const LoadOptions&) { return Fail(NoEngine()); }
 Result<Plugin> Host::LoadBytes(std::string_view, ByteView, const LoadOptions&) { return Fail(NoEngine()); }
 Result<Plugin> Host::Inspect(const std::filesystem::path&, const LoadOptions&) { return Fail(NoEngine()); }
+Result<Deployment> Host::Deploy(const std::filesystem::path&, const LoadOptions&) { return Fail(NoEngine()); }
+Result<std::vector<Reload>> Host::ReloadAll() { return Fail(NoEngine()); }
+Status Host::Watch(WatchOptions) { return Fail(NoEngine()); }
 Result<std::vector<HookAnswer>> Host::Dispatch(std::string_view, std::string_view, const CallOptions&) {
   return Fail(NoEngine());
 }
@@ -109,6 +113,21 @@ Result<Instance> Plugin::NewInstance(const CallOptions&) const { return Fail(NoE
 Result<std::shared_ptr<const detail::BoundFunction>> Plugin::Bind(std::string_view, std::string) const {
   return Fail(NoEngine());
 }
+
+// ---- Deployment
+
+Plugin Deployment::Current() const { return Plugin(std::make_shared<const Plugin::State>()); }
+Result<Answer> Deployment::Call(std::string_view, std::string_view, const CallOptions&) const {
+  return Fail(NoEngine());
+}
+Status Deployment::Call(std::string_view, std::string_view, const CallOptions&, Answer&) const {
+  return Fail(NoEngine());
+}
+Pending<Answer> Deployment::CallAsync(std::string, std::string, Executor, CallOptions) const {
+  return Pending<Answer>([](Pending<Answer>::Done done) { done(Fail(NoEngine())); });
+}
+Result<Reloaded> Deployment::Reload() const { return Fail(NoEngine()); }
+void Deployment::Unload() const {}
 
 // ---- Instance
 

@@ -8,12 +8,17 @@
 #include <string>
 #include <vector>
 
+#include "base/file_marks.h"
 #include "base/fork_mark.h"
 #include "cordon/host.h"
 #include "embed/call_queue.h"
 #include "runtime/host.h"
 
 namespace cordon {
+
+namespace embed {
+class Watcher;
+}
 
 struct CancelToken::State {
   std::mutex mutex;
@@ -26,9 +31,13 @@ struct Host::State {
   std::unique_ptr<runtime::Host> host;
   std::atomic<bool> down{false};
   ForkMark mark;
-  std::mutex mutex;  // guards hosted, loaded
+  std::mutex operator_files;  // held by whoever takes them up
+  std::mutex mutex;           // guards hosted, loaded, deployments, operator_marks, watcher
   std::vector<runtime::HostedInterface> hosted;
   std::vector<std::weak_ptr<const Plugin::State>> loaded;  // with a manifest, to run; in the order of their loads
+  std::vector<std::weak_ptr<Deployment::State>> deployments;
+  FileMarks operator_marks;  // of config.yaml and the policies, when they were last read
+  std::shared_ptr<embed::Watcher> watcher;  // null until Watch
   std::shared_ptr<embed::CallQueue> queue;
 };
 

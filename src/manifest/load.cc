@@ -97,17 +97,25 @@ Status ReadSideDigest(Manifest& manifest) {
 
 }  // namespace
 
-Result<Manifest> LoadManifest(const fs::path& folder_or_file) {
+Result<Manifest> LoadManifest(const fs::path& folder_or_file, const FileSeen& reads) {
   std::error_code ignored;
   const bool is_folder = fs::is_directory(folder_or_file, ignored);
   const fs::path file = is_folder ? folder_or_file / kManifestFile : folder_or_file;
   const fs::path folder = is_folder ? folder_or_file : folder_or_file.parent_path();
+  const auto see = [&reads](const fs::path& path) {
+    if (reads) reads(path);
+  };
+  see(file);
   Result<std::string> text = is_folder ? ReadBeneath(folder, std::string(kManifestFile), kManifestBytesMax)
                                        : ReadFile(file, kManifestBytesMax);
   if (!text) return Fail(Explain(std::move(text).error(), file));
-  const RefResolver resolver = [&](const std::string& path) { return ReadBeneath(folder, path, kSchemaBytesMax); };
+  const RefResolver resolver = [&](const std::string& path) {
+    see(folder / path);
+    return ReadBeneath(folder, path, kSchemaBytesMax);
+  };
   CORDON_ASSIGN(Manifest manifest, ParseManifest(*text, file.string(), resolver));
   manifest.folder = folder;
+  see(folder / (manifest.runtime.artifact + ".sha256"));
   CORDON_TRY(ReadSideDigest(manifest));
   return manifest;
 }

@@ -136,8 +136,9 @@ Result<Manifest> ParseManifest(std::string_view text, std::string file, const Re
 
 // A folder with a plugin.yaml, or the file itself. No symbolic link is followed below the folder. A digest in
 // `ARTIFACT.sha256` beside the artifact is read too, and must agree with the manifest's. The artifact is not opened.
-// Errors: as above, E_NOT_FOUND, E_IO.
-Result<Manifest> LoadManifest(const std::filesystem::path& folder_or_file);
+// Errors: as above, E_NOT_FOUND, E_IO. `reads` is called with every file that it looks at; may be empty.
+using FileSeen = std::function<void(const std::filesystem::path& path)>;
+Result<Manifest> LoadManifest(const std::filesystem::path& folder_or_file, const FileSeen& reads = {});
 
 // RFC 8785 text of the canonical manifest, and its digest, which grants bind to.
 std::string CanonicalText(const Manifest& manifest);

@@ -25,6 +25,11 @@ class GrantSource {
   // The grants for exactly these bytes; nothing when the plugin was never granted anything; E_CHANGED when it was,
   // for other bytes. Thread-safe.
   virtual Result<std::optional<GrantSet>> Find(const Subject& subject) const = 0;
+  // The grants of the plugin, for whichever bytes they are. Thread-safe.
+  virtual Result<std::optional<GrantSet>> Latest(std::string_view plugin) const {
+    (void)plugin;
+    return std::nullopt;
+  }
   // Another number whenever Find may answer otherwise, and never 0; 0 of a source that never changes. Cheap, and
   // thread-safe.
   virtual std::uint64_t Version() const { return 0; }

@@ -112,6 +112,13 @@ Result<std::optional<policy::GrantSet>> GrantStore::Find(const policy::Subject& 
   return book.Find(subject);
 }
 
+Result<std::optional<policy::GrantSet>> GrantStore::Latest(std::string_view plugin) const {
+  CORDON_ASSIGN(const policy::GrantBook book, Read());
+  const auto found = std::ranges::find(book.sets(), plugin, &policy::GrantSet::plugin);
+  if (found == book.sets().end()) return std::nullopt;
+  return *found;
+}
+
 Result<bool> GrantStore::Widens(const policy::Subject& subject) const {
   bool widens = false;
   CORDON_TRY(OfRelaxed(folder_).Update([&](policy::GrantBook& book) -> Status {

@@ -23,6 +23,7 @@ class GrantStore final : public policy::GrantSource {
   // Everything that is granted; nothing where there is no file.
   Result<policy::GrantBook> Read() const;
   Result<std::optional<policy::GrantSet>> Find(const policy::Subject& subject) const override;
+  Result<std::optional<policy::GrantSet>> Latest(std::string_view plugin) const override;
   // Of the file's own number, size and time of change.
   std::uint64_t Version() const override;
   Result<bool> Widens(const policy::Subject& subject) const override;

@@ -17,6 +17,7 @@ Result<std::unique_ptr<Host>> Host::Create(HostOptions options) {
   }
   auto state = std::make_shared<State>();
   state->options = std::move(options);
+  state->rules = std::make_shared<const Rules>(Rules{state->options.config, state->options.policies, {}});
   if (state->options.secrets == nullptr) state->options.secrets = std::make_shared<services::NoSecrets>();
   state->options.observer = std::make_shared<MeteredObserver>(std::move(state->options.observer), state->meter);
   return std::unique_ptr<Host>(new Host(std::move(state)));
@@ -36,7 +37,8 @@ Host::~Host() {
 Result<std::shared_ptr<const engine::Engine>> Host::State::EngineFor(const LoadRequest& request,
                                                                      const manifest::Limits& limits,
                                                                      std::uint64_t data_bytes,
-                                                                     HostOptions::Placement placement) {
+                                                                     HostOptions::Placement placement,
+                                                                     const manifest::CeilingLimits& ceiling) {
   const bool apart = placement == HostOptions::Placement::kWorkers;
   const bool fuel = limits.fuel.has_value();
   const bool debug = request.debug == LoadRequest::Debug::kOn;
@@ -56,8 +58,15 @@ Result<std::shared_ptr<const engine::Engine>> Host::State::EngineFor(const LoadR
     CORDON_TRY(options.observer->On(note));
   }
   auto& engine = engines[{fuel, debug, checks, copy, apart}];
+  const auto fits = [&](const engine::EngineOptions& made) {
+    return made.max_memory_bytes == ceiling.memory.count && made.max_table_elements == ceiling.tables &&
+           made.stack_bytes == ceiling.stack.count;
+  };
+  if (engine != nullptr && !fits(engine->options())) {  // the operator changed a ceiling: plugins keep theirs
+    kernels.erase(engine.get());
+    engine = nullptr;
+  }
   if (engine == nullptr) {
-    const manifest::CeilingLimits& ceiling = options.config.limits;
     CORDON_ASSIGN(
         engine, engine::Engine::Create({
                     .fuel = fuel,
@@ -74,6 +83,21 @@ Result<std::shared_ptr<const engine::Engine>> Host::State::EngineFor(const LoadR
                 }));
   }
   return engine;
+}
+
+std::shared_ptr<const Rules> Host::State::RulesNow() {
+  const std::lock_guard lock(mutex);
+  return rules;
+}
+
+void Host::State::Restrict(const Plugin& plugin, const Rules& by) const {
+  Plugin::State& state = *plugin.state_;
+  if (state.standing == nullptr) return;
+  state.is_plain.store(false, std::memory_order_relaxed);
+  policy::Ceiling ceiling = CeilingOf(by, state.ceiling_subject);
+  if (Status enabled = CheckEnabled(by, state.source.name); !enabled) state.standing->End(std::move(enabled).error());
+  if (Status may = ceiling.CheckRunnable(); !may) state.standing->End(std::move(may).error());
+  state.standing->Restrict(std::move(ceiling));
 }
 
 Result<std::shared_ptr<worker::Keeper>> Host::State::Workers() {
@@ -150,8 +174,63 @@ Result<std::shared_ptr<const Plugin>> Host::Load(const LoadRequest& request) {
   const bool callable = request.purpose == LoadRequest::Purpose::kRun && state->source.manifest.has_value() &&
                         request.recorder == nullptr && request.replayer == nullptr;
   std::shared_ptr<const Plugin> plugin(new Plugin(std::move(state)));
-  if (callable) state_->AddCallable(plugin);
+  if (request.purpose == LoadRequest::Purpose::kRun) {
+    std::shared_ptr<const Rules> now;
+    {
+      const std::lock_guard lock(state_->mutex);
+      std::erase_if(state_->living, [](const auto& one) { return one.expired(); });
+      state_->living.push_back(plugin);
+      now = state_->rules;
+    }
+    if (now != loader.rules()) state_->Restrict(*plugin, *now);
+  }
+  if (callable && request.publication == LoadRequest::Publication::kAtOnce) state_->AddCallable(plugin);
   return plugin;
+}
+
+void Host::Publish(const std::shared_ptr<const Plugin>& plugin, const Plugin* before) {
+  if (plugin->manifest() == nullptr) return;
+  const std::shared_ptr<const Plugin> there = state_->FindCallable(plugin->name());
+  if (there == nullptr || before == nullptr || there.get() == before) state_->AddCallable(plugin);
+}
+
+std::shared_ptr<const Rules> Host::rules() const { return state_->RulesNow(); }
+
+void Host::Hold(std::optional<std::string> why) {
+  if (state_->options.kill_switch != nullptr) state_->options.kill_switch->Hold(std::move(why));
+}
+
+Status Host::Tell(const audit::Record& record) const { return state_->options.observer->On(record); }
+
+std::vector<std::shared_ptr<const Plugin>> Host::State::Living() {
+  std::vector<std::shared_ptr<const Plugin>> found;
+  const std::lock_guard lock(mutex);
+  for (const auto& one : living) {
+    if (auto plugin = one.lock()) found.push_back(std::move(plugin));
+  }
+  return found;
+}
+
+void Host::Adopt(Rules rules) {
+  const auto now = std::make_shared<const Rules>(std::move(rules));
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->rules = now;
+  }
+  for (const auto& plugin : state_->Living()) state_->Restrict(*plugin, *now);
+}
+
+void Host::EndMisplaced() {
+  const std::shared_ptr<const Rules> now = rules();
+  for (const auto& plugin : state_->Living()) {
+    const Plugin::State& state = *plugin->state_;
+    if (state.standing == nullptr || plugin->retired() || state.placement == HostOptions::Placement::kWorkers) continue;
+    const policy::Level level = CeilingOf(*now, state.ceiling_subject).level();
+    if (state.native != nullptr || !DemandsWorkers(*now, state.source.name, level)) continue;
+    state.standing->End(Error(Code::kDenied, state.source.name + " runs in this process, and is to have one of its own",
+                              "load it again")
+                            .With("rule", "isolation"));
+  }
 }
 
 }  // namespace cordon::runtime

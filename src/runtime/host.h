@@ -18,15 +18,18 @@
 #include "policy/audit_detail.h"
 #include "policy/grant_source.h"
 #include "runtime/plugin.h"
+#include "runtime/rules.h"
+#include "runtime/standing.h"
 #include "services/kv/backend.h"
 #include "services/log.h"
 #include "services/messaging/queue.h"
 #include "services/secret_source.h"
+#include "services/tally.h"
 
 namespace cordon::runtime {
 
 struct HostOptions {
-  manifest::Config config;                             // limits, level, entries
+  manifest::Config config;                             // limits, level, entries; as they are at first
   std::shared_ptr<audit::Observer> observer;           // REQUIRED
   std::shared_ptr<services::LogSink> log_sink;         // REQUIRED
   std::vector<std::shared_ptr<const policy::Policy>> policies;  // each of them caps every grant
@@ -109,6 +112,12 @@ struct LoadRequest {
   // bytes than `replayed_digest`.
   std::shared_ptr<class Replayer> replayer;
   Digest replayed_digest{};
+  // Called with every file and folder that the plugin is read from, those that are missing too; may be empty.
+  std::function<void(const std::filesystem::path& path)> reads;
+  // kLater: nobody else calls it by its name until Publish.
+  enum class Publication : std::uint8_t { kAtOnce, kLater } publication = Publication::kAtOnce;
+  PluginStanding::Regranted regranted = PluginStanding::Regranted::kEnds;
+  std::shared_ptr<services::Tally> tally;                // counts grants of flags; null: a new one, for this load
   std::function<void(std::string_view stage)> progress;  // "reading", "compiling", "linking"; may be empty
   std::function<bool()> cancelled;                       // asked while compiling; may be empty
 };
@@ -123,6 +132,22 @@ class Host {
   // E_NOT_WASM, E_PRECOMPILED, E_COMPILE, E_COMPILE_LIMIT, E_DIGEST, E_UNENFORCEABLE, E_GRANT_FORBIDDEN, E_OVERLAP, and
   // the manifest's own errors. One audit record for the load, one for each denied permission.
   Result<std::shared_ptr<const Plugin>> Load(const LoadRequest& request);
+
+  // Others call `plugin` by its name from now on, in place of `before`, which may be null; where another one took the
+  // name meanwhile, that one stays.
+  void Publish(const std::shared_ptr<const Plugin>& plugin, const Plugin* before);
+
+  // What the operator's files say now, for loads from now on. What is less than a loaded plugin has is taken from it at
+  // once, in calls that run too; what is more it gets when it is loaded anew. A level or an isolation that it does not
+  // meet: see EndMisplaced.
+  void Adopt(Rules rules);
+  // Ends every plugin in service that has to run in a process of its own by now and does not: later calls are E_DENIED.
+  void EndMisplaced();
+  std::shared_ptr<const Rules> rules() const;
+  // Why the operator's configuration keeps plugins off from now on; nothing: it does not.
+  void Hold(std::optional<std::string> why);
+  // Writes a record of what was done to plugins from above.
+  Status Tell(const audit::Record& record) const;
 
   // What the host itself sends and receives by. E_IO, E_UNAVAILABLE.
   Result<std::shared_ptr<services::MessageQueue>> Messages() const;

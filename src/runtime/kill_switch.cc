@@ -90,6 +90,16 @@ void KillSwitch::SwitchOn() {
   state_->off.reset();
 }
 
+void KillSwitch::Hold(std::optional<std::string> why) {
+  const bool off = why.has_value();
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->held = std::move(why);
+  }
+  state_->wake.notify_all();
+  if (off) StopAll();
+}
+
 void KillSwitch::StopAll() {
   const std::lock_guard lock(state_->mutex);
   for (const auto& [handle, _] : state_->running) handle->Interrupt();
@@ -101,6 +111,7 @@ Result<KillSwitch::Running> KillSwitch::Enter(std::shared_ptr<CallHandle> handle
   Running running;
   running.handle_ = handle != nullptr ? std::move(handle) : std::make_shared<CallHandle>();
   const std::lock_guard lock(state_->mutex);
+  if (state_->held) return Off(*state_->held);
   if (state_->off) return Off(*state_->off);
   running.standing_ = standing;
   state_->running.emplace(running.handle_, std::move(standing));

@@ -27,6 +27,8 @@ class KillSwitch : public std::enable_shared_from_this<KillSwitch> {
   // Of this process alone; the file is the operator's. Calls that run end at once.
   void SwitchOff(std::string why);
   void SwitchOn();
+  // The operator's configuration keeps plugins off from now on, or does not any more.
+  void Hold(std::optional<std::string> why);
 
   // Holds one call; made by Enter.
   class Running {

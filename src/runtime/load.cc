@@ -51,7 +51,7 @@ void Loader::Stage(std::string_view name) const {
 Status Loader::ReadAndDescribe() {
   Stage("reading");
   CORDON_ASSIGN(plugin_->source, request_.bytes ? SourceOfBytes(request_.source.string(), *request_.bytes)
-                                                : ReadSource(request_.source));
+                                                : ReadSource(request_.source, request_.reads));
   CORDON_TRY(ComputeLimits());
   const auto& manifest = plugin_->source.manifest;
   if (manifest && manifest->runtime.abi == manifest::Abi::kNative) return DescribeNative();
@@ -67,7 +67,7 @@ Status Loader::ReadAndDescribe() {
 }
 
 Status Loader::ComputeLimits() {
-  const manifest::Config& config = host_.options.config;
+  const manifest::Config& config = rules_->config;
   const manifest::Manifest* manifest = plugin_->source.manifest ? &*plugin_->source.manifest : nullptr;
   manifest::Limits& limits = plugin_->limits = manifest::EffectiveLimits(manifest, config);
   if (request_.timeout) {
@@ -190,16 +190,6 @@ Status Loader::CollectGrants() {
   return {};
 }
 
-// What the operator says of this load, else of all plugins; and at least what the operator says of this plugin.
-policy::Level Loader::LevelOf() const {
-  const auto now = std::chrono::system_clock::now();
-  const manifest::Config& config = host_.options.config;
-  if (!request_.level) return config.LevelFor(plugin_->source.name, now);
-  const auto entry = config.entries.find(plugin_->source.name);
-  return entry == config.entries.end() ? *request_.level
-                                       : std::max(*request_.level, entry->second.level.value_or(*request_.level));
-}
-
 // Whoever runs a command with arguments means them for it, whether its manifest asks or not.
 void Loader::AskForArguments() {
   const auto asks = [](const policy::Request& one) { return one.capability.kind() == policy::Kind::kArguments; };
@@ -208,21 +198,21 @@ void Loader::AskForArguments() {
 }
 
 Status Loader::ComputeAuthority() {
-  policy::Ceiling& ceiling = plugin_->ceiling;
-  ceiling = policy::Ceiling::For(LevelOf(), host_.options.policies, plugin_->source.name, plugin_->source.digest);
-  const manifest::IsolationConfig& isolation = host_.options.config.isolation;
-  if (isolation.Isolates(plugin_->source.name) && !isolation.network) ceiling.CutNetwork();
   abi::LinkOptions link_options{.plugin = request_.source.string()};
-  std::vector<std::string> host_names;
+  CeilingSubject& subject = plugin_->ceiling_subject;
+  subject = {plugin_->source.name, plugin_->source.digest, request_.level, {}};
   for (const HostedInterface& hosted : request_.hosted) {
     link_options.offered.push_back(hosted.offer);
-    for (const abi::OfferedFunction& function : hosted.offer.functions) host_names.push_back(function.capability);
+    for (const abi::OfferedFunction& function : hosted.offer.functions) {
+      subject.host_names.push_back(function.capability);
+    }
   }
+  policy::Ceiling& ceiling = plugin_->ceiling;
+  ceiling = CeilingOf(*rules_, subject);
   const bool is_fledge = plugin_->abi_kind == manifest::Abi::kFledge;
   if (is_fledge) link_options.abi = engine::LinkSpec::Abi::kFledge;
   if (plugin_->abi_kind == manifest::Abi::kExtism) link_options.abi = engine::LinkSpec::Abi::kExtism;
   for (const Source::Library& library : plugin_->source.libraries) link_options.libraries.push_back(library.name);
-  ceiling.Offer(std::move(host_names));
   CORDON_TRY(CollectGrants());
   const auto& manifest = plugin_->source.manifest;
   const policy::LinkMode bare = is_fledge ? policy::LinkMode::kStrict : policy::LinkMode::kLenient;
@@ -243,11 +233,7 @@ Status Loader::ComputeAuthority() {
 }
 
 std::optional<Error> Loader::WhyNot() const {
-  const auto entry = host_.options.config.entries.find(plugin_->source.name);
-  if (entry != host_.options.config.entries.end() && entry->second.enabled == false) {
-    return Error(Code::kDenied, plugin_->source.name + " is disabled by the operator",
-                 "set plugins.entries." + plugin_->source.name + ".enabled: true in config.yaml");
-  }
+  if (Status enabled = CheckEnabled(*rules_, plugin_->source.name); !enabled) return std::move(enabled).error();
   std::optional<Error> why;
   if (Status runnable = plugin_->ceiling.CheckRunnable(); !runnable) why = std::move(runnable).error();
   const auto add = [&why](Error error) {
@@ -300,7 +286,9 @@ Status Loader::AuditLoad(const std::optional<Error>& failure) {
 
 Status Loader::OpenMounts() {
   const std::vector<policy::FilesScope> scopes = plugin_->authority.FilesGrants();
-  CORDON_ASSIGN(plugin_->folders, OpenFolders(scopes, folders_, host_.options.forbidden_roots));
+  std::vector<std::filesystem::path> forbidden = host_.options.forbidden_roots;
+  forbidden.insert(forbidden.end(), rules_->files.begin(), rules_->files.end());
+  CORDON_ASSIGN(plugin_->folders, OpenFolders(scopes, folders_, forbidden));
   // Code that imports no file system has no use for a folder, granted or not.
   const bool is_native = plugin_->abi_kind == manifest::Abi::kNative;
   const bool has_files = is_native || std::ranges::any_of(plugin_->plan.spec.wasi, [](const std::string& name) {
@@ -346,7 +334,9 @@ Result<services::Accounts> Loader::SetUpAccounts() {
       const bool on_disk = grant.keep == policy::LimitedGrant::Keep::kDisk;
       std::shared_ptr<services::Tally>& tally = on_disk ? accounts.disk : accounts.run;
       if (tally != nullptr) continue;
-      if (on_disk) {
+      if (!on_disk && request_.tally != nullptr) {
+        tally = request_.tally;
+      } else if (on_disk) {
         CORDON_ASSIGN(tally, host_.DiskTally());
       } else {
         CORDON_ASSIGN(tally, services::Tally::InMemory());
@@ -366,6 +356,7 @@ Result<services::Accounts> Loader::SetUpAccounts() {
   basis.source = host_.options.grants;
   basis.version = version_;
   basis.authority = plugin_->authority;
+  basis.regranted = request_.regranted;
   plugin_->standing = std::make_shared<PluginStanding>(std::move(basis));
   accounts.standing = plugin_->standing;
   plugin_->is_plain = plugin_->is_plain && !plugin_->standing->can_end();
@@ -457,7 +448,7 @@ void Loader::SetUpInstance() {
 
 Status Loader::OpenNetwork() {
   if (plugin_->instance.network != nullptr) return {};
-  CORDON_ASSIGN(const engine::NetworkOptions network, NetworkOptionsOf(host_.options.config.network));
+  CORDON_ASSIGN(const engine::NetworkOptions network, NetworkOptionsOf(rules_->config.network));
   CORDON_ASSIGN(plugin_->instance.network, engine::Network::Create(network));
   return {};
 }
@@ -466,7 +457,7 @@ Status Loader::OpenNetwork() {
 Status Loader::SetUpNetwork(PluginServices& services) {
   const policy::Authority& authority = plugin_->authority;
   if (!authority.Allows(policy::Kind::kHttp) && !authority.Allows(policy::Kind::kSockets)) return {};
-  const manifest::Config& config = host_.options.config;
+  const manifest::Config& config = rules_->config;
   CORDON_TRY(OpenNetwork());
   CORDON_ASSIGN(services::EgressOptions egress, EgressOptionsOf(config, plugin_->source.name, host_.options.secrets));
   services.router->Add(std::make_unique<services::SocketsService>(*services.guard, egress.private_blocks));
@@ -475,7 +466,7 @@ Status Loader::SetUpNetwork(PluginServices& services) {
 }
 
 Status Loader::SetUpStorage(PluginServices& services) {
-  const manifest::CeilingLimits& ceiling = host_.options.config.limits;
+  const manifest::CeilingLimits& ceiling = rules_->config.limits;
   std::vector<services::KvBucket> buckets =
       services::BucketsOf(plugin_->authority, plugin_->source.name, {ceiling.storage, ceiling.keys});
   if (buckets.empty()) return {};
@@ -488,7 +479,7 @@ Status Loader::SetUpStorage(PluginServices& services) {
 
 Status Loader::SetUpMemory(PluginServices& services) {
   if (!plugin_->authority.Allows(policy::Kind::kMemory)) return {};
-  const manifest::CeilingLimits& ceiling = host_.options.config.limits;
+  const manifest::CeilingLimits& ceiling = rules_->config.limits;
   CORDON_ASSIGN(std::shared_ptr<Memory> memory, host_.Memories());
   const services::MemoryQuota quota = {ceiling.keys, ceiling.storage.count};
   Offer(services, std::make_unique<services::MemoryService>(*services.guard, std::move(memory), quota));
@@ -498,7 +489,7 @@ Status Loader::SetUpMemory(PluginServices& services) {
 Status Loader::SetUpMessaging(PluginServices& services) {
   if (!plugin_->authority.Allows(policy::Kind::kMessaging)) return {};
   CORDON_ASSIGN(const std::shared_ptr<services::MessageQueue> queue, host_.Messages());
-  const std::uint32_t rate = host_.options.config.messaging.rate;
+  const std::uint32_t rate = rules_->config.messaging.rate;
   Offer(services, std::make_unique<services::ProducerService>(*services.guard, queue, rate));
   services.router->Add(std::make_unique<services::DirectoryService>(*services.guard));
   services.router->Add(std::make_unique<services::ConsumerService>(*services.guard, queue));

@@ -15,10 +15,12 @@ namespace cordon::runtime {
 // One load. Not thread-safe; several may run at once.
 class Loader {
  public:
-  Loader(const std::shared_ptr<Host::State>& host, const LoadRequest& request) : host_(*host), request_(request) {
+  Loader(const std::shared_ptr<Host::State>& host, const LoadRequest& request)
+      : host_(*host), rules_(host->RulesNow()), request_(request) {
     plugin_->host = host;
   }
   Result<std::unique_ptr<Plugin::State>> Run();
+  const std::shared_ptr<const Rules>& rules() const { return rules_; }
 
  private:
   Result<std::unique_ptr<Plugin::State>> Prepare();
@@ -29,7 +31,6 @@ class Loader {
   Status CollectGrants();
   Status CollectGrantSet(const policy::Subject& subject);
   Status AddMountFlags(std::span<const policy::Request> requests);
-  policy::Level LevelOf() const;
   void AskForArguments();
   Status ComputeAuthority();
   // Everything that stands between the plugin and a run, as one error; nothing when it may run.
@@ -80,6 +81,7 @@ class Loader {
   Result<BoundAction> Bind(const std::string& name, const manifest::Action& action) const;
 
   Host::State& host_;
+  const std::shared_ptr<const Rules> rules_;  // of the moment at which it began
   const LoadRequest& request_;
   std::unique_ptr<Plugin::State> plugin_ = std::make_unique<Plugin::State>();
   std::vector<policy::Request> requests_;

@@ -81,9 +81,10 @@ Result<std::shared_ptr<const engine::Compiled>> Loader::FindCode(const EngineRef
 
 Status Loader::Compile() {
   if (plugin_->abi_kind == manifest::Abi::kNative) return ConfineNative();
-  if (PlacementOf() == HostOptions::Placement::kWorkers) return CompileForWorkers();
+  plugin_->placement = PlacementOf();
+  if (plugin_->placement == HostOptions::Placement::kWorkers) return CompileForWorkers();
   CORDON_ASSIGN(auto engine, host_.EngineFor(request_, plugin_->limits, plugin_->contract->data_bytes,
-                                             HostOptions::Placement::kHere));
+                                             HostOptions::Placement::kHere, rules_->config.limits));
   CORDON_ASSIGN(auto code, FindCode(engine, plugin_->source.wasm(), plugin_->source.digest));
   CORDON_ASSIGN(const std::vector<engine::Library> libraries, Libraries(engine));
   Stage("linking");

@@ -104,7 +104,7 @@ Status Loader::SetUpExtism(PluginServices& services) {
   if (authority.Allows(policy::Kind::kLog)) {
     parts.log = std::make_unique<services::LogService>(plugin_->source.name, *services.log_sink);
   }
-  const manifest::CeilingLimits& ceiling = host_.options.config.limits;
+  const manifest::CeilingLimits& ceiling = rules_->config.limits;
   for (services::KvBucket& bucket :
        services::BucketsOf(authority, plugin_->source.name, {ceiling.storage, ceiling.keys})) {
     if (bucket.name != services::kVarsBucket) continue;

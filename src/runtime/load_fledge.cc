@@ -16,7 +16,7 @@ namespace cordon::runtime {
 
 // What fledge lets a plugin keep, and no more than the operator does.
 Result<std::unique_ptr<services::HostService>> Loader::FledgeStore(const PluginServices& services) {
-  const manifest::CeilingLimits& ceiling = host_.options.config.limits;
+  const manifest::CeilingLimits& ceiling = rules_->config.limits;
   const services::KvQuota quota = {
       std::min(ceiling.storage, Bytes{services::kFledgeStoreBytesMax}),
       std::min<std::uint64_t>(ceiling.keys, services::kFledgeKeysMax),

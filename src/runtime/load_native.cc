@@ -45,7 +45,7 @@ Status Loader::DescribeNative() {
 std::optional<Error> Loader::WhyNotNative() const {
   using Native = manifest::Config::Native;
   const std::string& name = plugin_->source.name;
-  const manifest::Config& config = host_.options.config;
+  const manifest::Config& config = rules_->config;
   const bool is_confirmed = request_.native == LoadRequest::Native::kConfirmed;
   if (config.native == Native::kRefuse) {
     return Error(Code::kDenied, name + " is a native plugin, and those are refused",
@@ -90,7 +90,7 @@ Status Loader::ConfineNative() {
   Stage("linking");
   CORDON_ASSIGN(isolation::Bubblewrap backend, isolation::Bubblewrap::Find(host_.options.bubblewrap));
   plugin_->native = std::make_unique<NativeProgram>(std::move(backend), plugin_->source.wasm());
-  if (host_.options.config.native != manifest::Config::Native::kWarn) return {};
+  if (rules_->config.native != manifest::Config::Native::kWarn) return {};
   audit::Record record = plugin_->NewRecord(audit::Event::kNote);
   record.rule = "native:warn";
   record.note = "a native plugin, confined by bubblewrap";

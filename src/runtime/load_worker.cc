@@ -12,9 +12,8 @@ constexpr std::uint64_t kOwnBytes = 256ull << 20;
 }  // namespace
 
 HostOptions::Placement Loader::PlacementOf() const {
-  if (plugin_->ceiling.level() == policy::Level::kParanoid) return HostOptions::Placement::kWorkers;
-  if (host_.options.config.isolation.Isolates(plugin_->source.name)) return HostOptions::Placement::kWorkers;
-  return host_.options.placement;
+  const bool demanded = DemandsWorkers(*rules_, plugin_->source.name, plugin_->ceiling.level());
+  return demanded ? HostOptions::Placement::kWorkers : host_.options.placement;
 }
 
 Result<UniqueFd> Loader::SealedCode(const engine::Engine& engine, std::span<const std::uint8_t> wasm,
@@ -41,7 +40,7 @@ Result<UniqueFd> Loader::SealedCode(const engine::Engine& engine, std::span<cons
 // A backend that this build does not have runs nothing; a plugin that must be isolated never runs in a weaker one.
 Status Loader::CheckBackend() const {
   using Backend = manifest::IsolationConfig::Backend;
-  const manifest::IsolationConfig& isolation = host_.options.config.isolation;
+  const manifest::IsolationConfig& isolation = rules_->config.isolation;
   if (!isolation.Isolates(plugin_->source.name)) return {};
   if (isolation.backend == Backend::kWorker || isolation.backend == Backend::kInProcess) return {};
   const std::string name(manifest::BackendName(isolation.backend));
@@ -66,7 +65,7 @@ Status Loader::CompileForWorkers() {
   }
   CORDON_ASSIGN(pool.keeper, host_.Workers());
   CORDON_ASSIGN(auto engine, host_.EngineFor(request_, plugin_->limits, plugin_->contract->data_bytes,
-                                             HostOptions::Placement::kWorkers));
+                                             HostOptions::Placement::kWorkers, rules_->config.limits));
   CORDON_ASSIGN(UniqueFd code, SealedCode(*engine, plugin_->source.wasm(), plugin_->source.digest));
   pool.codes.push_back(std::move(code));
   if (plugin_->abi_kind == manifest::Abi::kExtism) {
@@ -92,7 +91,7 @@ Status Loader::CompileForWorkers() {
   pool.stream_bytes = limits.stdout_bytes.count;
   pool.data_bytes = limits.memory.count + 2 * (limits.output.count + limits.input.count) + kOwnBytes;
   pool.files = std::max<std::uint64_t>(limits.handles, 64);
-  if (const auto& isolation = host_.options.config.isolation; isolation.Isolates(plugin_->source.name)) {
+  if (const auto& isolation = rules_->config.isolation; isolation.Isolates(plugin_->source.name)) {
     pool.cpu_max = isolation.max_cpu;
   }
   if (plugin_->ceiling.level() == policy::Level::kParanoid) pool.demand = worker::PoolOptions::Demand::kAll;

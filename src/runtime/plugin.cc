@@ -151,6 +151,7 @@ Status Plugin::Revoke(const policy::Capability& capability) const {
   state_->standing->Revoke(capability);
   return written;
 }
+bool Plugin::GrantsDiffer() const { return state_->standing != nullptr && state_->standing->GrantsDiffer(); }
 void Plugin::Retire() const { state_->retired.store(true); }
 bool Plugin::retired() const { return state_->retired.load(); }
 policy::RiskLevel Plugin::risk() const {
@@ -639,6 +640,16 @@ Result<engine::Instance> Plugin::NewInstance(const CallOptions& options) const {
                       "call the plugin itself, or use level default")
                     .With("rule", "ceiling:level-" + level));
   }
+  return MakeInstance(options);
+}
+
+Status Plugin::Prove(const CallOptions& options) const {
+  if (state_->native != nullptr) return {};
+  CORDON_TRY(MakeInstance(options));
+  return {};
+}
+
+Result<engine::Instance> Plugin::MakeInstance(const CallOptions& options) const {
   if (state_->linked == nullptr) return Fail(NothingLinked(*state_));
   CORDON_TRY(state_->CheckStanding());
   engine::CallLimits limits = {.wall = state_->limits.timeout, .cpu = state_->limits.cpu, .fuel = state_->limits.fuel};

@@ -125,6 +125,12 @@ class Plugin {
   void Retire() const;
   bool retired() const;
 
+  // Makes one instance, and lets it go: E_LINK, E_TRAP and what else its initialisers may run into; E_BUSY when none is
+  // free. Nothing of a native plugin is run.
+  Status Prove(const CallOptions& options = {}) const;
+  // Whether the grants on disk are others for it by now.
+  bool GrantsDiffer() const;
+
   // Whether it could be linked; else E_LINK or E_DENIED with every cause. `explain` and `inspect` look at plugins that
   // cannot.
   Status Runnable() const;
@@ -181,6 +187,7 @@ class Plugin {
 
  private:
   friend class Host;
+  Result<engine::Instance> MakeInstance(const CallOptions& options) const;
   Status CallCommand(std::string_view action_name, const struct BoundAction& action, std::string_view input_json,
                      const CallOptions& options, CallReport& report) const;
   using RunGuest = std::function<Status(const struct BoundAction& action, std::span<const std::uint8_t> input,

@@ -121,7 +121,7 @@ Result<std::vector<services::SettingValue>> Loader::Settings() const {
   }
   kept.update(request_.settings);
   const manifest::Manifest* manifest = plugin_->source.manifest ? &*plugin_->source.manifest : nullptr;
-  return SettingsOf(name, manifest, host_.options.config, kept, *host_.options.secrets);
+  return SettingsOf(name, manifest, rules_->config, kept, *host_.options.secrets);
 }
 
 }  // namespace cordon::runtime

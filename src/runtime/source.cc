@@ -7,6 +7,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Of `wit`, that are told: beyond them a change is not seen.
+constexpr std::size_t kWitFilesMax = 1000;
+
 bool IsManifest(const fs::path& path) {
   std::error_code error;
   return fs::is_directory(path, error) || path.extension() == ".yaml" || path.extension() == ".yml";
@@ -33,22 +36,29 @@ Result<Source> SourceOfBytes(std::string name, std::string bytes) {
   return source;
 }
 
-Result<Source> ReadSource(const fs::path& path) {
+Result<Source> ReadSource(const fs::path& path, const manifest::FileSeen& reads) {
+  const auto see = [&reads](const fs::path& file) {
+    if (reads) reads(file);
+  };
   Source source;
   std::error_code error;
   if (!fs::exists(path, error)) {
+    see(path);
+    see(path / manifest::kManifestFile);
     return Fail(Code::kNotFound, "there is no plugin at " + path.string(),
                 "name a folder with a plugin.yaml, or a .wasm file");
   }
   if (!IsManifest(path)) {
+    see(path);
     source.name = path.stem().string();
     source.artifact = path;
     CORDON_TRY(ReadArtifact(source));
     return source;
   }
-  CORDON_ASSIGN(source.manifest, manifest::LoadManifest(path));
+  CORDON_ASSIGN(source.manifest, manifest::LoadManifest(path, reads));
   source.name = source.manifest->name;
   source.artifact = source.manifest->ArtifactPath();
+  see(source.artifact);
   CORDON_TRY(ReadArtifact(source));
   const auto& expected = source.manifest->runtime.digest;
   if (expected && *expected != source.digest) {
@@ -61,6 +71,7 @@ Result<Source> ReadSource(const fs::path& path) {
   for (const manifest::Library& library : source.manifest->runtime.modules) {
     Source::Library& read = source.libraries.emplace_back(Source::Library{library.name, {}, library.digest});
     const fs::path file = source.manifest->folder / library.artifact;
+    see(file);
     CORDON_ASSIGN(read.bytes, ReadFile(file, kArtifactBytesMax));
     const Digest found = Digest::Of(read.wasm());
     if (found == library.digest) continue;
@@ -71,7 +82,15 @@ Result<Source> ReadSource(const fs::path& path) {
   }
   source.manifest_digest = manifest::CanonicalDigest(*source.manifest);
   const fs::path wit = source.manifest->folder / "wit";
-  if (fs::is_directory(wit, error)) source.wit_folder = wit;
+  see(wit);
+  if (!fs::is_directory(wit, error)) return source;
+  source.wit_folder = wit;
+  if (!reads) return source;
+  std::size_t left = kWitFilesMax;
+  for (fs::recursive_directory_iterator at(wit, error), end; at != end && !error && left > 0; --left) {
+    see(at->path());
+    at.increment(error);
+  }
   return source;
 }
 

@@ -38,8 +38,8 @@ struct Source {
 };
 
 // `path`: a folder with a plugin.yaml, that file, or a .wasm file. E_NOT_FOUND, E_IO, E_LIMIT, E_DIGEST, and the
-// manifest's own errors.
-Result<Source> ReadSource(const std::filesystem::path& path);
+// manifest's own errors. `reads` is called with every file and folder that is looked at; may be empty.
+Result<Source> ReadSource(const std::filesystem::path& path, const manifest::FileSeen& reads = {});
 // A binary without a manifest, from memory. E_LIMIT.
 Result<Source> SourceOfBytes(std::string name, std::string bytes);
 

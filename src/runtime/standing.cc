@@ -39,7 +39,7 @@ bool LeadsElsewhere(const Map& before, const Map& now, const std::string& name) 
 }  // namespace
 
 PluginStanding::PluginStanding(Basis basis)
-    : basis_(std::move(basis)), version_(basis_.version), kept_(basis_.kept) {
+    : basis_(std::move(basis)), version_(basis_.version), ceiling_(basis_.ceiling), kept_(basis_.kept) {
   can_end_ = basis_.version != 0;
   for (const policy::Ruling& ruling : basis_.authority.rulings()) {
     if (!ruling.effective || !IsHeld(ruling.effective->kind())) continue;
@@ -84,12 +84,43 @@ void PluginStanding::Revoke(const Capability& capability) {
   Recompute();
 }
 
-// Grants that cannot be read, or are for other bytes by now, are no grants.
+void PluginStanding::Restrict(policy::Ceiling ceiling) {
+  const std::lock_guard lock(mutex_);
+  ceiling_ = std::move(ceiling);
+  if (!basis_.ceiling.GrantsRequests()) ceiling_.Widened();
+  Recompute();
+}
+
+void PluginStanding::End(Error why) {
+  const std::lock_guard lock(mutex_);
+  Over(std::move(why));
+}
+
+void PluginStanding::Over(Error why) {
+  if (error_ != nullptr) return;
+  error_ = std::make_unique<const Error>(std::move(why));
+  over_.store(error_.get(), std::memory_order_release);
+}
+
+bool PluginStanding::GrantsDiffer() {
+  if (basis_.source == nullptr || basis_.version == 0) return false;
+  const auto found = basis_.source->Find({basis_.plugin, basis_.artifact, basis_.manifest, basis_.requests});
+  return !found || *found != basis_.kept;
+}
+
+// Grants that cannot be read are no grants.
+std::optional<policy::GrantSet> PluginStanding::FindKept() const {
+  auto found = basis_.source->Find({basis_.plugin, basis_.artifact, basis_.manifest, basis_.requests});
+  if (found) return std::move(*found);
+  if (found.error().code != Code::kChanged || basis_.regranted == Regranted::kEnds) return std::nullopt;
+  auto latest = basis_.source->Latest(basis_.plugin);
+  return latest ? std::move(*latest) : std::nullopt;
+}
+
 void PluginStanding::Look() {
   const std::uint64_t version = basis_.source->Version();
   if (version == version_) return;
-  auto found = basis_.source->Find({basis_.plugin, basis_.artifact, basis_.manifest, basis_.requests});
-  std::optional<policy::GrantSet> kept = found ? std::move(*found) : std::nullopt;
+  std::optional<policy::GrantSet> kept = FindKept();
   version_ = version;
   // Most changes of the file are about other plugins.
   if (kept == kept_) return;
@@ -123,7 +154,7 @@ void PluginStanding::Recompute() {
     withdrawn.insert(withdrawn.end(), kept_->denied.begin(), kept_->denied.end());
   }
   auto evaluated =
-      policy::Authority::Evaluate(basis_.requests, grants, basis_.ceiling, basis_.link, withdrawn, WallNow());
+      policy::Authority::Evaluate(basis_.requests, grants, ceiling_, basis_.link, withdrawn, WallNow());
   policy::Authority left = evaluated ? std::move(*evaluated) : policy::Authority();
   for (const Capability& capability : revoked_) left.Remove(capability);
   for (const policy::Ruling& ruling : basis_.authority.rulings()) {
@@ -131,19 +162,22 @@ void PluginStanding::Recompute() {
     End("revoked", *ruling.effective);
     break;
   }
+  if (const auto cap = ceiling_.risk(); cap && left.risk() > cap->risk) {
+    Over(Error(Code::kDenied, "the risk of " + basis_.plugin + " is above what " + cap->file + " allows by now",
+               "grant it less, or allow more there")
+             .With("rule", "ceiling:risk"));
+  }
   authorities_.push_back(std::make_unique<const policy::Authority>(std::move(left)));
   now_.store(authorities_.back().get(), std::memory_order_release);
 }
 
 void PluginStanding::End(std::string rule, const Capability& lost) {
-  if (error_ != nullptr) return;
   const std::string why = rule == "revoked" ? "was taken back" : "was granted for a time that is over";
-  error_ = std::make_unique<const Error>(
-      Error(Code::kDenied, lost.ToString() + " of " + basis_.plugin + " " + why + ", and what it holds by it has to go",
-            "load it again, with what is granted now")
-          .With("capability", lost.ToString())
-          .With("rule", std::move(rule)));
-  over_.store(error_.get(), std::memory_order_release);
+  const std::string what = lost.ToString();
+  Over(Error(Code::kDenied, what + " of " + basis_.plugin + " " + why + ", and what it holds by it has to go",
+             "load it again, with what is granted now")
+           .With("capability", what)
+           .With("rule", std::move(rule)));
 }
 
 }  // namespace cordon::runtime

@@ -21,6 +21,9 @@ namespace cordon::runtime {
 // over, and has to be loaded anew.
 class PluginStanding final : public services::Standing {
  public:
+  // What becomes of it when its grants are written down anew for other bytes of the same plugin. kEnds: it has none.
+  // kServesOut: until whoever replaces it has done so, it keeps what both it and the new ones were granted.
+  enum class Regranted : std::uint8_t { kEnds, kServesOut };
   // What the authority was computed from.
   struct Basis {
     std::string plugin;
@@ -34,6 +37,7 @@ class PluginStanding final : public services::Standing {
     std::shared_ptr<const policy::GrantSource> source;  // null, or one that does not change: nothing is looked at again
     std::uint64_t version = 0;                          // of the source, before `kept` was read
     policy::Authority authority;                        // what came of it
+    Regranted regranted = Regranted::kEnds;
   };
   explicit PluginStanding(Basis basis);
 
@@ -45,15 +49,24 @@ class PluginStanding final : public services::Standing {
   bool can_end() const { return can_end_; }
   // Takes back what `capability` covers, until the plugin is loaded anew.
   void Revoke(const policy::Capability& capability);
+  // The operator's ceiling is this one by now. What is wider than before gives nothing: the plugin was not loaded with
+  // it.
+  void Restrict(policy::Ceiling ceiling);
+  // It is over: `why` is what every later call answers.
+  void End(Error why);
+  // Whether the source gives the plugin other grants than when it was loaded, or none.
+  bool GrantsDiffer();
 
  private:
+  std::optional<policy::GrantSet> FindKept() const;
   bool IsReplaced(const policy::Grant& grant) const;  // REQUIRES: mutex_
   void Look();       // REQUIRES: mutex_
   void Recompute();  // REQUIRES: mutex_
   void End(std::string rule, const policy::Capability& lost);
+  void Over(Error why);  // REQUIRES: mutex_
 
   const Basis basis_;
-  bool can_end_ = false;
+  bool can_end_ = false;  // of itself
   std::optional<Timestamp> ends_;  // the first moment at which something is over that nobody asks for again
   std::optional<policy::Capability> ending_;
   std::atomic<std::int64_t> looked_ns_{0};
@@ -62,6 +75,7 @@ class PluginStanding final : public services::Standing {
 
   std::mutex mutex_;  // guards what follows
   std::uint64_t version_ = 0;
+  policy::Ceiling ceiling_;
   std::optional<policy::GrantSet> kept_;
   std::vector<policy::Capability> revoked_;
   // All that was ever handed out: somebody may be reading it.

@@ -28,7 +28,13 @@ namespace cordon::runtime {
 
 struct Host::State {
   HostOptions options;
-  std::mutex mutex;  // guards engines, storage
+  std::mutex mutex;  // guards engines, storage, rules, living
+  std::shared_ptr<const Rules> rules;
+  std::shared_ptr<const Rules> RulesNow();
+  std::vector<std::weak_ptr<const Plugin>> living;  // that were loaded to run
+  std::vector<std::shared_ptr<const Plugin>> Living();
+  // Takes from a plugin what the rules do not give it any more.
+  void Restrict(const Plugin& plugin, const Rules& rules) const;
   // By fuel, debug, checks, copied data, and whether the code runs in workers.
   std::map<std::tuple<bool, bool, bool, bool, bool>, std::shared_ptr<const engine::Engine>> engines;
   std::shared_ptr<worker::Keeper> keeper;  // null until a worker is needed; guarded by mutex
@@ -61,7 +67,8 @@ struct Host::State {
   Result<std::shared_ptr<services::Tally>> DiskTally();
   // The engine of a class of tunables, made when it is first needed.
   Result<std::shared_ptr<const engine::Engine>> EngineFor(const LoadRequest& request, const manifest::Limits& limits,
-                                                          std::uint64_t data_bytes, HostOptions::Placement placement);
+                                                          std::uint64_t data_bytes, HostOptions::Placement placement,
+                                                          const manifest::CeilingLimits& ceiling);
 };
 
 // An action that is ready to be called.
@@ -113,6 +120,8 @@ struct Plugin::State {
   Source source;
   std::shared_ptr<const wit::Contract> contract;
   policy::Ceiling ceiling = policy::Ceiling::Default();
+  CeilingSubject ceiling_subject;
+  HostOptions::Placement placement = HostOptions::Placement::kHere;
   policy::Authority authority;
   abi::LinkPlan plan;
   manifest::Abi abi_kind = manifest::Abi::kComponent;
