@@ -15,6 +15,15 @@ void FileMarks::Add(const std::filesystem::path& path) {
   if (!marks_.contains(path)) marks_.emplace(path, Look(path));
 }
 
+std::vector<std::filesystem::path> FileMarks::Differing(const FileMarks& other) const {
+  std::vector<std::filesystem::path> paths;
+  for (const auto& [path, mark] : marks_) {
+    const auto found = other.marks_.find(path);
+    if (found == other.marks_.end() || found->second != mark) paths.push_back(path);
+  }
+  return paths;
+}
+
 FileMarks FileMarks::Again() const {
   FileMarks now;
   for (const auto& [path, _] : marks_) now.marks_.emplace(path, Look(path));

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <vector>
 
 namespace cordon {
 
@@ -13,6 +14,8 @@ class FileMarks {
   void Add(const std::filesystem::path& path);
   // The same files as they are now.
   FileMarks Again() const;
+  // The files that are otherwise there.
+  std::vector<std::filesystem::path> Differing(const FileMarks& other) const;
   bool empty() const { return marks_.empty(); }
   friend bool operator==(const FileMarks&, const FileMarks&) = default;
 

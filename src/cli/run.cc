@@ -10,6 +10,7 @@
 #include "cli/report.h"
 #include "cli/native_terminal.h"
 #include "cli/run_command.h"
+#include "cli/watch.h"
 #include "services/principal.h"
 
 namespace cordon::cli {
@@ -36,6 +37,7 @@ constexpr Option kOptions[] = {
     {"--context", "NAME=VALUE", "in whose name: user, session or agent, for plugins granted to know",
      Option::Times::kMany},
     {"--with", "PLUGIN", "a plugin that it may call, with its own grants", Option::Times::kMany, Offer::kFile},
+    {"--watch", "", "run again whenever what it depends on changes"},
     {"--metrics", "FILE", "write counters there when it ends, as Prometheus reads them", Option::Times::kOnce,
      Offer::kFile},
     {"--allow-native", "", "the plugin may be a native program, where plugins.native is confirm"},
@@ -104,8 +106,9 @@ void WarnOf(const Session& session, const runtime::Plugin& plugin) {
 }
 
 // What both documents hold.
-OrderedJson CallFields(const runtime::Plugin& plugin, const std::string& action, const runtime::CallReport& report) {
-  return {
+OrderedJson CallFields(const Session& session, const runtime::Plugin& plugin, const std::string& action,
+                       const runtime::CallReport& report) {
+  OrderedJson fields = {
       {"plugin", Escape(plugin.name())},
       {"digest", plugin.digest().ToString()},
       {"action", Escape(action)},
@@ -113,6 +116,8 @@ OrderedJson CallFields(const runtime::Plugin& plugin, const std::string& action,
       {"stderr", Escape(report.stderr_text, Lines::kKeep)},
       {"usage", UsageJson(report.usage)},
   };
+  if (session.changed) fields["changed"] = *session.changed;
+  return fields;
 }
 
 // The document with the plugin's own JSON in it as it is.
@@ -154,14 +159,78 @@ Status WriteMetrics(const Session& session, const runtime::Host& host) {
   return file ? WriteFileAtomically(*file, host.Metrics(), FileMode::kShared) : Status();
 }
 
-Result<int> Run(Session& session) {
-  session.CatchSignals();
+// What runs, and what it may call.
+struct InService {
+  std::shared_ptr<const runtime::Plugin> plugin;
+  std::vector<std::shared_ptr<const runtime::Plugin>> others;
+};
+
+// Loads what `--with` names.
+Result<std::vector<std::shared_ptr<const runtime::Plugin>>> LoadOthers(Session& session, runtime::Host& host,
+                                                                       const Reads& reads) {
+  std::vector<std::shared_ptr<const runtime::Plugin>> others;
+  for (const std::string& source : session.arguments().All("--with")) {
+    runtime::LoadRequest other;
+    other.source = source;
+    other.reads = reads;
+    CORDON_ASSIGN(others.emplace_back(), LoadToRun(session, host, other));
+    WarnOf(session, *others.back());
+    if (others.back()->manifest() != nullptr) continue;
+    return Fail(Code::kUsage, "a bare .wasm has no name by which a plugin could call it",
+                "write a plugin.yaml beside it, and name the folder: --with PLUGIN");
+  }
+  return others;
+}
+
+Result<int> CallAndPrint(Session& session, const Parts& parts, const runtime::Plugin& plugin, const std::string& input,
+                         const runtime::CallOptions& options) {
+  CORDON_ASSIGN(const std::string action, ChooseAction(session, plugin));
+  runtime::CallReport report;
+  const Status done = CallInterruptibly(session, plugin, action, input, options, report);
+  const OrderedJson fields = CallFields(session, plugin, action, report);
+  if (!session.json()) {
+    ShowGuestText(session, plugin.name(), "stdout", report.stdout_text, report.usage.stdout_dropped_bytes);
+    const bool told = !done && !done.error().Detail("stderr").empty();
+    if (!told) {
+      ShowGuestText(session, plugin.name(), "stderr", report.stderr_text, report.usage.stderr_dropped_bytes);
+    }
+  }
+  session.Detail(UsageText(report.usage));
+  session.failure_fields = fields;
+  const Status flushed = parts.audit->Flush();
+  CORDON_TRY(WriteMetrics(session, *parts.host));
+  CORDON_TRY(done);
+  CORDON_TRY(flushed);
+  if (options.form == runtime::CallOptions::Form::kBytes && !report.answered_with_error) {
+    session.PrintBytes(report.output);
+    return 0;
+  }
+  PrintResult(session, fields, report);
+  if (!report.answered_with_error) return 0;
+  if (!session.json()) session.Note(Escape(plugin.name()) + " answered with an error");
+  return ExitCode(Code::kGuest);
+}
+
+// Opens the parts for the first run; later ones go by what the operator's files say by now.
+Status TakeUpParts(Session& session, const manifest::Config& config, const Reads& reads, Parts& parts) {
+  if (!config.policy.empty() && reads) reads(config.policy);
+  if (parts.host == nullptr) {
+    CORDON_ASSIGN(parts, session.Open(config, Use::kRun));
+    return {};
+  }
+  CORDON_ASSIGN(auto policies, session.LoadPolicies(config));
+  parts.host->Adopt({config, std::move(policies), {}});
+  return {};
+}
+
+Result<int> RunOnce(Session& session, const Reads& reads, Parts& parts, InService& in_service) {
   CORDON_ASSIGN(const manifest::Config config, session.LoadConfig());
   CORDON_ASSIGN(runtime::LoadRequest request, ReadLoadFlags(session));
+  request.reads = reads;
   runtime::CallOptions options;
   CORDON_ASSIGN(options.principal, ReadPrincipal(session.arguments()));
   options.terminal = FindTerminal();
-  CORDON_ASSIGN(const Parts parts, session.Open(config, Use::kRun));
+  CORDON_TRY(TakeUpParts(session, config, reads, parts));
   const bool raw = session.arguments().Has("--raw");
   if (raw) options.form = runtime::CallOptions::Form::kBytes;
   if (raw && session.json()) {
@@ -179,46 +248,42 @@ Result<int> Run(Session& session) {
   if (plugin->abi() == manifest::Abi::kNative && config.native == manifest::Config::Native::kWarn) {
     session.Warn(Escape(plugin->name()) + " is a native plugin: bubblewrap alone stands between it and this machine");
   }
-  std::vector<std::shared_ptr<const runtime::Plugin>> others;
-  for (const std::string& source : session.arguments().All("--with")) {
-    runtime::LoadRequest other;
-    other.source = source;
-    CORDON_ASSIGN(others.emplace_back(), LoadToRun(session, *parts.host, other));
-    WarnOf(session, *others.back());
-    if (others.back()->manifest() != nullptr) continue;
-    return Fail(Code::kUsage, "a bare .wasm has no name by which a plugin could call it",
-                "write a plugin.yaml beside it, and name the folder: --with PLUGIN");
+  InService now = {plugin, {}};
+  CORDON_ASSIGN(now.others, LoadOthers(session, *parts.host, reads));
+  if (in_service.plugin != nullptr) {
+    for (const std::string& line : Differences(*in_service.plugin, *plugin)) session.Note(line);
   }
+  in_service = std::move(now);
   if (MeansCommand(session, *plugin)) {
     auto ended = RunAsCommand(session, parts, *plugin, options);
     CORDON_TRY(WriteMetrics(session, *parts.host));
     return ended;
   }
-  CORDON_ASSIGN(const std::string action, ChooseAction(session, *plugin));
-  runtime::CallReport report;
-  const Status done = CallInterruptibly(session, *plugin, action, input, options, report);
-  const OrderedJson fields = CallFields(*plugin, action, report);
-  if (!session.json()) {
-    ShowGuestText(session, plugin->name(), "stdout", report.stdout_text, report.usage.stdout_dropped_bytes);
-    const bool told = !done && !done.error().Detail("stderr").empty();
-    if (!told) {
-      ShowGuestText(session, plugin->name(), "stderr", report.stderr_text, report.usage.stderr_dropped_bytes);
-    }
+  return CallAndPrint(session, parts, *plugin, input, options);
+}
+
+Result<int> Watch(Session& session, Parts& parts, InService& in_service) {
+  if (session.arguments().One("--input") == "-") {
+    return Fail(Code::kUsage, "--watch runs again, and standard input can be read once", "name a file: --input @FILE");
   }
-  session.Detail(UsageText(report.usage));
-  session.failure_fields = fields;
-  const Status flushed = parts.audit->Flush();
-  CORDON_TRY(WriteMetrics(session, *parts.host));
-  CORDON_TRY(done);
-  CORDON_TRY(flushed);
-  if (raw && !report.answered_with_error) {
-    session.PrintBytes(report.output);
-    return 0;
-  }
-  PrintResult(session, fields, report);
-  if (!report.answered_with_error) return 0;
-  if (!session.json()) session.Note(Escape(plugin->name()) + " answered with an error");
-  return ExitCode(Code::kGuest);
+  return RunUntilStopped(session, [&](const Reads& reads, std::string& note) -> Result<int> {
+    SeeNamedFiles(session, reads);
+    const auto before = in_service.plugin;
+    auto outcome = RunOnce(session, reads, parts, in_service);
+    if (outcome || before == nullptr || in_service.plugin != before) return outcome;
+    // It did not come as far as a call.
+    session.failure_fields["in_force"] = before->digest().ToString();
+    note = Escape(before->name()) + " (" + before->digest().Short() + ") stays in force";
+    return outcome;
+  });
+}
+
+Result<int> Run(Session& session) {
+  session.CatchSignals();
+  Parts parts;
+  InService in_service;
+  if (session.arguments().Has("--watch")) return Watch(session, parts, in_service);
+  return RunOnce(session, {}, parts, in_service);
 }
 
 }  // namespace

@@ -120,6 +120,13 @@ void Session::ReportError(const Error& error) {
   PrintJson(SafeJson(document));
 }
 
+Written Session::Report(const Result<int>& outcome) {
+  if (!outcome) ReportError(outcome.error());
+  const Written written = WriteAll(STDOUT_FILENO, out_);
+  out_.clear();
+  return written;
+}
+
 int Session::Finish(const Result<int>& outcome) {
   int exit_code = outcome ? *outcome : ExitCode(outcome.error().code);
   if (!outcome && outcome.error().code != Code::kInterrupted) exit_code += failure_base;
@@ -129,8 +136,7 @@ int Session::Finish(const Result<int>& outcome) {
     // A call that a deadline left behind may hold the log for a moment longer than this process lives.
     if (audit_ != nullptr) (void)audit_->Flush();
   }
-  if (!outcome) ReportError(outcome.error());
-  switch (WriteAll(STDOUT_FILENO, out_)) {
+  switch (Report(outcome)) {
     case Written::kAll:
     case Written::kGone: break;  // a reader that has enough, like head, is no failure
     case Written::kFailed: {
@@ -140,7 +146,6 @@ int Session::Finish(const Result<int>& outcome) {
       exit_code = ExitCode(error.code);
     }
   }
-  out_.clear();
   return exit_code;
 }
 

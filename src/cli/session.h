@@ -87,6 +87,11 @@ class Session {
   // Added to the code of a failure of ours, so that it is told apart from the exit status of a command.
   int failure_base = 0;
 
+  // Of a command that watches files: those that changed since its last run. Set: documents name them.
+  std::optional<std::vector<std::string>> changed;
+
+  // Writes what was printed so far, or the error; more may follow.
+  Written Report(const Result<int>& outcome);
   // Writes what was printed, or the error; the exit code.
   int Finish(const Result<int>& outcome);
 
