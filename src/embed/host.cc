@@ -227,6 +227,7 @@ Result<std::shared_ptr<const Plugin::State>> LoadState(const std::shared_ptr<Hos
       request.publication == runtime::LoadRequest::Publication::kAtOnce && state->plugin->manifest() != nullptr &&
       request.recorder == nullptr && request.replayer == nullptr) {
     const std::lock_guard lock(host->mutex);
+    std::erase_if(host->loaded, [](const auto& one) { return one.expired(); });
     host->loaded.push_back(state);
   }
   return std::shared_ptr<const Plugin::State>(std::move(state));

@@ -30,6 +30,7 @@ std::int64_t NowNs() {
 
 void Host::State::AddCallable(const std::shared_ptr<const Plugin>& plugin) {
   const std::lock_guard lock(mutex);
+  std::erase_if(callable, [](const auto& one) { return one.second.expired(); });
   callable[plugin->name()] = plugin;
 }
 

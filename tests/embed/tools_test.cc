@@ -14,6 +14,7 @@ namespace fs = std::filesystem;
 constexpr char kActions[] =
     R"(actions: { ask: {export: "cordon:tools-guest/relay@0.1.0#ask"},
   who: {export: "cordon:tools-guest/relay@0.1.0#who"},
+  look: {export: "cordon:tools-guest/relay@0.1.0#look"},
   spin: {export: "cordon:tools-guest/relay@0.1.0#spin"}, echo: {export: "cordon:tools-guest/relay@0.1.0#echo"} })";
 
 class Tools : public testing::Test {
@@ -77,6 +78,28 @@ TEST_F(Tools, attack_168_WhatIsUnloadedOrLoadedAnewIsNotRunTwice) {
   EXPECT_EQ(Ask(a, "acme/b#who"), R"({"ok":"[\"acme/a\"]"})");
   asking.join();
   EXPECT_EQ(answer, "E_TIMEOUT");
+}
+
+TEST_F(Tools, attack_168_ACalleeThatIsReloadedInTheMiddleRanOnce) {
+  const auto a = Load("a", {"call:acme/b#*"});
+  Load("b").Unload();  // its folder
+  const auto b = host_->Deploy(folder_ / "b", {.grants = {"kv:write:kept"}});
+  ASSERT_TRUE(b) << b.error().message;
+  std::string answer;
+  std::thread asking([&] {
+    cordon::CallOptions options;
+    options.timeout = std::chrono::milliseconds(1500);
+    auto asked = a.Call("ask", R"({"action": "acme/b#spin", "input": "{}"})", options);
+    answer = asked ? asked->json : std::string(cordon::CodeName(asked.error().code));
+  });
+  const auto count = [&] { return b->Call("look", R"({"key": "count"})")->json; };
+  for (int i = 0; i < 500 && count() != R"({"ok":"1"})"; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  const auto reloaded = b->Reload();
+  EXPECT_TRUE(reloaded) << reloaded.error().message;
+  EXPECT_EQ(Ask(a, "acme/b#who"), R"({"ok":"[\"acme/a\"]"})") << "the new version answers meanwhile";
+  asking.join();
+  EXPECT_EQ(answer, "E_TIMEOUT") << "the call went on, on the old one";
+  EXPECT_EQ(count(), R"({"ok":"1"})");
 }
 
 TEST_F(Tools, attack_164_ManyThatWaitLeaveRoomForThoseThatAnswer) {

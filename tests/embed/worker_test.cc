@@ -1,5 +1,4 @@
 // What is particular to worker processes: they may die at any moment, and nobody else notices.
-#include <dirent.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -11,55 +10,17 @@
 #include <set>
 #include <sstream>
 
+#include "processes.h"
 #include "shop.h"
 
 namespace {
 
 using cordon::Code;
+using processes::Keepers;
+using processes::ParentOf;
+using processes::Soon;
+using processes::Workers;
 using shop::CodeOf;
-
-// Parent of a process; 0 when it is gone.
-pid_t ParentOf(pid_t process) {
-  std::ifstream file("/proc/" + std::to_string(process) + "/stat");
-  std::string text((std::istreambuf_iterator<char>(file)), {});
-  const std::size_t end = text.rfind(')');
-  if (end == text.npos) return 0;
-  std::istringstream rest(text.substr(end + 1));
-  std::string state;
-  pid_t parent = 0;
-  rest >> state >> parent;
-  return state == "Z" ? 0 : parent;
-}
-
-// Processes that a process has made, and those that they have.
-std::vector<pid_t> ChildrenOf(pid_t parent) {
-  std::vector<pid_t> found;
-  DIR* folder = ::opendir("/proc");
-  while (const dirent* entry = ::readdir(folder)) {
-    const pid_t process = std::atoi(entry->d_name);
-    if (process > 0 && ParentOf(process) == parent) found.push_back(process);
-  }
-  ::closedir(folder);
-  return found;
-}
-std::vector<pid_t> Keepers() { return ChildrenOf(::getpid()); }
-std::vector<pid_t> Workers() {
-  std::vector<pid_t> found;
-  for (const pid_t keeper : Keepers()) {
-    const std::vector<pid_t> children = ChildrenOf(keeper);
-    found.insert(found.end(), children.begin(), children.end());
-  }
-  return found;
-}
-
-template <typename F>
-bool Soon(F holds) {
-  for (int i = 0; i < 500; ++i) {
-    if (holds()) return true;
-    ::usleep(10'000);
-  }
-  return false;
-}
 
 shop::Loaded LoadInWorkers() {
   cordon::HostOptions options;
@@ -172,6 +133,45 @@ TEST(Worker, AKeeperThatIsKilledIsReplaced) {
     return true;
   })) << "workers end with their keeper";
   EXPECT_EQ(loaded.plugin->Call("add", kSum)->json, "42");
+}
+
+// Whoever called gets a code, and what was asked for ran once.
+TEST(Worker, attack_168_ACalleeThatIsKilledRanOnce) {
+  const auto folder = std::filesystem::temp_directory_path() / ("cordon-killed-" + std::to_string(::getpid()));
+  cordon::HostOptions options;
+  options.placement = cordon::HostOptions::Placement::kWorkers;
+  auto host = cordon::Host::Create(options);
+  ASSERT_TRUE(host) << host.error().message;
+  const auto load = [&](const std::string& name, std::vector<std::string> grants) {
+    std::filesystem::create_directories(folder / name);
+    std::filesystem::copy_file(shop::Guest("tools"), folder / name / "guest.wasm");
+    std::ofstream(folder / name / "plugin.yaml")
+        << "manifest: 1\nname: acme/" << name << "\nversion: 1.0.0\nruntime: {abi: component, artifact: guest.wasm}\n"
+        << "actions: { ask: {export: \"cordon:tools-guest/relay@0.1.0#ask\"}, "
+           "spin: {export: \"cordon:tools-guest/relay@0.1.0#spin\"}, "
+           "look: {export: \"cordon:tools-guest/relay@0.1.0#look\"} }\n"
+           "permissions: {optional: [{storage: {bucket: kept, access: write}}, {call: [\"acme/b#*\"]}]}\n";
+    auto plugin = host->Load(folder / name, {.grants = std::move(grants)});
+    EXPECT_TRUE(plugin) << plugin.error().message;
+    return *plugin;
+  };
+  const auto a = load("a", {"call:acme/b#*"});
+  const std::vector<pid_t> of_a = Workers();
+  const auto b = load("b", {"kv:write:kept"});
+  std::string answer;
+  std::jthread asking([&] {
+    auto asked = a.Call("ask", R"({"action": "acme/b#spin", "input": "{}"})");
+    answer = asked ? asked->json : asked.error().message;
+  });
+  const auto count = [&] { return b.Call("look", R"({"key": "count"})")->json; };
+  ASSERT_TRUE(Soon([&] { return count() == R"({"ok":"1"})"; })) << count();
+  for (const pid_t worker : Workers()) {
+    if (std::ranges::find(of_a, worker) == of_a.end()) ::kill(worker, SIGKILL);
+  }
+  asking.join();
+  EXPECT_EQ(answer.find(R"({"err":"E_WORKER_LOST )"), 0u) << answer;
+  EXPECT_EQ(count(), R"({"ok":"1"})");
+  std::filesystem::remove_all(folder);
 }
 
 // A worker that was taken over, by a program that attacks as soon as it is called.
