@@ -142,6 +142,16 @@ struct LoadOptions {
   std::function<void(std::string_view stage)> progress{};  // "reading", "compiling", "linking"
 };
 
+// What was loaded of many, and what was not.
+struct LoadedPlugins {
+  struct Skipped {
+    std::filesystem::path source;
+    Error why;  // with the detail "backend" when the place that it is to run in is missing
+  };
+  std::vector<Plugin> plugins{};
+  std::vector<Skipped> skipped{};
+};
+
 // What one plugin answered to a hook.
 struct HookAnswer {
   std::string plugin;
@@ -182,6 +192,12 @@ class Host {
   // E_COMPILE, E_COMPILE_LIMIT, E_DIGEST, E_UNENFORCEABLE, E_GRANT_FORBIDDEN, E_OVERLAP, E_RANGE, E_AUDIT_UNAVAILABLE
   // and the manifest's own errors, with file, line and column.
   Result<Plugin> Load(const std::filesystem::path& source, const LoadOptions& options = {});
+  // Every plugin with a manifest beneath these folders (FOLDER/NAME, FOLDER/NAMESPACE/NAME), or beneath
+  // `plugins.directories` of config.yaml when there are none, at most 1000, in the order of their paths. One that
+  // cannot be loaded is skipped, with a warning in the log and one record in the audit, and the others go on. Grants
+  // are those on disk, and those of `options` for each.
+  Result<LoadedPlugins> LoadAll(const std::vector<std::filesystem::path>& folders = {},
+                                const LoadOptions& options = {});
   // The same from memory: a binary without a manifest, called `name` in errors and the audit.
   Result<Plugin> LoadBytes(std::string_view name, ByteView wasm, const LoadOptions& options = {});
   // As far as the plan: what Load would decide, without compiling, and for plugins that would be refused too. Calls of

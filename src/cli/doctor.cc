@@ -6,6 +6,7 @@
 #include "cli/describe.h"
 #include "cli/doctor_checks.h"
 #include "cli/report.h"
+#include "runtime/find_plugins.h"
 #include "runtime/source.h"
 
 namespace cordon::cli {
@@ -16,18 +17,10 @@ using Grade = Finding::Grade;
 
 // Plugins in the folders of config.yaml, by name.
 std::map<std::string, fs::path> PluginFolders(const manifest::Config& config) {
-  constexpr int kDepthMax = 3;  // DIRECTORY/acme/linkcheck
-  constexpr std::size_t kPluginsMax = 1000;
   std::map<std::string, fs::path> found;
-  for (const fs::path& directory : config.directories) {
-    std::error_code error;
-    fs::recursive_directory_iterator it(directory, fs::directory_options::skip_permission_denied, error), end;
-    for (; !error && it != end && found.size() < kPluginsMax; it.increment(error)) {
-      if (it.depth() >= kDepthMax) it.disable_recursion_pending();
-      if (it->path().filename() != "plugin.yaml") continue;
-      const auto source = runtime::ReadSource(it->path());
-      found.emplace(source ? source->name : it->path().parent_path().filename().string(), it->path());
-    }
+  for (const fs::path& path : runtime::FindPlugins(config.directories)) {
+    const auto source = runtime::ReadSource(path);
+    found.emplace(source ? source->name : path.parent_path().filename().string(), path);
   }
   return found;
 }

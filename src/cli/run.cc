@@ -173,7 +173,13 @@ Result<std::vector<std::shared_ptr<const runtime::Plugin>>> LoadOthers(Session& 
     runtime::LoadRequest other;
     other.source = source;
     other.reads = reads;
-    CORDON_ASSIGN(others.emplace_back(), LoadToRun(session, host, other));
+    auto loaded = LoadToRun(session, host, other);
+    if (!loaded && !loaded.error().Detail("backend").empty()) {
+      // Its place is missing. Whoever calls it is told that it is not loaded; all the others go on.
+      session.Warn("skipped " + Escape(source) + ": " + Escape(loaded.error().message));
+      continue;
+    }
+    CORDON_ASSIGN(others.emplace_back(), std::move(loaded));
     WarnOf(session, *others.back());
     if (others.back()->manifest() != nullptr) continue;
     return Fail(Code::kUsage, "a bare .wasm has no name by which a plugin could call it",

@@ -4,10 +4,12 @@
 #include <thread>
 
 #include "base/file.h"
+#include "base/text.h"
 #include "engine/compile_process.h"
 #include "embed/deployment.h"
 #include "embed/state.h"
 #include "policy/grants_file.h"
+#include "runtime/find_plugins.h"
 #include "runtime/grant_store.h"
 #include "runtime/kill_switch.h"
 #include "telemetry/otlp.h"
@@ -241,6 +243,36 @@ Result<Plugin> Host::Load(const std::filesystem::path& source, const LoadOptions
     request.source = source;
     CORDON_ASSIGN(auto state, embed::LoadState(state_, request));
     return Plugin(std::move(state));
+  });
+}
+
+Result<LoadedPlugins> Host::LoadAll(const std::vector<std::filesystem::path>& folders, const LoadOptions& options) {
+  return embed::Guarded([&]() -> Result<LoadedPlugins> {
+    CORDON_ASSIGN(runtime::LoadRequest request, embed::Prepare(*state_, options));
+    LoadedPlugins out;
+    const auto rules = state_->host->rules();
+    const std::span<const std::filesystem::path> where = folders.empty() ? rules->config.directories : folders;
+    for (const std::filesystem::path& manifest : runtime::FindPlugins(where)) {
+      const std::filesystem::path source = manifest.parent_path();
+      request.source = source;
+      auto loaded = embed::LoadState(state_, request);
+      if (loaded) {
+        out.plugins.push_back(Plugin(std::move(*loaded)));
+        continue;
+      }
+      if (loaded.error().code == Code::kInterrupted || loaded.error().code == Code::kAuditUnavailable) {
+        return Fail(std::move(loaded).error());
+      }
+      if (state_->options.log) {
+        state_->options.log({.level = LogLevel::kWarn,
+                             .plugin = Escape(source.filename().string()),
+                             .source = "cordon",
+                             .message = "skipped: " + std::string(CodeName(loaded.error().code)) + " " +
+                                        EscapeShort(loaded.error().message, 1000)});
+      }
+      out.skipped.push_back({source, std::move(loaded).error()});
+    }
+    return out;
   });
 }
 

@@ -69,6 +69,9 @@ Host::~Host() = default;
 Result<Host> Host::Create(HostOptions) { return Fail(NoEngine()); }
 Status Host::Register(Service) { return Fail(NoEngine()); }
 Result<Plugin> Host::Load(const std::filesystem::path&, const LoadOptions&) { return Fail(NoEngine()); }
+Result<LoadedPlugins> Host::LoadAll(const std::vector<std::filesystem::path>&, const LoadOptions&) {
+  return Fail(NoEngine());
+}
 Result<Plugin> Host::LoadBytes(std::string_view, ByteView, const LoadOptions&) { return Fail(NoEngine()); }
 Result<Plugin> Host::Inspect(const std::filesystem::path&, const LoadOptions&) { return Fail(NoEngine()); }
 Result<Deployment> Host::Deploy(const std::filesystem::path&, const LoadOptions&) { return Fail(NoEngine()); }

@@ -563,11 +563,13 @@ Result<std::unique_ptr<Plugin::State>> Loader::Run() {
   }
   auto state = Prepare();
   if (state || refusal_audited_ || request_.purpose == LoadRequest::Purpose::kInspect) return state;
-  if (state.error().code == Code::kNotFound) return state;
+  std::error_code ignored;
+  if (state.error().code == Code::kNotFound && !std::filesystem::exists(request_.source, ignored)) return state;
   audit::Record record = plugin_->NewRecord(audit::Event::kLoad);
   if (record.plugin.empty()) record.plugin = request_.source.filename().string();
   record.decision = policy::Verdict::kDeny;
   record.code = state.error().code;
+  record.note = state.error().message;
   CORDON_TRY(host_.options.observer->On(record));
   return state;
 }

@@ -82,7 +82,15 @@ Result<std::shared_ptr<const engine::Compiled>> Loader::FindCode(const EngineRef
 Status Loader::Compile() {
   if (plugin_->abi_kind == manifest::Abi::kNative) return ConfineNative();
   plugin_->placement = PlacementOf();
-  if (plugin_->placement == HostOptions::Placement::kWorkers) return CompileForWorkers();
+  if (plugin_->placement == HostOptions::Placement::kWorkers) {
+    Status made = CompileForWorkers();
+    if (made) return made;
+    // What is wrong with the place, and not with the plugin: others are not kept from running by it.
+    const Code code = made.error().code;
+    const bool is_place = code == Code::kUnavailable || code == Code::kUnenforceable;
+    if (!is_place || !made.error().Detail("backend").empty()) return made;
+    return Fail(std::move(made).error().With("backend", "worker"));
+  }
   CORDON_ASSIGN(auto engine, host_.EngineFor(request_, plugin_->limits, plugin_->contract->data_bytes,
                                              HostOptions::Placement::kHere, rules_->config.limits));
   CORDON_ASSIGN(auto code, FindCode(engine, plugin_->source.wasm(), plugin_->source.digest));

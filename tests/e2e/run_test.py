@@ -33,6 +33,18 @@ class Tests(CordonTest):
         os.close(master)
         return child.wait(HANG_SECONDS), shown.decode()
 
+    def test_another_plugin_whose_place_is_missing_is_skipped(self):
+        self.write("x.wasm", module([ADD]))
+        other = self.plugin()
+        self.write("config.yaml", "plugins: {isolation: {force: [acme/adder], backend: docker}}\n")
+        words = ["run", "x.wasm", "--input", '{"p0": 1, "p1": 2}', "--with", other, "--config", "config.yaml"]
+        done = self.cordon(*words)
+        self.assertEqual((0, "3\n"), (done.code, done.out), done.err)
+        self.assertRegex(done.err, r"warning: skipped .*plugin: .*'docker', which this build does not have")
+        self.assertEqual(1, sum(record.get("code") == "E_UNAVAILABLE" for record in self.audit()))
+        self.write("plugin/adder.wasm", "broken")
+        self.assertEqual(6, self.cordon(*words).code)  # what is wrong with the plugin itself is no matter of places
+
     def test_result_goes_to_stdout(self):
         path = self.write("x.wasm", module([ADD]))
         done = self.cordon("run", path, "--input", '{"p0": 40, "p1": 2}')

@@ -139,8 +139,8 @@ TEST_F(Life, AHostLeavesNothing) {
         auto plugin = host->Load(folder / "keeper", {.grants = {"kv:write:kept"}});
         if (!plugin) continue;
         for (int k = 0; k < 20 && !stop; ++k) {
-          (void)plugin->Call("keep", R"({"key": ")" + std::to_string(t) + R"(", "value": ")" + std::string(200, 'a' + k) +
-                                         "\"}");
+          const std::string value(200, static_cast<char>('a' + k));
+          (void)plugin->Call("keep", R"({"key": ")" + std::to_string(t) + R"(", "value": ")" + value + "\"}");
         }
       }
     });
