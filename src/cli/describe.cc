@@ -164,4 +164,16 @@ std::string ImportsText(const abi::LinkPlan& plan, const Terminal& terminal) {
   return out;
 }
 
+OrderedJson PlacementJson(const runtime::Plugin& plugin) {
+  return {{"where", plugin.place().where}, {"rule", plugin.place().rule}};
+}
+
+std::string PlacementText(const runtime::Plugin& plugin) {
+  const runtime::Place& place = plugin.place();
+  const std::string where = place.where == "in-process" ? "in this process"
+                            : place.where == "worker"   ? "in a worker process"
+                                                        : "in " + std::string(place.where);
+  return place.rule == "host" ? where : where + ", by " + std::string(place.rule);
+}
+
 }  // namespace cordon::cli

@@ -9,6 +9,11 @@
 
 namespace cordon::cli {
 
+// {"where", "rule"} of the process that a plugin runs in.
+OrderedJson PlacementJson(const runtime::Plugin& plugin);
+// "in a worker, by plugins.isolation.force".
+std::string PlacementText(const runtime::Plugin& plugin);
+
 // {"capability", "kind", "need", "reason", "state", "rule", "effective", "grant", "risk"} of each, the manifest's
 // first.
 OrderedJson PermissionsJson(const policy::Authority& authority);

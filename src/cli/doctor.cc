@@ -34,7 +34,8 @@ Finding CheckPlugin(runtime::Host& host, const std::string& name, const fs::path
   if (const Status runnable = (*plugin)->Runnable(); !runnable) {
     return {Grade::kWarn, "plugins", name, runnable.error().message, runnable.error().remedy};
   }
-  return {Grade::kPass, "plugins", name, "may run, risk " + std::string(policy::RiskName((*plugin)->risk())), ""};
+  const std::string risk(policy::RiskName((*plugin)->risk()));
+  return {Grade::kPass, "plugins", name, "may run " + PlacementText(**plugin) + ", risk " + risk, ""};
 }
 
 std::vector<Finding> CheckPlugins(Session& session, const manifest::Config& config) {

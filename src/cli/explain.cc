@@ -33,6 +33,7 @@ OrderedJson Document(const runtime::Plugin& plugin) {
                       {"link", plugin.authority().link() == policy::LinkMode::kStrict ? "strict" : "lenient"},
                       {"risk", policy::RiskName(plugin.risk())},
                       {"runnable", plugin.Runnable().has_value()},
+                      {"placement", PlacementJson(plugin)},
                       {"permissions", PermissionsJson(plugin.authority())},
                       {"imports", ImportsJson(plugin.link_plan())},
                       {"unused_grants", OrderedJson::array()}};
@@ -59,6 +60,7 @@ std::string Text(const runtime::Plugin& plugin, const Terminal& terminal) {
     const Error& why = runnable.error();
     if (!why.remedy.empty() && why.code != Code::kLink) out += "  fix: " + EscapeShort(why.remedy, 800) + "\n";
   }
+  out += "runs " + PlacementText(plugin) + "\n";
   out += heading("permissions") + PermissionsText(plugin.authority(), terminal);
   for (const auto& [name, pin] : plugin.programs()) out += ProgramText(name, pin);
   for (const policy::Grant& grant : plugin.authority().unused()) {

@@ -74,6 +74,7 @@ OrderedJson Document(const runtime::Plugin& plugin, std::uint64_t size_bytes) {
   json["abi"] = AbiText(plugin);
   json["risk"] = policy::RiskName(plugin.risk());
   json["runnable"] = plugin.Runnable().has_value();
+  json["placement"] = PlacementJson(plugin);
   json["wit"] = Escape(wit::ContractText(plugin.contract()), Lines::kKeep);
   json["imports"] = ItemsJson(plugin.contract(), plugin.contract().imports);
   json["exports"] = ItemsJson(plugin.contract(), plugin.contract().exports);
@@ -150,6 +151,7 @@ std::string Text(const runtime::Plugin& plugin, std::uint64_t size_bytes, const 
   const Status runnable = plugin.Runnable();
   out +=
       runnable ? "  runs          yes\n" : "  runs          no: " + EscapeShort(runnable.error().message, 400) + "\n";
+  out += "  placement     " + PlacementText(plugin) + "\n";
   out += heading("imports and exports");
   out += Escape(wit::ContractText(plugin.contract()), Lines::kKeep);
   if (!out.ends_with('\n')) out += '\n';

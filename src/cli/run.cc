@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "cli/calls.h"
 #include "cli/command.h"
+#include "cli/describe.h"
 #include "cli/load_flags.h"
 #include "cli/progress.h"
 #include "cli/report.h"
@@ -112,6 +113,7 @@ OrderedJson CallFields(const Session& session, const runtime::Plugin& plugin, co
       {"plugin", Escape(plugin.name())},
       {"digest", plugin.digest().ToString()},
       {"action", Escape(action)},
+      {"placement", PlacementJson(plugin)},
       {"stdout", Escape(report.stdout_text, Lines::kKeep)},
       {"stderr", Escape(report.stderr_text, Lines::kKeep)},
       {"usage", UsageJson(report.usage)},

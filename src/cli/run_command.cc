@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "cli/describe.h"
 #include "cli/report.h"
 
 namespace cordon::cli {
@@ -16,6 +17,7 @@ OrderedJson DocumentOf(const runtime::Plugin& plugin, const runtime::CallReport&
   return {
       {"plugin", Escape(plugin.name())},
       {"digest", plugin.digest().ToString()},
+      {"placement", PlacementJson(plugin)},
       {"exit_status", report.exit_status & kStatusMask},
       {"stdout", Escape(report.stdout_text, Lines::kKeep)},
       {"stderr", Escape(report.stderr_text, Lines::kKeep)},

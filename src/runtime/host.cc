@@ -226,7 +226,7 @@ void Host::EndMisplaced() {
     const Plugin::State& state = *plugin->state_;
     if (state.standing == nullptr || plugin->retired() || state.placement == HostOptions::Placement::kWorkers) continue;
     const policy::Level level = CeilingOf(*now, state.ceiling_subject).level();
-    if (state.native != nullptr || !DemandsWorkers(*now, state.source.name, level)) continue;
+    if (state.native != nullptr || ApartBy(*now, state.source.name, level).empty()) continue;
     state.standing->End(Error(Code::kDenied, state.source.name + " runs in this process, and is to have one of its own",
                               "load it again")
                             .With("rule", "isolation"));

@@ -597,6 +597,7 @@ Result<std::unique_ptr<Plugin::State>> Loader::PrepareReplay() {
 Result<std::unique_ptr<Plugin::State>> Loader::Prepare() {
   CORDON_TRY(ReadAndDescribe());
   CORDON_TRY(ComputeAuthority());
+  DecidePlace();
   plugin_->detail = std::max(host_.options.audit_detail, plugin_->ceiling.audit());
   plugin_->meter = host_.meter->Of(plugin_->source.name);
   plugin_->is_plain = host_.options.kill_switch == nullptr && host_.options.spans == nullptr &&

@@ -38,8 +38,8 @@ class Loader {
   Status AuditLoad(const std::optional<Error>& failure);
   Status OpenMounts();
   Status Compile();
-  // In workers when this load, the configuration, the level or the host says so.
-  HostOptions::Placement PlacementOf() const;
+  // In workers when the configuration, the level or the host says so.
+  void DecidePlace();
   Status CheckBackend() const;
   Status CompileForWorkers();
   Result<UniqueFd> SealedCode(const engine::Engine& engine, std::span<const std::uint8_t> wasm, const Digest& digest);

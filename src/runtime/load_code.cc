@@ -81,7 +81,6 @@ Result<std::shared_ptr<const engine::Compiled>> Loader::FindCode(const EngineRef
 
 Status Loader::Compile() {
   if (plugin_->abi_kind == manifest::Abi::kNative) return ConfineNative();
-  plugin_->placement = PlacementOf();
   if (plugin_->placement == HostOptions::Placement::kWorkers) {
     Status made = CompileForWorkers();
     if (made) return made;

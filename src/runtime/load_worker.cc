@@ -11,9 +11,21 @@ constexpr std::uint64_t kOwnBytes = 256ull << 20;
 
 }  // namespace
 
-HostOptions::Placement Loader::PlacementOf() const {
-  const bool demanded = DemandsWorkers(*rules_, plugin_->source.name, plugin_->ceiling.level());
-  return demanded ? HostOptions::Placement::kWorkers : host_.options.placement;
+// Whatever is demanded holds before what the embedding program chose; a native program has its own way of being apart.
+void Loader::DecidePlace() {
+  Place& place = plugin_->place;
+  const std::string_view apart = ApartBy(*rules_, plugin_->source.name, plugin_->ceiling.level());
+  const bool in_workers = host_.options.placement == HostOptions::Placement::kWorkers || !apart.empty();
+  plugin_->placement = in_workers ? HostOptions::Placement::kWorkers : HostOptions::Placement::kHere;
+  place.where = in_workers ? "worker" : "in-process";
+  place.rule = in_workers && !apart.empty() ? apart : "host";
+  if (plugin_->abi_kind == manifest::Abi::kNative) {
+    place = {"bubblewrap", "abi:native"};
+  } else if (rules_->config.isolation.Isolates(plugin_->source.name) && place.rule.starts_with("plugins.")) {
+    using Backend = manifest::IsolationConfig::Backend;
+    const Backend backend = rules_->config.isolation.backend;
+    if (backend != Backend::kInProcess) place.where = manifest::BackendName(backend);
+  }
 }
 
 Result<UniqueFd> Loader::SealedCode(const engine::Engine& engine, std::span<const std::uint8_t> wasm,

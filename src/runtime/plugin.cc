@@ -160,6 +160,7 @@ policy::RiskLevel Plugin::risk() const {
   return is_native ? std::max(state_->authority.risk(), policy::RiskLevel::kHigh) : state_->authority.risk();
 }
 
+const Place& Plugin::place() const { return state_->place; }
 bool Plugin::TakesBytes() const { return state_->abi_kind == manifest::Abi::kExtism; }
 manifest::Abi Plugin::abi() const { return state_->abi_kind; }
 

@@ -37,6 +37,12 @@ struct Mount {
   policy::Access access = policy::Access::kRead;
 };
 
+// Where the code of a plugin runs, and what decided that: "in-process", "worker", "bubblewrap" or another backend;
+// "level:paranoid", "plugins.isolation.force", "plugins.isolation.enabled", "abi:native" or "host".
+struct Place {
+  std::string_view where = "in-process", rule = "host";
+};
+
 // What one call may be given beyond its input.
 struct CallOptions {
   std::optional<Duration> timeout;                  // never beyond the plugin's own limit
@@ -113,6 +119,7 @@ class Plugin {
   const std::map<std::string, policy::ProgramPin>& programs() const;
   std::vector<ActionView> Actions() const;
   policy::RiskLevel risk() const;
+  const Place& place() const;
   // Whether its input and output are bytes: it is written for Extism.
   bool TakesBytes() const;
   manifest::Abi abi() const;

@@ -32,8 +32,11 @@ Status CheckEnabled(const Rules& rules, const std::string& plugin) {
               "set plugins.entries." + plugin + ".enabled: true in config.yaml");
 }
 
-bool DemandsWorkers(const Rules& rules, const std::string& plugin, policy::Level level) {
-  return level == policy::Level::kParanoid || rules.config.isolation.Isolates(plugin);
+std::string_view ApartBy(const Rules& rules, const std::string& plugin, policy::Level level) {
+  const manifest::IsolationConfig& isolation = rules.config.isolation;
+  if (level == policy::Level::kParanoid) return "level:paranoid";
+  if (isolation.Forces(plugin)) return "plugins.isolation.force";
+  return isolation.Isolates(plugin) ? "plugins.isolation.enabled" : "";
 }
 
 }  // namespace cordon::runtime

@@ -122,6 +122,7 @@ struct Plugin::State {
   policy::Ceiling ceiling = policy::Ceiling::Default();
   CeilingSubject ceiling_subject;
   HostOptions::Placement placement = HostOptions::Placement::kHere;
+  Place place;
   policy::Authority authority;
   abi::LinkPlan plan;
   manifest::Abi abi_kind = manifest::Abi::kComponent;
