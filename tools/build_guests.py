@@ -169,7 +169,7 @@ class Builder:
 
     def rust_tests(self) -> None:
         say("the guests of the tests that are in Rust")
-        names = ("conformance", "files", "http", "sockets")
+        names = ("conformance", "files", "http", "resident", "sockets")
         packages = [argument for name in names for argument in ("-p", name)]
         self.cargo_build(TESTS, "--release", "--target", WASI, *packages)
         for name in names:

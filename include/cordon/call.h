@@ -94,6 +94,9 @@ struct Answer {
   std::string stdout_text, stderr_text;
   Usage usage;
   std::uint64_t call_id = 0;
+  // Of a resident that has failed (`lifecycle: { on-failure: last-good }`): this is the last good answer to the same
+  // question, and so old. Nothing: it is the answer to this call.
+  std::optional<std::chrono::nanoseconds> degraded{};
 };
 
 // Text from a plugin, made safe for a terminal, a log line or a page: control, bidirectional and invisible characters

@@ -229,9 +229,12 @@ class Host {
   Result<Relayed> Relay(std::string_view channel, const Plugin& plugin);
   // Calls the action `hook` of every loaded plugin whose manifest provides it (`provides: { hooks: [saved] }`), one
   // after the other in the order in which they were loaded; of two of one name, the later one. One that fails is an
-  // answer too. E_USAGE from inside a host service without CallOptions::parent; E_UNAVAILABLE after Shutdown.
+  // answer too; but of a resident that has failed and whose manifest says `on-failure: open` it is missing, as if the
+  // plugin were not there, and stands in `left_out`. E_USAGE from inside a host service without CallOptions::parent;
+  // E_UNAVAILABLE after Shutdown.
   Result<std::vector<HookAnswer>> Dispatch(std::string_view hook, std::string_view input_json,
-                                           const CallOptions& options = {});
+                                           const CallOptions& options = {},
+                                           std::vector<HookAnswer>* left_out = nullptr);
   // Calls the action `service` of the plugin whose manifest provides it. E_NOT_FOUND when none does, E_INVALID when
   // several do; then as Plugin::Call.
   Result<Answer> CallService(std::string_view service, std::string_view input_json, const CallOptions& options = {});
@@ -255,8 +258,9 @@ class Host {
   // Counters since it was made, in the text format that Prometheus reads: calls, loads, decisions, host calls.
   std::string Metrics() const;
 
-  // Waiting asynchronous calls end with E_UNAVAILABLE and running ones are stopped; all threads are joined. Later calls
-  // are E_UNAVAILABLE. May be called again; not from inside a host service or a completion (E_USAGE).
+  // Waiting asynchronous calls end with E_UNAVAILABLE and running ones are stopped; calls of residents first have the
+  // time that their manifests call `drain`, all of them at once. All threads are joined. Later calls are E_UNAVAILABLE.
+  // May be called again; not from inside a host service or a completion (E_USAGE).
   Status Shutdown();
 
   struct State;

@@ -1,8 +1,10 @@
 // A loaded plugin: compiled, linked, its authority computed. Host::Load makes it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,6 +47,29 @@ class Instance {
   friend detail::InstanceState& detail::StateOf(Instance& instance);
   explicit Instance(std::unique_ptr<detail::InstanceState> state);
   std::unique_ptr<detail::InstanceState> state_;
+};
+
+// What became of a resident: a plugin with one instance that stays, which all calls of it go to (`runtime: { instance:
+// resident }`).
+struct Residency {
+  enum class State : std::uint8_t {
+    kIdle,         // not started yet
+    kRunning,      // there is an instance
+    kBackingOff,   // it fell, and is made anew at `next_start`
+    kStopped,      // it ended, and its manifest has it made no more
+    kQuarantined,  // it fell too often; Release
+    kClosed,       // by Unload or Shutdown
+  };
+  struct Failure {
+    std::chrono::system_clock::time_point when;
+    Error error;  // may hold text of the guest: escape before display
+  };
+  State state = State::kIdle;
+  std::uint64_t restarts = 0;
+  std::vector<Failure> failures{};  // the last 16, the newest at the end
+  std::optional<std::chrono::system_clock::time_point> snapshot{};  // of the state that a restart gives back
+  std::uint64_t snapshot_bytes = 0;
+  std::optional<std::chrono::nanoseconds> next_start{};  // from now
 };
 
 // Immutable and thread-safe; copies are handles to one plugin, which lives as long as any of them, a TypedFunction or
@@ -92,8 +117,19 @@ class Plugin {
   // changing it: the host sees that by itself. Errors of the capability grammar; E_AUDIT_UNAVAILABLE when it was done
   // and could not be recorded.
   Status Revoke(std::string_view capability) const;
-  // From now on every call, through any handle, is E_UNAVAILABLE; running ones go on to their end.
+  // From now on every call, through any handle, is E_UNAVAILABLE; running ones go on to their end. Of a resident they
+  // have the time that its manifest calls `drain`, and this waits for them, and for a last snapshot; not so from inside
+  // a host service.
   void Unload() const;
+
+  // Of a resident; nothing for another.
+  std::optional<Residency> residency() const;
+  // Starts a resident before its first call does. What its initialisers and `restore` may run into; E_USAGE when it is
+  // none.
+  Status Start() const;
+  // Lets a resident out of quarantine, or go on after it stopped: the next call starts it. E_USAGE when it is in
+  // neither.
+  Status Release() const;
 
   struct State;
   const State& state() const { return *state_; }

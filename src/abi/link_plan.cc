@@ -413,7 +413,8 @@ LinkPlan PlanLink(const wit::Contract& contract, const policy::Authority& author
   if (!is_preview1) return plan;
   for (const policy::Ruling& ruling : authority.rulings()) {
     if (!ruling.effective || ruling.source == policy::Ruling::Source::kDefault) continue;
-    if (!OffersPreview1(ruling.effective->kind())) plan.unusable.push_back(ruling.effective->ToString());
+    const Kind kind = ruling.effective->kind();
+    if (!OffersPreview1(kind) && kind != Kind::kInstance) plan.unusable.push_back(ruling.effective->ToString());
   }
   return plan;
 }

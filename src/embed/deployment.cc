@@ -143,7 +143,15 @@ Result<Reloaded> TakeUp(Deployment::State& deployment, const embed::Stopped& sto
   }
   Result<Reloaded> outcome = Compare(*before, *now);
   CORDON_TRY(AuditReload(*deployment.host, *now->plugin, outcome));
-  CORDON_TRY(PutInService(deployment, now));
+  // A resident goes on from what the one before it left, so its first call waits for that.
+  now->plugin->HoldCalls();
+  Status put = PutInService(deployment, now);
+  if (put) {
+    before->plugin->SucceededBy(now->plugin);
+    before->plugin->Drain();
+  }
+  now->plugin->LetCalls();
+  CORDON_TRY(put);
   return outcome;
 }
 

@@ -60,13 +60,18 @@ Status CheckHost(const Host::State& host, const CallOptions& options) {
 }  // namespace
 
 Result<std::vector<HookAnswer>> Host::Dispatch(std::string_view hook, std::string_view input_json,
-                                               const CallOptions& options) {
+                                               const CallOptions& options, std::vector<HookAnswer>* left_out) {
   return embed::Guarded([&]() -> Result<std::vector<HookAnswer>> {
     CORDON_TRY(CheckHost(*state_, options));
     std::vector<HookAnswer> answers;
-    for (auto& provider : Providers(*state_, &manifest::Provides::hooks, hook)) {
-      const Plugin plugin(std::move(provider));
-      answers.push_back({plugin.name(), plugin.Call(hook, input_json, options)});
+    for (const auto& provider : Providers(*state_, &manifest::Provides::hooks, hook)) {
+      bool leave_out = false;
+      HookAnswer one{provider->plugin->name(), embed::CallForHook(*provider, hook, input_json, options, leave_out)};
+      if (!leave_out) {
+        answers.push_back(std::move(one));
+      } else if (left_out != nullptr) {
+        left_out->push_back(std::move(one));
+      }
     }
     return answers;
   });

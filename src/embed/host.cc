@@ -169,6 +169,7 @@ Host::~Host() {
   if (!state_) return;
   state_->down.store(true);
   if (const auto watcher = embed::WatcherOf(*state_)) watcher->Stop();
+  if (!state_->mark.was_forked()) state_->host->Drain();
   state_->queue->Stop();
 }
 
@@ -307,6 +308,7 @@ Status Host::Shutdown() {
     }
     state_->down.store(true);
     if (watcher != nullptr) watcher->Stop();
+    if (!state_->mark.was_forked()) state_->host->Drain();
     state_->queue->Stop();
     return {};
   });

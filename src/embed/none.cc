@@ -77,7 +77,8 @@ Result<Plugin> Host::Inspect(const std::filesystem::path&, const LoadOptions&) {
 Result<Deployment> Host::Deploy(const std::filesystem::path&, const LoadOptions&) { return Fail(NoEngine()); }
 Result<std::vector<Reload>> Host::ReloadAll() { return Fail(NoEngine()); }
 Status Host::Watch(WatchOptions) { return Fail(NoEngine()); }
-Result<std::vector<HookAnswer>> Host::Dispatch(std::string_view, std::string_view, const CallOptions&) {
+Result<std::vector<HookAnswer>> Host::Dispatch(std::string_view, std::string_view, const CallOptions&,
+                                               std::vector<HookAnswer>*) {
   return Fail(NoEngine());
 }
 Result<Answer> Host::CallService(std::string_view, std::string_view, const CallOptions&) { return Fail(NoEngine()); }
@@ -107,6 +108,9 @@ Authority Plugin::authority() const { return {}; }
 Limits Plugin::limits() const { return {}; }
 Status Plugin::Revoke(std::string_view) const { return Fail(NoEngine()); }
 void Plugin::Unload() const {}
+std::optional<Residency> Plugin::residency() const { return std::nullopt; }
+Status Plugin::Start() const { return Fail(NoEngine()); }
+Status Plugin::Release() const { return Fail(NoEngine()); }
 Result<Answer> Plugin::Call(std::string_view, std::string_view, const CallOptions&) const { return Fail(NoEngine()); }
 Status Plugin::Call(std::string_view, std::string_view, const CallOptions&, Answer&) const { return Fail(NoEngine()); }
 Pending<Answer> Plugin::CallAsync(std::string, std::string, Executor, CallOptions) const {

@@ -4,6 +4,7 @@
 
 #include "embed/state.h"
 #include "runtime/native.h"
+#include "runtime/resident.h"
 
 namespace cordon {
 namespace {
@@ -18,6 +19,7 @@ Answer AnswerOf(runtime::CallReport&& report) {
   answer.stderr_text = std::move(report.stderr_text);
   answer.usage = embed::UsageOf(report.usage);
   answer.call_id = report.call_id;
+  if (report.degraded) answer.degraded = *report.degraded;
   return answer;
 }
 
@@ -37,8 +39,10 @@ class BusyScope {
   bool mine_;
 };
 
+// `resident_failed` may be null.
 Status CallPlugin(const Plugin::State& state, std::string_view action, std::string_view input_json,
-                  const CallOptions& options, const std::shared_ptr<runtime::CallHandle>& handle, Answer& answer) {
+                  const CallOptions& options, const std::shared_ptr<runtime::CallHandle>& handle, Answer& answer,
+                  bool* resident_failed = nullptr) {
   CORDON_TRY(embed::CheckUsable(state));
   CORDON_ASSIGN(runtime::CallOptions call, embed::OptionsOf(state, options));
   if (handle != nullptr) call.handle = handle;
@@ -50,6 +54,7 @@ Status CallPlugin(const Plugin::State& state, std::string_view action, std::stri
   } else {
     outcome = state.plugin->Call(action, input_json, call, report);
   }
+  if (resident_failed != nullptr) *resident_failed = report.resident_failed;
   answer = AnswerOf(std::move(report));
   return outcome;
 }
@@ -57,6 +62,18 @@ Status CallPlugin(const Plugin::State& state, std::string_view action, std::stri
 }  // namespace
 
 namespace embed {
+
+Result<Answer> CallForHook(const Plugin::State& state, std::string_view hook, std::string_view input_json,
+                           const CallOptions& options, bool& leave_out) {
+  return Guarded([&]() -> Result<Answer> {
+    Answer answer;
+    bool failed = false;
+    Status outcome = CallPlugin(state, hook, input_json, options, nullptr, answer, &failed);
+    leave_out = !outcome && failed && state.plugin->LeaveOut(hook, outcome.error());
+    CORDON_TRY(outcome);
+    return answer;
+  });
+}
 
 Status CheckUsable(const Plugin::State& plugin) {
   if (plugin.unloaded.load(std::memory_order_relaxed)) [[unlikely]] {
@@ -201,6 +218,39 @@ Status Plugin::Revoke(std::string_view capability) const {
 void Plugin::Unload() const {
   state_->unloaded.store(true);
   state_->plugin->Retire();
+  if (embed::InsideService()) {
+    state_->plugin->BeginDrain();  // the call that runs here may be one of its own
+  } else {
+    state_->plugin->Drain();
+  }
+}
+
+std::optional<Residency> Plugin::residency() const {
+  std::optional<runtime::ResidentStatus> status = state_->plugin->residency();
+  if (!status) return std::nullopt;
+  Residency residency;
+  residency.state = static_cast<Residency::State>(status->state);
+  residency.restarts = status->restarts;
+  for (auto& failure : status->failures) residency.failures.push_back({failure.when, std::move(failure.error)});
+  residency.snapshot = status->snapshot;
+  residency.snapshot_bytes = status->snapshot_bytes;
+  residency.next_start = status->next_start;
+  return residency;
+}
+
+Status Plugin::Start() const {
+  return embed::Guarded([&]() -> Status {
+    CORDON_TRY(embed::CheckUsable(*state_));
+    CORDON_TRY(embed::CheckPlace(nullptr));
+    return state_->plugin->Start();
+  });
+}
+
+Status Plugin::Release() const {
+  return embed::Guarded([&]() -> Status {
+    CORDON_TRY(embed::CheckUsable(*state_));
+    return state_->plugin->Release();
+  });
 }
 
 Status Plugin::Call(std::string_view action, std::string_view input_json, const CallOptions& options,

@@ -103,6 +103,9 @@ class CancelWatch {
   runtime::CallHandle& handle_;
 };
 
+// As Plugin::Call. `leave_out`: it failed, and is not to be an answer to the hook.
+Result<Answer> CallForHook(const Plugin::State& state, std::string_view hook, std::string_view input_json,
+                           const CallOptions& options, bool& leave_out);
 // E_UNAVAILABLE after Unload or Shutdown.
 Status CheckUsable(const Plugin::State& plugin);
 // E_USAGE inside a host service, without a parent.

@@ -32,6 +32,9 @@ constexpr Names kMemory[] = {"access", "scope"};
 constexpr Names kMessaging[] = {"channel", "access"};
 constexpr Names kProvides[] = {"tools", "channels", "memory", "commands", "services", "hooks", "actions"};
 constexpr Names kLimits[] = {"memory", "timeout", "cpu", "fuel", "vars", "http-response", "concurrency", "io"};
+constexpr Names kLifecycle[] = {"restart", "liveness", "on-failure", "drain", "state"};
+constexpr Names kLiveness[] = {"every", "timeout"};
+constexpr Names kState[] = {"snapshot"};
 
 constexpr Keys kManifest[] = {
     {"", kRoot},
@@ -55,6 +58,9 @@ constexpr Keys kManifest[] = {
     {"permissions.required[].messaging", kMessaging},
     {"provides", kProvides},
     {"limits", kLimits},
+    {"lifecycle", kLifecycle},
+    {"lifecycle.liveness", kLiveness},
+    {"lifecycle.state", kState},
 };
 
 constexpr Names kConfigRoot[] = {"plugins", "telemetry", "compat", "registries", "trust", "server"};

@@ -16,6 +16,7 @@
 #include "cordon/result.h"
 #include "formats/json.h"
 #include "manifest/command_shape.h"
+#include "manifest/lifecycle.h"
 #include "policy/authority.h"
 
 namespace cordon::manifest {
@@ -65,6 +66,7 @@ struct Runtime {
   std::optional<Digest> digest;  // of the artifact as it ships
   std::string world;             // empty: read from the artifact
   std::vector<Library> modules;  // of a plugin for Extism, beside the artifact
+  InstancePolicy instance = InstancePolicy::kPerCall;
 };
 
 struct Action {
@@ -111,10 +113,11 @@ struct Manifest {
   std::vector<std::string> authors;
   Runtime runtime;
   std::map<std::string, Action> actions;
-  std::vector<policy::Request> permissions;
+  std::vector<policy::Request> permissions;  // and, at the end, what runtime.instance asks for
   std::vector<policy::Kind> withdrawn;  // defaults that the plugin does without (`clocks: none`)
   LimitRequests limits;
   Provides provides;
+  Lifecycle lifecycle;  // of residents
   std::optional<Json> config;  // JSON Schema of the plugin's own settings, every `$ref` to a file inlined
   // kStrict: no stubs for optional permissions; of plugins for fledge and native ones unless it says `link: lenient`.
   policy::LinkMode link = policy::LinkMode::kLenient;

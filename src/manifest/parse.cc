@@ -29,7 +29,7 @@ constexpr yaml::Limits kYamlLimits{.scalar = 16 << 10};
 
 // As Abi.
 constexpr std::array<std::string_view, 6> kAbis = {"component", "core", "extism", "command", "fledge", "native"};
-constexpr std::array<std::string_view, 3> kInstances = {"per-call", "pooled", "resident"};
+constexpr std::array<std::string_view, 3> kInstances = {"per-call", "pooled", "resident"};  // as InstancePolicy
 constexpr std::array<std::string_view, 4> kRisks = {"low", "medium", "high", "critical"};  // as policy::RiskLevel
 constexpr std::array<std::string_view, 2> kLinks = {"strict", "lenient"};  // as policy::LinkMode
 
@@ -72,7 +72,7 @@ class Parser {
     Limits(root);
     Provides(root);
     root.RefuseLater("dependencies", Fields::Empty::kMeansNothing, "remove it: plugins cannot depend on others yet");
-    root.RefuseLater("lifecycle", Fields::Empty::kMeansNothing, "remove it: every call has an instance of its own");
+    Lifecycle(root);
     Settings(root);
     if (SpeaksFledge(out_.runtime.abi)) out_.link = policy::LinkMode::kStrict;
     if (const Node* link = root.Get("link")) {
@@ -184,9 +184,10 @@ class Parser {
     Modules(fields);
     if (const Node* instance = fields.Get("instance")) {
       const auto word = ReadWord(findings_, *instance, "runtime.instance", kInstances);
-      if (word > 0) {
-        findings_.At(*instance, Code::kUnenforceable,
-                     "'runtime.instance: " + std::string(kInstances[*word]) + "' cannot be given by this build",
+      if (word) out_.runtime.instance = static_cast<InstancePolicy>(*word);
+      if (out_.runtime.instance != InstancePolicy::kPerCall && IsProgram(out_.runtime.abi)) {
+        findings_.At(*instance, Code::kInvalid,
+                     "'runtime.instance' is for plugins whose functions are called, and a program ends with its call",
                      "write instance: per-call, or leave the key out");
       }
     }
@@ -368,6 +369,39 @@ class Parser {
     fields.RefuseLater("concurrency", Fields::Empty::kRefused,
                        "remove it: the caller decides how many calls run at once");
     fields.RefuseLater("io", Fields::Empty::kRefused, "remove it: rates of files and network are not measured yet");
+  }
+
+  // After `provides`. What stays from call to call is asked for as every right is.
+  void Lifecycle(const Fields& root) {
+    const Node* section = root.Get("lifecycle");
+    const Fields fields(findings_, section, "lifecycle", KeysAt(ManifestKeys(), "lifecycle"));
+    const InstancePolicy instance = out_.runtime.instance;
+    if (instance != InstancePolicy::kPerCall) {
+      const std::string name(InstancePolicyName(instance));
+      out_.permissions.push_back({*policy::MakeInstance(name), policy::Need::kRequired, ""});
+    }
+    if (section == nullptr || IsNothing(*section)) return;
+    if (instance != InstancePolicy::kResident) {
+      findings_.At(*section, Code::kInvalid,
+                   "'lifecycle' is for residents, and the instances of this plugin are " +
+                       std::string(InstancePolicyName(instance)),
+                   "remove it, or write runtime: { instance: resident }");
+      return;
+    }
+    out_.lifecycle = ReadLifecycle(findings_, fields);
+    const Node* failure = fields.Get("on-failure");
+    if (out_.lifecycle.on_failure == Degradation::kOpen && out_.provides.hooks.empty()) {
+      findings_.At(*failure, Code::kInvalid, "'lifecycle.on-failure: open' is for hooks, and 'provides.hooks' has none",
+                   "list the hooks that may be left out, or write closed or last-good");
+    }
+    if (out_.runtime.abi == Abi::kComponent) return;
+    for (const char* key : {"liveness", "state"}) {
+      const Node* node = fields.Get(key);
+      if (node == nullptr || IsNothing(*node)) continue;
+      findings_.At(*node, Code::kInvalid,
+                   "'lifecycle." + std::string(key) + "' is for components, which export cordon:lifecycle",
+                   "remove it; a plugin of another kind keeps its state in a bucket");
+    }
   }
 
   void Provides(const Fields& root) {

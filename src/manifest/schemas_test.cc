@@ -96,7 +96,8 @@ TEST(Schemas, AcceptTheExampleOfTheFormat) {
 bool BeyondSchema(const std::string& name, Code code) {
   for (const char* other : {"name_device", "requires_garbled", "later_cordon", "name_world", "world_of_core", "config_",
                             "huge", "forever", "key_duplicate", "artifact_", "unknown_action", "extism_modules_of",
-                            "extism_module_twice", "extism_module_outside", "extism_vars_of"}) {
+                            "extism_module_twice", "extism_module_outside", "extism_vars_of", "lifecycle_of_",
+                            "instance_of_"}) {
     if (name.find(other) != name.npos) return true;
   }
   return code == Code::kSyntax;

@@ -37,6 +37,7 @@ constexpr std::array<KindRow, kKindCount> kKinds = {{
     {Kind::kLog, "log", "log", true},
     {Kind::kArguments, "arguments", "args", true},
     {Kind::kHost, "host", "host", true},
+    {Kind::kInstance, "instance", "instance", true},
 }};
 
 const KindRow& RowOf(Kind kind) { return kKinds[static_cast<std::size_t>(kind)]; }
@@ -102,6 +103,7 @@ Result<Capability> ParseRest(Kind kind, std::string_view rest) {
     case Kind::kCall: return MakeCall(rest);
     case Kind::kContext: return MakeCaller(rest);
     case Kind::kHost: return MakeHost(rest);
+    case Kind::kInstance: return MakeInstance(rest);
     case Kind::kMemory: return MakeMemory(parts.word, parts.rest);
     case Kind::kMessaging: return MakeMessaging(parts.word, parts.rest);
     case Kind::kStorage: {
@@ -325,6 +327,13 @@ Result<Capability> MakeHost(std::string_view text) {
     return Fail(Code::kSyntax, "'host:" + Excerpt(text) + "' names no target", "leave the last colon out");
   }
   return MakeHostTarget(parts.word, parts.rest);
+}
+
+Result<Capability> MakeInstance(std::string_view policy) {
+  if (policy != "pooled" && policy != "resident") {
+    return WrongName("a way to keep instances", policy, "instance:pooled or instance:resident");
+  }
+  return MakeNamed(Kind::kInstance, "", policy);
 }
 
 Capability MakeClock(ClockPrecision precision) { return CapabilityMaker::Make(Kind::kClock, ClockScope{precision}); }

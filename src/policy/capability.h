@@ -36,12 +36,13 @@ enum class Kind : std::uint8_t {
   kStdio,
   kLog,
   kArguments,
-  kHost,  // what the embedding program offers
+  kHost,      // what the embedding program offers
+  kInstance,  // that instances stay from call to call
 };
-inline constexpr std::size_t kKindCount = 18;
+inline constexpr std::size_t kKindCount = 19;
 
 // "files", "http", "sockets", "environment", "secrets", "config", "exec", "storage", "memory", "messaging", "call",
-// "context", "clock", "random", "stdio", "log", "arguments", "host": the word in YAML, in errors and in `deny`.
+// "context", "clock", "random", "stdio", "log", "arguments", "host", "instance": the word in YAML, errors and `deny`.
 std::string_view KindName(Kind kind);
 std::optional<Kind> KindNamed(std::string_view name);
 
@@ -103,7 +104,8 @@ struct ClockScope {
 
 // Kinds that are a name with, for some, a word: `kv:write:cache`, `memory:recall:session`, `msg:send:alerts`,
 // `env:GITHUB_TOKEN`, `secret:api-key`, `call:acme/geocode#lookup`, `ctx:user`, `config`, `random`, `stdio`, `log`,
-// `args`, `host:prices`, `host:prices:eu/*` (the action is the name of what the host offers, the name a target).
+// `args`, `host:prices`, `host:prices:eu/*` (the action is the name of what the host offers, the name a target),
+// `instance:resident`.
 struct NameScope {
   std::string action;  // "read", "write", "recall", "send" …, or ""
   std::string name;    // or ""
@@ -168,6 +170,8 @@ Result<Capability> MakeMessaging(std::string_view access, std::string_view chann
 Result<Capability> MakeCall(std::string_view target);
 // The kind `context`: session, user, agent, project.
 Result<Capability> MakeCaller(std::string_view what);
+// pooled, resident.
+Result<Capability> MakeInstance(std::string_view policy);
 Capability MakeClock(ClockPrecision precision);
 Capability MakeConfig();
 Capability MakeRandom();

@@ -144,7 +144,7 @@ TEST(Capability, IntersectNarrows) {
 TEST(Capability, WhatThisBuildEnforces) {
   for (Kind kind : {Kind::kFiles, Kind::kEnvironment, Kind::kArguments, Kind::kClock, Kind::kRandom, Kind::kStdio,
                     Kind::kLog, Kind::kHttp, Kind::kSockets, Kind::kStorage, Kind::kSecrets, Kind::kConfig,
-                    Kind::kContext, Kind::kExec, Kind::kCall, Kind::kMemory, Kind::kMessaging}) {
+                    Kind::kContext, Kind::kExec, Kind::kCall, Kind::kMemory, Kind::kMessaging, Kind::kInstance}) {
     EXPECT_TRUE(EnforceableNow(kind)) << KindName(kind);
   }
 }

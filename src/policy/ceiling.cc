@@ -102,6 +102,7 @@ Ceiling::Capped Ceiling::CapByLevel(const Capability& capability) const {
     return Refused("refuses it: " + width.error().message);
   }
   if (level_ < Level::kStrict) return {capability};
+  if (capability.kind() == Kind::kInstance) return Refused("gives each call an instance of its own");
   if (const FilesScope* files = capability.files(); files != nullptr && files->root != kWorkspace) {
     return Refused("lets files be granted in the root 'workspace' only");
   }

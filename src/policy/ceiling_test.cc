@@ -71,6 +71,8 @@ constexpr Row kRows[] = {
     {"stdio", {"=", "=", "=", "="}},
     {"log", {"=", "=", "=", "="}},
     {"args", {"=", "=", "=", "="}},
+    {"instance:pooled", {"=", "=", "-", "-"}},
+    {"instance:resident", {"=", "=", "-", "-"}},
 };
 
 TEST(Levels, EveryCapabilityAtEveryLevel) {
@@ -79,7 +81,7 @@ TEST(Levels, EveryCapabilityAtEveryLevel) {
       std::vector<std::shared_ptr<const Policy>> policies;
       if (level == Level::kParanoid) {
         policies.push_back(PolicyOf({}, {"files", "http", "sockets", "environment", "secrets", "config", "storage",
-                                         "context", "clock", "random", "stdio", "log", "arguments"}));
+                                         "context", "clock", "random", "stdio", "log", "arguments", "instance"}));
       }
       const Ceiling ceiling = Ceiling::For(level, std::move(policies), "acme/bad", Bytes('a'));
       EXPECT_EQ(Outcome(ceiling, row.asked), row.outcome[static_cast<int>(level)])

@@ -49,7 +49,8 @@ bool AskedEachTime(Kind kind) {
     case Kind::kRandom:
     case Kind::kStdio:
     case Kind::kLog:
-    case Kind::kArguments: return false;
+    case Kind::kArguments:
+    case Kind::kInstance: return false;
     default: return true;
   }
 }

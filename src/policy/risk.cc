@@ -31,6 +31,7 @@ RiskLevel RiskOf(const Capability& capability) {
     case Kind::kHost:
     case Kind::kMemory:
     case Kind::kContext:
+    case Kind::kInstance:
     case Kind::kStorage: return RiskLevel::kMedium;
     default: return RiskLevel::kLow;
   }

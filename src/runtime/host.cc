@@ -27,6 +27,7 @@ Host::Host(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
 // Calls of plugins by plugins end when their callers do, but for a moment; their records belong to this host.
 Host::~Host() {
+  Drain();
   constexpr auto kGrace = std::chrono::seconds(2);
   const MonotonicTime until = std::chrono::steady_clock::now() + kGrace;
   while (state_->tool_calls.load() > 0 && std::chrono::steady_clock::now() < until) {

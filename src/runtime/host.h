@@ -149,6 +149,10 @@ class Host {
   // Writes a record of what was done to plugins from above.
   Status Tell(const audit::Record& record) const;
 
+  // Ends every resident, each with the time that its manifest gives it, all at once; and the thread that looks after
+  // them. Its plugins answer nothing from then on that needs one.
+  void Drain();
+
   // What the host itself sends and receives by. E_IO, E_UNAVAILABLE.
   Result<std::shared_ptr<services::MessageQueue>> Messages() const;
   // The bounds of channels that the operator's configuration sets.

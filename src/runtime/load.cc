@@ -607,10 +607,12 @@ Result<std::unique_ptr<Plugin::State>> Loader::Prepare() {
   CORDON_TRY(AuditLoad(plugin_->not_runnable));
   if (request_.purpose == LoadRequest::Purpose::kInspect) return std::move(plugin_);
   if (plugin_->not_runnable) return Fail(std::move(*plugin_->not_runnable));
+  CORDON_TRY(CheckInstances());
   CORDON_TRY(OpenMounts());
   CORDON_TRY(Compile());
   CORDON_TRY(SetUpServices());
   CORDON_TRY(BindActions());
+  CORDON_TRY(KeepInstances());
   return std::move(plugin_);
 }
 

@@ -78,6 +78,11 @@ class Loader {
   Status SetUpSettings(PluginServices& services);
   Result<std::vector<services::SettingValue>> Settings() const;
   Status BindActions();
+  // Of plugins whose instances stay.
+  manifest::InstancePolicy Instances() const;
+  Status CheckInstances() const;
+  Status KeepInstances();
+  Status KeepResident(InstanceRecipe recipe);
   Result<BoundAction> Bind(const std::string& name, const manifest::Action& action) const;
 
   Host::State& host_;

@@ -70,6 +70,14 @@ void PluginMeter::CountFailure(Code code, Duration took) {
   ++failures_[code];
 }
 
+// Of one that was loaded again the count begins again, and the counter goes on.
+void PluginMeter::SetResident(std::string_view state, std::uint64_t restarts) {
+  const std::lock_guard lock(mutex_);
+  resident_ = state;
+  restarts_ += restarts >= restarts_seen_ ? restarts - restarts_seen_ : restarts;
+  restarts_seen_ = restarts;
+}
+
 std::shared_ptr<PluginMeter> Meter::Of(const std::string& plugin) {
   const std::lock_guard lock(mutex_);
   const bool room = plugins_.size() < kPluginsMax || plugins_.contains(plugin);
@@ -131,6 +139,18 @@ std::string Meter::Text(const Now& now) {
   page.Family("cordon_host_calls_total", "counter", "What guests asked services of the host for.");
   for (auto& [name, meter] : plugins_) {
     page.Row("cordon_host_calls_total", "plugin=\"" + Label(name) + "\"", Sum(meter->host_calls_));
+  }
+  page.Family("cordon_resident_restarts_total", "counter", "How often residents were made anew.");
+  for (auto& [name, meter] : plugins_) {
+    const std::lock_guard lock(meter->mutex_);
+    if (meter->resident_.empty()) continue;
+    page.Row("cordon_resident_restarts_total", "plugin=\"" + Label(name) + "\"", meter->restarts_);
+  }
+  page.Family("cordon_resident_state", "gauge", "1 for the state that a resident is in.");
+  for (auto& [name, meter] : plugins_) {
+    const std::lock_guard lock(meter->mutex_);
+    if (meter->resident_.empty()) continue;
+    page.Row("cordon_resident_state", "plugin=\"" + Label(name) + "\",state=\"" + meter->resident_ + "\"", 1);
   }
   if (now.spans) {
     page.Family("cordon_spans_total", "counter", "Spans of traces, by what became of them.");

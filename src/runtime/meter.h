@@ -25,6 +25,8 @@ class PluginMeter {
  public:
   void CountCalls(std::uint64_t count, Duration total);
   void CountFailure(Code code, Duration took);
+  // Of a resident: its state now, and how often it was made anew since it was loaded.
+  void SetResident(std::string_view state, std::uint64_t restarts);
   // Where the plugin's router counts what its guests ask for.
   Spread<Counter>& host_calls() { return host_calls_; }
 
@@ -35,8 +37,10 @@ class PluginMeter {
   };
   Spread<Done> done_;
   Spread<Counter> host_calls_;
-  std::mutex mutex_;  // guards failures_
+  std::mutex mutex_;  // guards failures_, resident_, restarts_, restarts_seen_
   std::map<Code, std::uint64_t> failures_;
+  std::string resident_;  // empty: it is none
+  std::uint64_t restarts_ = 0, restarts_seen_ = 0;
   Counter failed_ns_{0};
 };
 

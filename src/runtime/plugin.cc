@@ -9,6 +9,7 @@
 #include "runtime/call_scope.h"
 #include "runtime/command.h"
 #include "runtime/kill_switch.h"
+#include "runtime/residence.h"
 #include "runtime/state.h"
 #include "services/principal.h"
 
@@ -123,6 +124,7 @@ audit::Record Plugin::State::NewRecord(audit::Event event) const {
 Plugin::Plugin(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Plugin::~Plugin() {
+  Drain();
   const CallCounter::Group group = state_->calls.Take();
   if (group.count == 0) return;
   // The log may be gone; there is nobody left to tell.
@@ -260,7 +262,9 @@ Status RunOnce(const Plugin::State& state, const engine::InstanceOptions& option
     native.terminal = call.terminal.get();
     return state.native->Run(native, state.channel, report);
   }
+  CORDON_ASSIGN(const bool shares, SharesInstance(state, call));
   const auto once = [&](const engine::CallLimits& of) {
+    if (shares) return CallShared(state, call, action, input, output, of, report);
     return engine::CallOnce(state.linked, options, state.channel, action.binding.function, input, output, of,
                             report.call_id, {&report.usage, &report.stdout_text, &report.stderr_text});
   };
@@ -272,19 +276,6 @@ Status RunOnce(const Plugin::State& state, const engine::InstanceOptions& option
   left.wall -= std::chrono::steady_clock::now() - began;
   if (left.wall <= Duration(0)) return outcome;
   return once(left);
-}
-
-// What one call of an instance added to its account.
-engine::Usage Since(const engine::Usage& before, engine::Usage usage) {
-  usage.fuel -= before.fuel;
-  usage.host_calls -= before.host_calls;
-  usage.bytes_in -= before.bytes_in;
-  usage.bytes_out -= before.bytes_out;
-  usage.stdout_dropped_bytes -= before.stdout_dropped_bytes;
-  usage.stderr_dropped_bytes -= before.stderr_dropped_bytes;
-  usage.wall -= before.wall;
-  usage.cpu -= before.cpu;
-  return usage;
 }
 
 Status CheckSchema(const std::optional<Schema>& schema, std::string_view json, Code code, std::string_view what) {
@@ -333,11 +324,7 @@ const engine::InstanceOptions& Plugin::OptionsOf(const CallOptions& options, eng
   return own;
 }
 
-std::uint64_t Plugin::NextCallId(std::uint64_t count) const {
-  auto& next = state_->host->next_call;
-  const std::size_t place = next.HereIndex();
-  return (next[place].fetch_add(count, std::memory_order_relaxed) + 1) * kCallIdStep + place;
-}
+std::uint64_t Plugin::NextCallId(std::uint64_t count) const { return state_->host->NextCallId(count); }
 
 Status Plugin::CallIn(std::string_view action_name, std::string_view input_json, const CallOptions& options,
                       CallReport& report, const RunGuest& run) const {
@@ -397,7 +384,10 @@ Status Plugin::Call(std::string_view action_name, std::string_view input_json, c
                        std::vector<std::uint8_t>& output, const engine::CallLimits& limits) {
     return RunOnce(*state_, instance_options, options, action, input, output, limits, report);
   };
-  return CallIn(action_name, input_json, options, report, run);
+  if (state_->resident == nullptr) return CallIn(action_name, input_json, options, report, run);
+  if (const auto next = SuccessorOf(*state_)) return next->Call(action_name, input_json, options, report);
+  Status outcome = CallIn(action_name, input_json, options, report, run);
+  return Degrade(*state_, action_name, input_json, options, std::move(outcome), report);
 }
 
 Status Plugin::CallCommand(std::string_view action_name, const BoundAction& action, std::string_view input_json,
@@ -490,7 +480,7 @@ Status Plugin::CallIn(engine::Instance& instance, std::string_view action_name, 
                        std::vector<std::uint8_t>& output, const engine::CallLimits& limits) {
     if (options.handle) options.handle->Watch(instance.interrupter());
     Status done = instance.Call(action.binding.function, input, output, limits, report.call_id);
-    report.usage = Since(before, instance.usage());
+    report.usage = UsageSince(before, instance.usage());
     report.stdout_text = instance.TakeStdout();
     report.stderr_text = instance.TakeStderr();
     return done;
@@ -563,6 +553,14 @@ Status Plugin::RunTarget(const Target& target, engine::Pieces input, engine::Res
   CORDON_TRY(CheckInput(input));
   CORDON_TRY(services::CheckPrincipal(options.principal));
   const engine::CallLimits limits = LimitsFor(target.limits, options);
+  if (state_->kept != nullptr) [[unlikely]] {
+    CORDON_ASSIGN(const bool shares, SharesInstance(*state_, options));
+    if (shares) {
+      return state_->kept->Call({.function = target.function, .input = input, .sink = sink, .limits = limits,
+                                 .own_wall = target.limits.wall, .call_id = call_id, .traces = {.usage = &usage},
+                                 .handle = options.handle.get()});
+    }
+  }
   const auto call = [&](const engine::InstanceOptions& instance) {
     return engine::CallOnce(state_->linked, instance, state_->channel, target.function, input, sink, limits, call_id,
                             {.usage = &usage, .out = nullptr, .err = nullptr});
@@ -629,8 +627,18 @@ Status Plugin::CallRaw(const engine::Function& function, std::span<const std::ui
   const std::uint64_t id = options.call_id != 0 ? options.call_id : NextCallId();
   engine::Usage usage;
   CallScope scope(*state_, id, options);
-  Status outcome = engine::CallOnce(state_->linked, state_->instance, state_->channel, function, input, output, limits,
-                                    id, {.usage = &usage, .out = nullptr, .err = nullptr});
+  const auto run = [&]() -> Status {
+    CORDON_ASSIGN(const bool shares, SharesInstance(*state_, options));
+    if (!shares) {
+      return engine::CallOnce(state_->linked, state_->instance, state_->channel, function, input, output, limits, id,
+                              {.usage = &usage, .out = nullptr, .err = nullptr});
+    }
+    BytesSink sink(output);
+    return state_->kept->Call({.function = function, .input = engine::Pieces(&input, 1), .sink = sink,
+                               .limits = limits, .call_id = id, .traces = {.usage = &usage},
+                               .handle = options.handle.get()});
+  };
+  Status outcome = run();
   return scope.Settle(std::move(outcome), "", usage, CallScope::Account::kTally);
 }
 
@@ -641,6 +649,7 @@ Result<engine::Instance> Plugin::NewInstance(const CallOptions& options) const {
                       "call the plugin itself, or use level default")
                     .With("rule", "ceiling:level-" + level));
   }
+  if (state_->resident != nullptr) return Fail(OneInstance(*state_));
   return MakeInstance(options);
 }
 

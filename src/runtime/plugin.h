@@ -1,5 +1,5 @@
 // A Plugin: found, read, compiled, linked, with its authority computed. Immutable and thread-safe; each call gets a
-// fresh instance. Made by Host::Load.
+// fresh instance, unless it was granted to keep them. Made by Host::Load.
 #pragma once
 
 #include <atomic>
@@ -29,6 +29,7 @@
 namespace cordon::runtime {
 
 class Host;
+struct ResidentStatus;  // resident.h
 
 // One file system folder that the plugin sees, opened once when it was loaded.
 struct Mount {
@@ -66,10 +67,10 @@ class CallHandle {
  public:
   void Interrupt();
   bool interrupted() const { return interrupted_.load(); }
+  // What is interrupted from now on, at once if that was asked for before; an empty one: nothing any more.
+  void Watch(engine::Interrupter interrupter);
 
  private:
-  friend class Plugin;
-  void Watch(engine::Interrupter interrupter);
   std::atomic<bool> interrupted_{false};
   std::mutex mutex_;
   engine::Interrupter interrupter_;
@@ -84,6 +85,8 @@ struct CallReport {
   engine::Usage usage;
   std::uint64_t call_id = 0;
   int exit_status = 0;  // of a command that ended by itself
+  bool resident_failed = false;       // and not the question: the call of a resident that fell, or is not there
+  std::optional<Duration> degraded;  // the age of the answer, which is the last good one in place of another
 };
 
 // How a command is run as a program of its own.
@@ -137,6 +140,25 @@ class Plugin {
   Status Prove(const CallOptions& options = {}) const;
   // Whether the grants on disk are others for it by now.
   bool GrantsDiffer() const;
+
+  // Of a resident. Nothing: it is none.
+  std::optional<ResidentStatus> residency() const;
+  // Starts a resident before its first call does. Errors of its start; E_USAGE when it is none.
+  Status Start() const;
+  // Calls under way have so long, by default what the manifest says; then a last snapshot, then the instance ends.
+  // New ones are E_UNAVAILABLE. Resume takes that back. Nothing happens to a plugin that is no resident.
+  void Drain(std::optional<Duration> most = std::nullopt) const;
+  void BeginDrain() const;
+  void Resume() const;
+  // Calls of a resident that was not called yet wait between the two.
+  void HoldCalls() const;
+  void LetCalls() const;
+  // Calls by name of a resident that is drained go to `next` from then on.
+  void SucceededBy(const std::shared_ptr<const Plugin>& next) const;
+  // Lets it out of quarantine. E_USAGE when it is not in it.
+  Status Release() const;
+  // Whether the answer to a hook may be missing, after `failure`; then one record says so.
+  bool LeaveOut(std::string_view hook, const Error& failure) const;
 
   // Whether it could be linked; else E_LINK or E_DENIED with every cause. `explain` and `inspect` look at plugins that
   // cannot.

@@ -11,13 +11,17 @@
 #include <utility>
 #include <vector>
 
+#include "base/fork_mark.h"
 #include "base/message_codec.h"
 #include "base/spread.h"
 #include "formats/schema.h"
 #include "runtime/folders.h"
 #include "runtime/host.h"
+#include "runtime/kept_instances.h"
+#include "runtime/last_good.h"
 #include "runtime/meter.h"
 #include "runtime/native.h"
+#include "runtime/resident.h"
 #include "runtime/source.h"
 #include "runtime/standing.h"
 #include "services/guard.h"
@@ -28,6 +32,7 @@ namespace cordon::runtime {
 
 struct Host::State {
   HostOptions options;
+  ForkMark mark;
   std::mutex mutex;  // guards engines, storage, rules, living
   std::shared_ptr<const Rules> rules;
   std::shared_ptr<const Rules> RulesNow();
@@ -56,6 +61,11 @@ struct Host::State {
   std::shared_ptr<cordon::Memory> memory;
   std::shared_ptr<services::MessageQueue> messages;
   std::shared_ptr<services::Tally> tally;
+
+  // Looks after residents; has no thread until there is one.
+  std::shared_ptr<Timer> timer = std::make_shared<Timer>();
+  std::vector<std::weak_ptr<Resident>> residents;  // guarded by mutex
+  std::uint64_t NextCallId(std::uint64_t count = 1);
 
   // The kernel of plugins for Extism, for an engine; null until one was made.
   std::map<const engine::Engine*, std::shared_ptr<const engine::Compiled>> kernels;
@@ -147,6 +157,10 @@ struct Plugin::State {
   // Calls of it are counted and nothing more: no switch, no digests, no traces.
   std::atomic<bool> is_plain{false};
   std::shared_ptr<PluginStanding> standing;  // null when it is only looked at
+  std::shared_ptr<KeptInstances> kept;       // null: each call has an instance of its own
+  std::shared_ptr<Resident> resident;        // the same, of a resident
+  std::unique_ptr<LastGood> last_good;       // when its manifest wants it
+  std::atomic<std::weak_ptr<const Plugin>> next;  // what took the place of the resident
 
   // Adds calls that went well to counters and, where calls are recorded at all, to the audit's tally.
   Status Count(std::uint64_t count, Duration total) const;

@@ -11,7 +11,7 @@
 #include <sstream>
 
 #include "processes.h"
-#include "shop.h"
+#include "residents.h"
 
 namespace {
 
@@ -63,6 +63,29 @@ TEST(Worker, OneThatIsKilledCostsItsCallAndNoOther) {
       EXPECT_EQ(answer->json, "42");
     }
   }
+}
+
+TEST(Worker, attack_104_AResidentWhoseWorkerIsKilledComesBackWithItsState) {
+  const residents::Folder folder;
+  cordon::HostOptions options;
+  options.placement = cordon::HostOptions::Placement::kWorkers;
+  auto host = residents::HostWith(std::move(options));
+  auto plugin = residents::Load(*host, folder.Plugin("lifecycle: { state: { snapshot: 100ms } }"));
+  ASSERT_TRUE(plugin) << plugin.error().message;
+  EXPECT_EQ(residents::Add(*plugin, 5), "5");
+  ASSERT_TRUE(Soon([&] { return plugin->residency()->snapshot.has_value(); }));
+  // Asleep in a call of its own, so that its worker is the one that is busy.
+  std::string lost;
+  std::jthread sleeper([&] { lost = residents::Called(*plugin, "rest", R"({"ms": 20000})"); });
+  ::usleep(100'000);
+  for (const pid_t worker : Workers()) ::kill(worker, SIGKILL);
+  sleeper.join();
+  EXPECT_EQ(lost, "E_WORKER_LOST");
+  EXPECT_TRUE(Soon([&] { return residents::Add(*plugin, 1) == "6"; }));
+  EXPECT_GE(plugin->residency()->restarts, 1u);
+  // Between calls, too: the next one finds out, or the probe.
+  for (const pid_t worker : Workers()) ::kill(worker, SIGKILL);
+  EXPECT_TRUE(Soon([&] { return plugin->Call("add", R"({"n": 0})").has_value(); }));
 }
 
 // Of calls under way, each ends with its result or with the loss of its worker.
