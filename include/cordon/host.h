@@ -262,6 +262,9 @@ class Host {
   // time that their manifests call `drain`, all of them at once. All threads are joined. Later calls are E_UNAVAILABLE.
   // May be called again; not from inside a host service or a completion (E_USAGE).
   Status Shutdown();
+  // The same, within this time: E_TIMEOUT when completions or services of the program still run then. Their threads end
+  // when those do, and nothing of Cordon runs on them any more.
+  Status Shutdown(std::chrono::nanoseconds within);
 
   struct State;
 

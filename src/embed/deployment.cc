@@ -166,7 +166,7 @@ Result<Reloaded> ReloadOne(Deployment::State& deployment, const Stopped& stopped
   std::shared_ptr<const Plugin::State> current;
   {
     const std::lock_guard lock(deployment.mutex);
-    if (!marks.empty()) deployment.marks = std::move(marks);
+    deployment.marks = marks.empty() ? deployment.marks.Again() : std::move(marks);
     deployment.refused = !outcome.has_value();
     current = deployment.current;
   }

@@ -62,7 +62,7 @@ class Watcher : public std::enable_shared_from_this<Watcher> {
   Status Start();
   // Joins the thread, unless it is the one that calls.
   void Stop();
-  bool IsOwn() const { return std::this_thread::get_id() == thread_.get_id(); }
+  bool IsOwn() const { return std::this_thread::get_id() == own_; }
 
  private:
   // What two looks in a row have to agree on. The marks are those of files when they were last tried.
@@ -70,7 +70,8 @@ class Watcher : public std::enable_shared_from_this<Watcher> {
   struct Seen {
     std::weak_ptr<const void> what;
     FileMarks last;
-    int busy = 0;
+    int tries = 0;  // of what may be over soon: no instance free, plugins switched off, no audit
+    int skips = 0;  // looks until the next one
   };
   void Run();
   void Look(const std::shared_ptr<Host::State>& host);
@@ -85,10 +86,11 @@ class Watcher : public std::enable_shared_from_this<Watcher> {
   const std::weak_ptr<Host::State> host_;
   const WatchOptions options_;
   const ForkMark mark_;
-  mutable std::mutex mutex_;  // guards stopping_
+  mutable std::mutex mutex_;  // guards stopping_, thread_
   std::condition_variable wake_;
   bool stopping_ = false;
   std::thread thread_;
+  std::thread::id own_;  // set before anybody has the watcher
   FileMarks host_last_, grants_, grants_last_;
   std::vector<Seen> seen_;
 };

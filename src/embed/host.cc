@@ -1,9 +1,11 @@
 #include "cordon/host.h"
 
 #include <algorithm>
+#include <condition_variable>
 #include <thread>
 
 #include "base/file.h"
+#include "base/signals_blocked.h"
 #include "base/text.h"
 #include "engine/compile_process.h"
 #include "embed/deployment.h"
@@ -299,18 +301,64 @@ Result<Plugin> Host::Inspect(const std::filesystem::path& source, const LoadOpti
 
 std::string Host::Metrics() const { return state_->host->Metrics(); }
 
+namespace {
+
+Status BeginShutdown(Host::State& host) {
+  const auto watcher = embed::WatcherOf(host);
+  if (embed::InsideService() || host.queue->IsOwn() || (watcher != nullptr && watcher->IsOwn())) {
+    return Fail(Code::kUsage, "the host was shut down from inside a service or a completion on its own thread",
+                "shut it down from a thread of the program");
+  }
+  host.down.store(true);
+  return {};
+}
+
+// Joins every thread.
+void EndShutdown(Host::State& host) {
+  if (const auto watcher = embed::WatcherOf(host)) watcher->Stop();
+  if (!host.mark.was_forked()) host.host->Drain();
+  host.queue->Stop();
+}
+
+}  // namespace
+
 Status Host::Shutdown() {
   return embed::Guarded([&]() -> Status {
-    const auto watcher = embed::WatcherOf(*state_);
-    if (embed::InsideService() || state_->queue->IsOwn() || (watcher != nullptr && watcher->IsOwn())) {
-      return Fail(Code::kUsage, "the host was shut down from inside a service or a completion on its own thread",
-                  "shut it down from a thread of the program");
-    }
-    state_->down.store(true);
-    if (watcher != nullptr) watcher->Stop();
-    if (!state_->mark.was_forked()) state_->host->Drain();
-    state_->queue->Stop();
+    CORDON_TRY(BeginShutdown(*state_));
+    EndShutdown(*state_);
     return {};
+  });
+}
+
+Status Host::Shutdown(std::chrono::nanoseconds within) {
+  return embed::Guarded([&]() -> Status {
+    CORDON_TRY(BeginShutdown(*state_));
+    struct Done {
+      std::mutex mutex;
+      std::condition_variable changed;
+      bool is_done = false;
+    };
+    const auto done = std::make_shared<Done>();
+    std::thread ending;
+    {
+      const SignalsBlocked blocked(SignalsBlocked::Which::kAllButFaults);
+      ending = std::thread([host = state_, done]() mutable {
+        EndShutdown(*host);
+        host.reset();  // before whoever waits goes on
+        const std::lock_guard lock(done->mutex);
+        done->is_done = true;
+        done->changed.notify_all();
+      });
+    }
+    std::unique_lock lock(done->mutex);
+    if (done->changed.wait_for(lock, within, [&] { return done->is_done; })) {
+      lock.unlock();
+      ending.join();
+      return {};
+    }
+    ending.detach();
+    return Fail(Code::kTimeout, "completions or services of the program run still",
+                "have them come to an end, or give them more time");
   });
 }
 

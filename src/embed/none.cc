@@ -98,6 +98,7 @@ Result<Relayed> Host::Relay(std::string_view, const Plugin&) { return Fail(NoEng
 Result<std::shared_ptr<Memory>> MemoryOf(const Plugin&) { return Fail(NoEngine()); }
 std::string Host::Metrics() const { return {}; }
 Status Host::Shutdown() { return {}; }
+Status Host::Shutdown(std::chrono::nanoseconds) { return {}; }
 
 // ---- Plugin
 

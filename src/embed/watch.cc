@@ -10,7 +10,16 @@ namespace embed {
 namespace {
 
 constexpr auto kIntervalMin = std::chrono::milliseconds(10);
-constexpr int kBusyMax = 40;  // tries of what is E_BUSY, before it is told
+constexpr int kTriesUntold = 5;  // of what may be over soon
+constexpr int kSkipsMax = 40;    // looks between two tries of it
+
+// Nobody has to mend the plugin for it.
+bool MayBeOverSoon(const Result<Reloaded>& outcome) {
+  if (outcome) return false;
+  const Error& error = outcome.error();
+  return error.code == Code::kBusy || error.code == Code::kAuditUnavailable ||
+         (error.code == Code::kUnavailable && error.Detail("backend").empty());
+}
 
 }  // namespace
 
@@ -23,7 +32,9 @@ std::shared_ptr<Watcher> WatcherOf(Host::State& host) {
 Status Watcher::Start() {
   try {
     const SignalsBlocked blocked(SignalsBlocked::Which::kAllButFaults);
+    const std::lock_guard lock(mutex_);
     thread_ = std::thread([self = shared_from_this()] { self->Run(); });
+    own_ = thread_.get_id();
   } catch (const std::system_error& fault) {
     return Fail(Code::kUnavailable, std::string("cannot start a thread: ") + fault.what(),
                 "raise the limit on threads of this process");
@@ -36,16 +47,18 @@ void Watcher::Stop() {
     if (thread_.joinable()) thread_.detach();
     return;
   }
+  std::thread thread;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
+    thread.swap(thread_);  // whoever comes first waits for it
   }
   wake_.notify_all();
-  if (!thread_.joinable()) return;
+  if (!thread.joinable()) return;
   if (IsOwn()) {
-    thread_.detach();
+    thread.detach();
   } else {
-    thread_.join();
+    thread.join();
   }
 }
 
@@ -86,7 +99,7 @@ Watcher::Seen& Watcher::SeenOf(const std::shared_ptr<Deployment::State>& deploym
   std::erase_if(seen_, [](const Seen& one) { return one.what.expired(); });
   const auto found = std::ranges::find_if(seen_, [&](const Seen& one) { return one.what.lock() == deployment; });
   if (found != seen_.end()) return *found;
-  return seen_.emplace_back(Seen{deployment, {}, 0});
+  return seen_.emplace_back(Seen{deployment, {}, 0, 0});
 }
 
 void Watcher::Tell(std::string plugin, Result<Reloaded> outcome) const {
@@ -139,7 +152,11 @@ void Watcher::LookAt(const std::shared_ptr<Deployment::State>& deployment) {
     tried = deployment->marks;
   }
   Seen& seen = SeenOf(deployment);
-  if (seen.busy > 0 || Judge(tried, seen.last) == Sight::kChanged) TakeUp(deployment);
+  if (seen.tries > 0) {
+    if (--seen.skips <= 0) TakeUp(deployment);
+  } else if (Judge(tried, seen.last) == Sight::kChanged) {
+    TakeUp(deployment);
+  }
 }
 
 void Watcher::TakeUp(const std::shared_ptr<Deployment::State>& deployment) {
@@ -152,8 +169,13 @@ void Watcher::TakeUp(const std::shared_ptr<Deployment::State>& deployment) {
   Result<Reloaded> outcome = ReloadOne(*deployment, [this] { return stopped(); });
   if (stopped()) return;
   Seen& seen = SeenOf(deployment);
-  if (!outcome && outcome.error().code == Code::kBusy && ++seen.busy < kBusyMax) return;
-  seen.busy = 0;
+  if (MayBeOverSoon(outcome)) {
+    ++seen.tries;
+    seen.skips = seen.tries > kTriesUntold ? kSkipsMax : 1 << seen.tries;
+    if (seen.tries != kTriesUntold) return;  // it is told once
+  } else {
+    seen.tries = 0;
+  }
   Tell(std::move(name), std::move(outcome));
 }
 

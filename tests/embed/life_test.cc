@@ -6,6 +6,7 @@
 
 #include <array>
 #include <atomic>
+#include <future>
 #include <random>
 
 #include "processes.h"
@@ -115,6 +116,37 @@ TEST_F(Life, AHostLeavesNothing) {
   const Held after = Held::Now();
   EXPECT_LE(after.threads, before.threads);
   EXPECT_LE(after.mappings, before.mappings + 8);
+}
+
+// Whatever the program itself is doing, the shutdown ends when it is to end.
+TEST_F(Life, AShutdownEndsWithinItsTime) {
+  const int threads = processes::CountIn("/proc/self/task");
+  versions::WritePlugin(folder_ / "p", "acme/p", 1);
+  {
+    auto host = cordon::Host::Create(Quick());
+    ASSERT_TRUE(host);
+    ASSERT_TRUE(host->Watch());
+    const auto deployed = host->Deploy(folder_ / "p");
+    ASSERT_TRUE(deployed);
+    std::promise<void> begun, go_on;
+    deployed->CallAsync("which", "{}", {}).Then([&, end = go_on.get_future()](cordon::Result<cordon::Answer>) {
+      begun.set_value();
+      end.wait();
+    });
+    begun.get_future().wait();
+    const cordon::Status ended = host->Shutdown(std::chrono::milliseconds(30));
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(ended.error().code, Code::kTimeout);
+    EXPECT_EQ(CodeOf(deployed->Call("which", "{}")), Code::kUnavailable);
+    go_on.set_value();
+    EXPECT_TRUE(host->Shutdown(std::chrono::seconds(30)));
+  }
+  EXPECT_TRUE(Soon([&] { return processes::CountIn("/proc/self/task") <= threads; }));
+  auto again = cordon::Host::Create(Quick());
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(again->Watch());
+  EXPECT_TRUE(again->Shutdown(std::chrono::seconds(30)));
+  EXPECT_TRUE(again->Shutdown(std::chrono::seconds(30)));
 }
 
 // A program that loads, calls and keeps values without end. SIGINT it takes as a wish to shut down.

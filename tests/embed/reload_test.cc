@@ -252,6 +252,26 @@ TEST_F(Reloading, AFileThatChangesIsTakenUpByItself) {
   EXPECT_TRUE(Soon([&] { return Which(deployed) == "E_INPUT_SCHEMA"; }));
 }
 
+// While plugins are switched off nothing is taken up, and afterwards everything is.
+TEST_F(Reloading, AChangeWaitsForTheSwitch) {
+  WritePlugin(folder_ / "p", "acme/p", 1);
+  cordon::HostOptions options;
+  options.state_folder = folder_ / "state";
+  fs::create_directories(options.state_folder);
+  fs::permissions(options.state_folder, fs::perms::owner_all);
+  HostWith(options);
+  const auto deployed = Deploy(folder_ / "p");
+  Watch();
+  Write(folder_ / "state/plugins.off", "");
+  EXPECT_TRUE(Soon([&] { return Which(deployed) == "E_UNAVAILABLE"; }));
+  WritePlugin(folder_ / "p", "acme/p", 2);
+  EXPECT_TRUE(Soon([&] { return !Told().empty(); }));
+  EXPECT_EQ(CodeOf(Told()[0].outcome), Code::kUnavailable);
+  fs::remove(folder_ / "state/plugins.off");
+  EXPECT_TRUE(Soon([&] { return Which(deployed) == "2"; }));
+  EXPECT_TRUE(Soon([&] { return Told().size() == 2; })) << "each outcome is told once";
+}
+
 // What is written in pieces is taken up when it is whole.
 TEST_F(Reloading, AFileThatIsHalfWrittenIsNotTaken) {
   WritePlugin(folder_ / "p", "acme/p", 1);
