@@ -5,15 +5,32 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <mutex>
 #include <random>
+#include <thread>
 
 #include "base/unique_fd.h"
 #include "guest_calls.h"
 #include "rows.h"
+
+namespace cordon::bench {
+
+enum class Currency { eur, usd };
+struct Article {
+  std::string name;
+  std::uint32_t amount = 0;
+  Currency currency = Currency::eur;
+};
+
+}  // namespace cordon::bench
+
+CORDON_ENUM(cordon::bench::Currency, eur, usd);
+CORDON_RECORD(cordon::bench::Article, name, amount, currency);
 
 namespace cordon::bench {
 namespace {
@@ -49,6 +66,75 @@ Status HoldExtism(const Plugin& plugin, std::uint32_t count, std::vector<Instanc
     held.push_back(std::move(instance));
   }
   return {};
+}
+
+// Answers nothing until it is told to: every call waits.
+class Waiters {
+ public:
+  void Hold(Reply<void> reply) {
+    const std::lock_guard lock(mutex_);
+    held_.push_back(std::move(reply));
+    changed_.notify_one();
+  }
+  bool Await(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::minutes(2), [&] { return held_.size() >= count; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Reply<void>> held_;
+};
+
+// Calls that all sleep in one host function at once.
+Status HoldSleeping(const std::filesystem::path& guests, std::uint32_t count) {
+  HostOptions options;
+  options.compiler = HostOptions::Compiler::kInProcess;
+  options.max_instances = count + 64;
+  options.queue_max = count;
+  CORDON_ASSIGN(Host host, Host::Create(std::move(options)));
+  auto waiters = std::make_shared<Waiters>();
+  Service prices("acme:shop/prices@1.0.0");
+  prices.AsyncFunction("wait", Needs("prices"), [waiters](Reply<void> reply) { waiters->Hold(std::move(reply)); })
+      .Function("price-of", Needs("prices"),
+                [](const ServiceCall&, const std::string&) -> std::optional<std::uint32_t> { return {}; })
+      .Function("describe", Needs("prices"),
+                [](const ServiceCall&, const std::string&) -> std::expected<Article, std::string> { return Article{}; })
+      .Function("total", Needs("prices"),
+                [](const ServiceCall&, const std::vector<std::uint32_t>&) -> std::uint64_t { return 0; })
+      .Function("fail", Needs("prices"), [](const ServiceCall&) {});
+  CORDON_TRY(host.Register(std::move(prices)));
+  LoadOptions load;
+  load.grants = {"host:prices"};
+  CORDON_ASSIGN(const Plugin plugin, host.Load(guests / "shop.wasm", load));
+  for (std::uint32_t i = 0; i < count; ++i) plugin.CallAsync("blocked", "{}", {}).Then([](const Result<Answer>&) {});
+  if (!waiters->Await(count)) return Fail(Code::kInternal, "not all of the calls came to wait");
+  CORDON_ASSIGN(const double kib, ResidentKiB());
+  std::printf("%.4f\n", kib / count);
+  std::fflush(stdout);
+  std::_Exit(0);  // nobody waits for ten thousand calls to be ended
+}
+
+Status HoldThreads(std::uint32_t count) {
+  std::mutex mutex;
+  std::condition_variable changed, never;
+  std::uint32_t asleep = 0;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    std::thread([&] {
+      std::unique_lock lock(mutex);
+      if (++asleep == count) changed.notify_one();
+      never.wait(lock, [] { return false; });
+    }).detach();
+  }
+  {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return asleep == count; });
+  }
+  CORDON_ASSIGN(const double kib, ResidentKiB());
+  std::printf("%.4f\n", kib / count);
+  std::fflush(stdout);
+  std::_Exit(0);
 }
 
 // The growth of what is resident over `hold`, once the first few instances have paid for what all share.
@@ -163,6 +249,8 @@ Result<Row> MeasureIdle(const Plan& plan, CordonSide&, RawSide&) {
 Status HoldInstances(const std::filesystem::path& guests, std::string_view side, std::uint32_t count) {
   if (side == "nothing") return std::puts("1") >= 0 ? Status{} : Fail(Code::kIo, "stdout cannot be written");
   if (side.starts_with(kFirst)) return CallFirst(guests, side.substr(std::strlen(kFirst)));
+  if (side == "sleeping") return HoldSleeping(guests, count);
+  if (side == "threads") return HoldThreads(count);
   const std::uint32_t pool = count + 32;
   if (side == "raw") {
     CORDON_ASSIGN(const Guests read, ReadGuests(guests));
@@ -182,6 +270,26 @@ Status HoldInstances(const std::filesystem::path& guests, std::string_view side,
   return PrintGrowth(count, [&](std::uint32_t n) { return HoldCordon(cordon->plugin(), n, held); });
 }
 
-std::vector<NamedRow> IdleRows() { return {{"idle-rss", MeasureIdle}, {"first-call", MeasureFirst}}; }
+namespace {
+
+// All that the process has, for each of the calls that sleep: 1.2 GiB over 10,000.
+constexpr double kSleepingKiBMax = 1.2 * 1024 * 1024 / 10'000;
+
+Result<Row> MeasureSleeping(const Plan& plan, CordonSide&, RawSide&) {
+  Rounds rounds;
+  for (std::size_t i = 0; i < plan.slow_rounds; ++i) {
+    CORDON_ASSIGN(const double cordon, IdleKiB(plan, "sleeping"));
+    CORDON_ASSIGN(const double threads, IdleKiB(plan, "threads"));
+    rounds.cordon.push_back(cordon);
+    rounds.against.push_back(threads);
+  }
+  return Summarise({"sleeping-rss", "as many threads that sleep", "KiB", Row::Judged::kTail, kSleepingKiBMax}, rounds);
+}
+
+}  // namespace
+
+std::vector<NamedRow> IdleRows() {
+  return {{"idle-rss", MeasureIdle}, {"first-call", MeasureFirst}, {"sleeping-rss", MeasureSleeping}};
+}
 
 }  // namespace cordon::bench

@@ -53,6 +53,9 @@ typedef uint32_t cordon_status;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// Takes one reply to a guest that waits for it, if it still does.
+typedef struct cordon_answer cordon_answer;
+
 // Compiled code.
 typedef struct cordon_code cordon_code;
 
@@ -70,6 +73,9 @@ typedef struct cordon_instance cordon_instance;
 
 // Stops a running call from any thread; may outlive its instance.
 typedef struct cordon_interrupter cordon_interrupter;
+
+// One thread's worth of calls. Thread-safe, but for `cordon_lane_run`, which one thread calls once.
+typedef struct cordon_lane cordon_lane;
 
 // Code with its imports resolved.
 typedef struct cordon_linked cordon_linked;
@@ -180,6 +186,11 @@ typedef struct cordon_port {
   uint32_t (*send)(void *user,
                    const struct cordon_message *message,
                    const struct cordon_writer *reply);
+  // The same for an import that is deferred: returns at once, and `answer` is the host's, who gives it or lets it
+  // go, from any thread. NULL: `send` answers those too.
+  void (*begin)(void *user,
+                const struct cordon_message *message,
+                struct cordon_answer *answer);
   void *(*retain)(void *user);
   void (*release)(void *held);
 } cordon_port;
@@ -245,6 +256,8 @@ typedef struct cordon_host_import {
   bool blocking;
   // The answer is a call of another guest, which keeps to the deadline; made on the thread of the guest that asks.
   bool nested;
+  // The answer comes later, by `begin` of the port: no thread waits for it.
+  bool deferred;
   // Answered by the engine's own WASI; the port is told of it, as "trace:" and the function's name.
   bool traced;
   // For a plugin for Extism: `t` (text) or `b` (bytes) for each parameter that is an offset of a block, `n` for each
@@ -434,6 +447,29 @@ cordon_status cordon_function_find(const struct cordon_linked *linked,
 
 void cordon_function_free(struct cordon_function *function);
 
+// Never NULL.
+struct cordon_lane *cordon_lane_new(void);
+
+void cordon_lane_free(struct cordon_lane *lane);
+
+// Runs `work` with `user` on the lane's thread, on a stack of its own of 256 KiB: what it calls of this library leaves
+// the thread to others while it waits. Then runs `after` on the thread's own stack. Neither may throw. Nothing is run
+// when this fails: UNAVAILABLE for a lane that was closed.
+cordon_status cordon_lane_put(const struct cordon_lane *lane,
+                              void (*work)(void *user),
+                              void (*after)(void *user),
+                              void *user,
+                              struct cordon_error **error);
+
+// Nothing more is put into it; `cordon_lane_run` returns when all that was has ended.
+void cordon_lane_close(const struct cordon_lane *lane);
+
+// The thread's work: returns when the lane was closed and all that was put has ended.
+void cordon_lane_run(const struct cordon_lane *lane);
+
+// Whether instances of it run on stacks of their own, so that a call of one may wait in a lane without its thread.
+bool cordon_linked_waits(const struct cordon_linked *linked);
+
 // Opens nothing yet.
 cordon_status cordon_network_new(const struct cordon_network_options *network_options,
                                  struct cordon_network **result,
@@ -466,6 +502,16 @@ void cordon_ways_end(const struct cordon_ways *ways,
 
 void cordon_ways_free(struct cordon_ways *ways);
 
+// Gives the reply, as `send` of a port does: `code` 0 and the results, or a code of the host's own plus 1 and a
+// sentence. `answer` is gone then. Thread-safe.
+void cordon_answer_give(struct cordon_answer *answer,
+                        uint32_t code,
+                        const uint8_t *data,
+                        size_t len);
+
+// There will be no reply: the guest's call ends.
+void cordon_answer_free(struct cordon_answer *answer);
+
 // An allocation that fails ends the process from now on: for one that has a limit on its memory in order to end there.
 // Call it before anything else of this library.
 void cordon_end_when_short_of_memory(void);
@@ -482,6 +528,16 @@ const char *cordon_error_backtrace(const struct cordon_error *error,
 int64_t cordon_error_number(const struct cordon_error *error);
 
 void cordon_error_free(struct cordon_error *error);
+
+// Gives the reply, as `send` of a port does: `code` 0 and the results, or a code of the host's own plus 1 and a
+// sentence. `answer` is gone then. Thread-safe.
+void cordon_answer_give(struct cordon_answer *answer,
+                        uint32_t code,
+                        const uint8_t *data,
+                        size_t len);
+
+// There will be no reply: the guest's call ends.
+void cordon_answer_free(struct cordon_answer *answer);
 
 // The engine's version and build, NUL-terminated, static.
 const char *cordon_bridge_build(void);

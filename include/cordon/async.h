@@ -3,8 +3,11 @@
 //   plugin.CallAsync("greet", json, executor).Then([](cordon::Result<cordon::Answer> answer) { … });
 //   cordon::Result<cordon::Answer> answer = co_await plugin.CallAsync("greet", json, executor);
 //
-// Guests run on the Host's own threads (HostOptions::threads, started when first needed, joined by Shutdown), and wait
-// in a bounded queue: a full one is E_BUSY. Deadlines count from the moment that the call is started, waiting included.
+// Guests run on the Host's own threads (HostOptions::threads, started when first needed, joined by Shutdown). A guest
+// that waits (for a clock, an answer by HTTP, a Reply of a service) takes no thread meanwhile, so that as many calls
+// may wait at once as there may be instances (HostOptions::max_instances). Calls that have not begun wait in a bounded
+// queue, in which plugins take turns; a full one is E_BUSY with the detail "retry-after". Deadlines count from the
+// moment that the call is started, waiting included.
 #pragma once
 
 #include <coroutine>

@@ -63,6 +63,10 @@ struct Principal {
   bool empty() const { return user.empty() && session.empty() && agent.empty(); }
 };
 
+// Which of the asynchronous calls that wait goes first. Plugins take turns within one; of 21 turns 16 are for high, 4
+// for normal and 1 for low, so that none waits for ever.
+enum class Priority : std::uint8_t { kLow, kNormal, kHigh };
+
 // A value; the default calls with the plugin's own limits.
 struct CallOptions {
   // Not an aggregate: GCC 12 destroys temporaries of aggregates twice in an expression with co_await.
@@ -71,6 +75,7 @@ struct CallOptions {
   std::optional<std::chrono::nanoseconds> timeout{};
   std::optional<std::chrono::steady_clock::time_point> deadline{};
   CancelToken cancel{};
+  Priority priority = Priority::kNormal;  // of asynchronous calls
   std::string stdin_bytes{};
   // A call from inside a host service names the call that it serves: it inherits its deadline, and the audit shows the
   // chain. Without it such a call is E_USAGE: a guest must not reach another by way of the host unseen.

@@ -158,6 +158,12 @@ struct HookAnswer {
   Result<Answer> answer;
 };
 
+// An action of a loaded plugin: `plugin.CallAsync(action, …)`.
+struct TaskAction {
+  Plugin plugin;
+  std::string action;
+};
+
 // A command that a loaded plugin provides.
 struct Command {
   std::string path;  // "deploy.preview"
@@ -238,6 +244,12 @@ class Host {
   // Calls the action `service` of the plugin whose manifest provides it. E_NOT_FOUND when none does, E_INVALID when
   // several do; then as Plugin::Call.
   Result<Answer> CallService(std::string_view service, std::string_view input_json, const CallOptions& options = {});
+
+  // What runs a task of that type, for a program whose tasks have types of many kinds: `acme/geocode#lookup`, or as
+  // workflow engines write it `acme/geocode.lookup`, is the action of that name of the plugin that was loaded last
+  // under its own. Nothing: the type is the program's own. E_NOT_FOUND for one with a `#` of a plugin that is not
+  // loaded or has no such action.
+  Result<std::optional<TaskAction>> FindAction(std::string_view task_type) const;
 
   // The commands of all loaded plugins (`provides: { commands: { deploy.preview: preview } }`), sorted by path.
   std::vector<Command> Commands() const;

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -93,6 +94,10 @@ class Plugin {
   // On the Host's threads: async.h.
   Pending<Answer> CallAsync(std::string action, std::string input_json, Executor executor,
                             CallOptions options = {}) const;
+
+  // The same as a future, for programs that wait for many at once. It is ready when the call ended; letting it go
+  // leaves the call alone.
+  std::future<Result<Answer>> Submit(std::string action, std::string input_json, CallOptions options = {}) const;
 
   // An action, or an export as WIT names it, by its C++ types. E_NOT_FOUND; E_TYPE when they differ from the plugin's,
   // naming both.

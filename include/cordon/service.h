@@ -69,17 +69,35 @@ class Needs {
   bool per_target_ = false;
 };
 
-// Where a function runs. Both end with the guest's deadline: a function that is late goes on by itself, its answer is
+// Where a function runs. All end with the guest's deadline: a function that is late goes on by itself, its answer is
 // dropped, and whatever it refers to must live until it returns.
 enum class Runs : std::uint8_t {
   kAside,   // on a thread of the engine, so that it may block: about 15 microseconds more
   kInline,  // on the guest's thread: for functions that never block
+  kLater,   // on the guest's thread, and it answers by a Reply (AsyncFunction)
 };
+
+// Answers one question of a guest, from any thread, at any time before the guest's deadline: until then the guest waits
+// and, where its call was made asynchronously, takes no thread. Move-only; belongs to one thread at a time. One that is
+// let go unanswered ends the guest's call with E_SERVICE, as Fail does with the error's own code.
+template <typename T>
+class Reply;
 
 namespace detail {
 
 // A handler's reply: wire bytes, or the error that ends the guest's call.
 using RawFunction = std::function<Status(const ServiceCall& call, ByteView payload, Encoder& reply)>;
+
+// An answer that is still to be given. Let go without one, it ends the guest's call with E_SERVICE.
+class PendingReply {
+ public:
+  virtual ~PendingReply() = default;
+  virtual const ServiceCall& call() const = 0;
+  // Once; then it is over.
+  virtual void Give(Encoder& reply) = 0;
+  virtual void Fail(Error error) = 0;
+};
+using RawAsyncFunction = std::function<void(std::unique_ptr<PendingReply> reply, ByteView payload)>;
 
 template <typename F>
 struct SignatureOf;  // of `R(const ServiceCall&, Args...)`
@@ -155,12 +173,76 @@ struct ServedSignature {
 template <typename R, typename C, typename... Args>
 struct SignatureOf<R (C::*)(const ServiceCall&, Args...) const> : ServedSignature<R, Args...> {};
 
+// Of `void(Reply<R>, Args...)`.
+template <typename R, typename... Args>
+struct AsyncSignature {
+  static std::string Shape() { return ServedSignature<R, Args...>::Shape(); }
+
+  template <typename F>
+  static RawAsyncFunction Wrap(F function) {
+    return [function = std::move(function)](std::unique_ptr<PendingReply> reply, ByteView payload) {
+      Decoder in(std::span<const ByteView>(&payload, 1));
+      std::tuple<std::remove_cvref_t<Args>...> arguments;
+      std::apply(
+          [&](auto&... argument) { (WitType<std::remove_cvref_t<decltype(argument)>>::Decode(in, argument), ...); },
+          arguments);
+      if (!in.Finish()) return reply->Fail(Error(Code::kInvalid, "a message does not fit the function's parameters"));
+      std::apply([&](auto&... argument) { std::invoke(function, Reply<R>(std::move(reply)), std::move(argument)...); },
+                 arguments);
+    };
+  }
+};
+template <typename F>
+struct AsyncServed : AsyncServed<decltype(&F::operator())> {};
+template <typename R, typename C, typename... Args>
+struct AsyncServed<void (C::*)(Reply<R>, Args...) const> : AsyncSignature<R, Args...> {};
+template <typename R, typename... Args>
+struct AsyncServed<void (*)(Reply<R>, Args...)> : AsyncSignature<R, Args...> {};
+
 template <typename F>
 struct Served : SignatureOf<decltype(&F::operator())> {};
 template <typename R, typename... Args>
 struct Served<R (*)(const ServiceCall&, Args...)> : ServedSignature<R, Args...> {};
 
 }  // namespace detail
+
+template <typename T>
+class [[nodiscard]] Reply {
+ public:
+  explicit Reply(std::unique_ptr<detail::PendingReply> pending) : pending_(std::move(pending)) {}
+  Reply(Reply&&) noexcept = default;
+  Reply& operator=(Reply&&) noexcept = default;
+
+  // Valid as long as this. REQUIRES: not answered yet.
+  const ServiceCall& call() const { return pending_->call(); }
+
+  void Give(T value) && {
+    Encoder reply;
+    WitType<T>::Encode(reply, value);
+    std::exchange(pending_, nullptr)->Give(reply);
+  }
+  void Fail(Error error) && { std::exchange(pending_, nullptr)->Fail(std::move(error)); }
+
+ private:
+  std::unique_ptr<detail::PendingReply> pending_;
+};
+
+template <>
+class [[nodiscard]] Reply<void> {
+ public:
+  explicit Reply(std::unique_ptr<detail::PendingReply> pending) : pending_(std::move(pending)) {}
+  Reply(Reply&&) noexcept = default;
+  Reply& operator=(Reply&&) noexcept = default;
+  const ServiceCall& call() const { return pending_->call(); }
+  void Give() && {
+    Encoder reply;
+    std::exchange(pending_, nullptr)->Give(reply);
+  }
+  void Fail(Error error) && { std::exchange(pending_, nullptr)->Fail(std::move(error)); }
+
+ private:
+  std::unique_ptr<detail::PendingReply> pending_;
+};
 
 // A value until it is registered. Functions run at the same time on many threads: what they share must lock itself.
 class Service {
@@ -175,6 +257,17 @@ class Service {
     using H = detail::Served<std::decay_t<F>>;
     functions_.push_back(
         {std::move(name), H::Shape(), std::move(capability), runs, H::Wrap(std::decay_t<F>(std::move(function)))});
+    return *this;
+  }
+
+  // `function` takes a Reply<T> and the parameters of the WIT function by value, returns at once, and answers when it
+  // likes: `[&io](cordon::Reply<std::string> reply, std::string key) { io.Get(key, …); }`. What such a function waits
+  // for takes no thread, so thousands of asynchronous calls may wait at once.
+  template <typename F>
+  Service& AsyncFunction(std::string name, Needs capability, F function) {
+    using H = detail::AsyncServed<std::decay_t<F>>;
+    functions_.push_back({std::move(name), H::Shape(), std::move(capability), Runs::kLater, {},
+                          H::Wrap(std::decay_t<F>(std::move(function)))});
     return *this;
   }
 
@@ -196,6 +289,7 @@ class Service {
     Needs capability;
     Runs runs;
     detail::RawFunction function;
+    detail::RawAsyncFunction later{};  // of kLater, in its place
   };
   // A function whose types are known when the program runs: for bindings of other languages.
   Service& Add(Entry entry) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,6 +36,10 @@ class HostChannel {
  public:
   virtual ~HostChannel() = default;
   virtual HostReply Send(const HostRequest& request) = 0;
+  // The same for what is answered later: returns at once, and `done` gets the reply, on any thread, at most once. One
+  // that is let go without a reply ends the guest's call.
+  using Done = std::move_only_function<void(HostReply reply)>;
+  virtual void Begin(const HostRequest& request, Done done) { done(Send(request)); }
 };
 
 }  // namespace cordon

@@ -104,20 +104,43 @@ Result<HostReply> DecodeReply(std::span<const std::uint8_t> bytes) {
   return reply;
 }
 
-HostReply CodecChannel::Send(const HostRequest& request) {
+namespace {
+
+Result<OwnedRequest> Through(const HostRequest& request) {
+  CORDON_ASSIGN(const auto asked, EncodeRequest(request));
+  return DecodeRequest(asked);
+}
+
+HostReply Through(const HostReply& reply) {
   const auto through = [&]() -> Result<HostReply> {
-    CORDON_ASSIGN(const auto asked, EncodeRequest(request));
-    CORDON_ASSIGN(const OwnedRequest decoded, DecodeRequest(asked));
-    CORDON_ASSIGN(const auto answered, EncodeReply(inner_.Send(decoded.Views())));
+    CORDON_ASSIGN(const auto answered, EncodeReply(reply));
     return DecodeReply(answered);
   };
-  Result<HostReply> reply = through();
-  if (reply) return std::move(*reply);
+  Result<HostReply> decoded = through();
+  return decoded ? std::move(*decoded) : TrapOf(std::move(decoded).error());
+}
+
+}  // namespace
+
+HostReply TrapOf(Error error) {
   HostReply trap;
   trap.outcome = HostReply::Outcome::kTrap;
-  trap.code = reply.error().code;
-  trap.message = std::move(reply.error().message);
+  trap.code = error.code;
+  trap.message = std::move(error.message);
   return trap;
+}
+
+HostReply CodecChannel::Send(const HostRequest& request) {
+  Result<OwnedRequest> decoded = Through(request);
+  if (!decoded) return TrapOf(std::move(decoded).error());
+  return Through(inner_.Send(decoded->Views()));
+}
+
+void CodecChannel::Begin(const HostRequest& request, Done done) {
+  Result<OwnedRequest> decoded = Through(request);
+  if (!decoded) return done(TrapOf(std::move(decoded).error()));
+  inner_.Begin(decoded->Views(),
+               [done = std::move(done)](const HostReply& reply) mutable { done(Through(reply)); });
 }
 
 }  // namespace cordon

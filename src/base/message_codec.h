@@ -24,6 +24,9 @@ struct OwnedRequest {
   HostRequest Views() const { return {call_id, interface_name, function, payload, deadline_ns}; }
 };
 
+// The reply that ends a guest's call with an error.
+HostReply TrapOf(Error error);
+
 // E_LIMIT when a part is too big, E_INVALID when the bytes are not a message.
 Result<std::vector<std::uint8_t>> EncodeRequest(const HostRequest& request);
 Result<OwnedRequest> DecodeRequest(std::span<const std::uint8_t> bytes);
@@ -36,6 +39,7 @@ class CodecChannel final : public HostChannel {
   // `inner` must outlive the channel.
   explicit CodecChannel(HostChannel& inner) : inner_(inner) {}
   HostReply Send(const HostRequest& request) override;
+  void Begin(const HostRequest& request, Done done) override;
 
  private:
   HostChannel& inner_;

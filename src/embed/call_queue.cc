@@ -1,65 +1,198 @@
 #include "embed/call_queue.h"
 
-#include <system_error>
+#include <algorithm>
+#include <exception>
+#include <utility>
 
 #include "base/signals_blocked.h"
+#include "base/units.h"
 
 namespace cordon::embed {
+namespace {
 
-void CallQueue::Submit(const std::shared_ptr<CallQueue>& queue, std::shared_ptr<runtime::CallHandle> handle, Job job) {
+constexpr std::chrono::milliseconds kRetryMin(10);
+constexpr std::chrono::seconds kRetryMax(30);
+
+}  // namespace
+
+class CallQueue::Call final : public engine::Lane::Task {
+ public:
+  Call(CallQueue::Task&& task, const std::shared_ptr<CallQueue>& queue)
+      : handle(std::move(task.handle)), job(std::move(task.job)), queue_(queue) {}
+
+  void Run() noexcept override { after_ = job(nullptr); }
+  void After() noexcept override {
+    const std::shared_ptr<CallQueue> queue = queue_;
+    {
+      const std::lock_guard lock(queue->mutex_);
+      Station& station = queue->StationOf(Place::kLane);
+      --queue->lanes_[lane].calls;
+      --station.running;
+      queue->Ended(station, *this);
+      FillLanes(queue);
+    }
+    // What the job held is let go without the lock: it may be the last of a plugin.
+    job = nullptr;
+    handle.reset();
+    std::exchange(after_, nullptr)();
+  }
+
+  std::shared_ptr<runtime::CallHandle> handle;
+  Job job;
+  Clock::time_point began{};
+  std::size_t lane = 0;
+  Call *before = nullptr, *next = nullptr;  // of those that run
+
+ private:
+  const std::shared_ptr<CallQueue> queue_;
+  CallQueue::After after_;
+};
+
+CallQueue::CallQueue(const Bounds& bounds) : bounds_(bounds) {
+  StationOf(Place::kLane).running_max = std::max(1u, bounds.lane_calls_max);
+  StationOf(Place::kThread).running_max = std::max(1u, bounds.threads_max);
+  StationOf(Place::kWorker).running_max = std::max(1u, bounds.worker_calls_max);
+}
+
+CallQueue::~CallQueue() = default;
+
+Error CallQueue::Full(const Station& station) const {
+  const auto turns = static_cast<std::int64_t>(station.waiting.size() / station.running_max + 1);
+  const auto guess = std::clamp<std::chrono::nanoseconds>(station.mean * turns, kRetryMin, kRetryMax);
+  const auto rounded = std::chrono::ceil<std::chrono::milliseconds>(guess);
+  return Error(Code::kBusy, std::to_string(bounds_.waiting_max) + " calls wait already",
+               "try again later, or raise HostOptions::queue_max or threads")
+      .With("retry-after", FormatDuration(rounded));
+}
+
+// Lines it up; gives the call that has no place, which may be another one. REQUIRES: the lock.
+std::optional<CallQueue::Refused> CallQueue::Admit(const std::shared_ptr<CallQueue>& queue, Task& task) {
+  const void* const plugin = task.plugin;
+  const Priority priority = task.priority;
+  Station& station = StationOf(task.place);
+  auto call = std::make_unique<Call>(std::move(task), queue);
+  if (stopped_) return Refused{std::move(call), stopped_error_};
+  std::size_t waiting = 0;
+  for (const Station& one : stations_) waiting += one.waiting.size();
+  std::optional<Refused> refused;
+  if (waiting >= bounds_.waiting_max) {
+    std::unique_ptr<Call> other = station.waiting.MakeWay(plugin);
+    if (other == nullptr) return Refused{std::move(call), Full(station)};
+    refused = Refused{std::move(other), Full(station)};
+  }
+  station.waiting.Push(plugin, priority, std::move(call));
+  return refused;
+}
+
+void CallQueue::Submit(const std::shared_ptr<CallQueue>& queue, Task task) {
   if (queue->mark_.was_forked()) {
     const Error refusal(Code::kUnavailable, "this process was forked after its host was made",
                         "make a new Host in this process");
-    return job(&refusal);
+    return task.job(&refusal)();
   }
-  std::unique_lock lock(queue->mutex_);
-  if (queue->stopped_ || queue->waiting_.size() >= queue->waiting_max_) {
-    const Error refusal = queue->stopped_
-                              ? queue->stopped_error_
-                              : Error(Code::kBusy, std::to_string(queue->waiting_max_) + " calls wait already",
-                                      "try again later, or raise HostOptions::queue_max or threads");
-    lock.unlock();
-    return job(&refusal);
-  }
-  queue->waiting_.push_back({std::move(handle), std::move(job)});
-  if (queue->idle_ < queue->waiting_.size() && queue->threads_.size() < queue->threads_max_) {
-    try {
-      // The thread keeps the queue, so that a host which is destroyed by one of its own completions leaves it whole.
-      // The thread gets none of the host's signals, but the faults that are its own.
-      const SignalsBlocked blocked(SignalsBlocked::Which::kAllButFaults);
-      queue->threads_.emplace_back([queue] { queue->Work(); });
-    } catch (const std::system_error& fault) {
-      if (queue->threads_.empty()) {
-        Job refused = std::move(queue->waiting_.back().job);
-        queue->waiting_.pop_back();
-        lock.unlock();
-        const Error refusal(Code::kUnavailable, std::string("cannot start a thread: ") + fault.what(),
-                            "raise the limit on threads of this process");
-        return refused(&refusal);
-      }
+  std::optional<Refused> refused;
+  const Place place = task.place;
+  {
+    const std::lock_guard lock(queue->mutex_);
+    refused = queue->Admit(queue, task);
+    Station& station = queue->StationOf(place);
+    if (place == Place::kLane) {
+      FillLanes(queue);
+      if (queue->lanes_.empty() && !refused) refused = queue->NoThread(station);
+    } else {
+      const bool wants = station.idle < station.waiting.size() && station.threads < station.running_max;
+      if (wants && !queue->StartThread(queue, place) && station.threads == 0) refused = queue->NoThread(station);
+      station.ready.notify_one();
     }
   }
-  lock.unlock();
-  queue->ready_.notify_one();
+  if (refused) refused->call->job(&refused->error)();
 }
 
-void CallQueue::Work() {
+// REQUIRES: the lock, and that somebody waits.
+CallQueue::Refused CallQueue::NoThread(Station& station) const {
+  return {station.waiting.Pop(),
+          Error(Code::kUnavailable, "cannot start a thread", "raise the limit on threads of this process")};
+}
+
+// The thread keeps the queue, so that a host which is destroyed by one of its own completions leaves it whole. It gets
+// none of the host's signals, but the faults that are its own. REQUIRES: the lock.
+bool CallQueue::StartThread(const std::shared_ptr<CallQueue>& queue, Place place) {
+  try {
+    const SignalsBlocked blocked(SignalsBlocked::Which::kAllButFaults);
+    if (place != Place::kLane) {
+      threads_.emplace_back([queue, place] { queue->Work(place); });
+      ++StationOf(place).threads;
+      return true;
+    }
+    lanes_.reserve(lanes_.size() + 1);
+    auto lane = std::make_shared<engine::Lane>();
+    threads_.emplace_back([queue, lane] { lane->Run(); });
+    lanes_.push_back({std::move(lane), 0});
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+// The lane that has the least to do; a new one, while there may be more and all have something. REQUIRES: the lock.
+std::optional<std::size_t> CallQueue::NextLane(const std::shared_ptr<CallQueue>& queue) {
+  const auto least = std::ranges::min_element(lanes_, {}, &LaneThread::calls);
+  const bool wants_more = least == lanes_.end() || least->calls > 0;
+  if (wants_more && lanes_.size() < bounds_.threads_max && StartThread(queue, Place::kLane)) return lanes_.size() - 1;
+  if (least == lanes_.end()) return std::nullopt;
+  return static_cast<std::size_t>(least - lanes_.begin());
+}
+
+// Begins what may begin. Allocates nothing but a first thread. REQUIRES: the lock.
+void CallQueue::FillLanes(const std::shared_ptr<CallQueue>& queue) {
+  Station& station = queue->StationOf(Place::kLane);
+  while (!queue->stopped_ && !station.waiting.empty() && station.running < station.running_max) {
+    const std::optional<std::size_t> lane = queue->NextLane(queue);
+    if (!lane) return;
+    std::unique_ptr<Call> call = station.waiting.Pop();
+    call->lane = *lane;
+    ++station.running;
+    ++queue->lanes_[*lane].calls;
+    queue->Begun(*call);
+    (void)queue->lanes_[*lane].lane->Put(std::move(call));  // only Stop closes it, and then nothing is begun
+  }
+}
+
+// REQUIRES: the lock.
+void CallQueue::Begun(Call& call) {
+  call.began = Clock::now();
+  call.next = running_;
+  if (running_ != nullptr) running_->before = &call;
+  running_ = &call;
+}
+
+// REQUIRES: the lock.
+void CallQueue::Ended(Station& station, Call& call) {
+  (call.before != nullptr ? call.before->next : running_) = call.next;
+  if (call.next != nullptr) call.next->before = call.before;
+  const std::chrono::nanoseconds took = Clock::now() - call.began;
+  station.mean += (took - station.mean) / 16;
+}
+
+void CallQueue::Work(Place place) {
+  Station& station = StationOf(place);
   std::unique_lock lock(mutex_);
   while (true) {
-    ++idle_;
-    ready_.wait(lock, [this] { return stopped_ || !waiting_.empty(); });
-    --idle_;
-    if (waiting_.empty()) return;
-    Entry entry = std::move(waiting_.front());
-    waiting_.pop_front();
-    running_.insert(entry.handle.get());
+    ++station.idle;
+    station.ready.wait(lock, [&] { return stopped_ || !station.waiting.empty(); });
+    --station.idle;
+    std::unique_ptr<Call> call = station.waiting.Pop();
+    if (call == nullptr) return;
+    Begun(*call);
     lock.unlock();
-    entry.job(nullptr);
+    After after = call->job(nullptr);
     lock.lock();
-    running_.erase(entry.handle.get());
+    Ended(station, *call);
     // What the job held is let go without the lock: it may be the last of a plugin.
     lock.unlock();
-    entry = Entry{};
+    call.reset();
+    after();
+    after = nullptr;
     lock.lock();
   }
 }
@@ -76,9 +209,10 @@ void CallQueue::Stop() {
     const std::lock_guard lock(mutex_);
     stopped_ = true;
     threads.swap(threads_);
-    for (runtime::CallHandle* handle : running_) handle->Interrupt();
+    for (const Call* call = running_; call != nullptr; call = call->next) call->handle->Interrupt();
+    for (const LaneThread& one : lanes_) one.lane->Close();
+    for (Station& station : stations_) station.ready.notify_all();
   }
-  ready_.notify_all();
   while (RefuseOne()) {}
   for (std::thread& thread : threads) {
     if (thread.get_id() == std::this_thread::get_id()) {
@@ -91,12 +225,14 @@ void CallQueue::Stop() {
 
 bool CallQueue::RefuseOne() {
   std::unique_lock lock(mutex_);
-  if (waiting_.empty()) return false;
-  Entry entry = std::move(waiting_.front());
-  waiting_.pop_front();
-  lock.unlock();
-  entry.job(&stopped_error_);
-  return true;
+  for (Station& station : stations_) {
+    if (const std::unique_ptr<Call> call = station.waiting.Pop()) {
+      lock.unlock();
+      call->job(&stopped_error_)();
+      return true;
+    }
+  }
+  return false;
 }
 
 bool CallQueue::IsOwn() const {

@@ -52,6 +52,20 @@ Status CheckOne(const std::vector<std::shared_ptr<const Plugin::State>>& provide
               "unload one of them");
 }
 
+// "acme/geocode" and "lookup" of "acme/geocode#lookup".
+struct TaskType {
+  std::string_view plugin, action;
+  bool is_plain = false;  // by a '#', which no other type has
+};
+std::optional<TaskType> ParseTaskType(std::string_view type) {
+  const std::size_t slash = type.find('/');
+  if (slash == type.npos) return std::nullopt;
+  const std::size_t hash = type.find('#', slash);
+  const std::size_t end = hash != type.npos ? hash : type.find('.', slash);
+  if (slash == 0 || end == type.npos || end == slash + 1 || end + 1 == type.size()) return std::nullopt;
+  return TaskType{type.substr(0, end), type.substr(end + 1), hash != type.npos};
+}
+
 Status CheckHost(const Host::State& host, const CallOptions& options) {
   if (host.down.load()) return Fail(Code::kUnavailable, "the host was shut down", "make a new Host");
   return embed::CheckPlace(&options);
@@ -83,6 +97,24 @@ Result<Answer> Host::CallService(std::string_view service, std::string_view inpu
     auto providers = Providers(*state_, &manifest::Provides::services, service);
     CORDON_TRY(CheckOne(providers, "the service '" + std::string(service) + "'", "provides.services"));
     return Plugin(std::move(providers.front())).Call(service, input_json, options);
+  });
+}
+
+Result<std::optional<TaskAction>> Host::FindAction(std::string_view task_type) const {
+  return embed::Guarded([&]() -> Result<std::optional<TaskAction>> {
+    const std::optional<TaskType> type = ParseTaskType(task_type);
+    if (!type) return std::nullopt;
+    const auto loaded = Loaded(*state_);
+    const auto found =
+        std::ranges::find_if(loaded, [&](const auto& one) { return one->plugin->name() == type->plugin; });
+    const bool has = found != loaded.end() && (*found)->plugin->manifest()->actions.contains(std::string(type->action));
+    if (has) return TaskAction{Plugin(*found), std::string(type->action)};
+    if (!type->is_plain) return std::nullopt;
+    return Fail(Code::kNotFound,
+                found == loaded.end()
+                    ? "the plugin " + std::string(type->plugin) + " is not loaded"
+                    : std::string(type->plugin) + " has no action '" + std::string(type->action) + "'",
+                "load the plugin, or mend the task's type");
   });
 }
 

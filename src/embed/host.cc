@@ -124,6 +124,19 @@ Status CheckLoadOptions(const LoadOptions& options) {
 
 namespace embed {
 
+namespace {
+
+CallQueue::Place PlaceOf(const runtime::Plugin& plugin) {
+  switch (plugin.waits()) {
+    case runtime::Plugin::Waits::kWithoutThread: return CallQueue::Place::kLane;
+    case runtime::Plugin::Waits::kForProcess: return CallQueue::Place::kWorker;
+    case runtime::Plugin::Waits::kNever: break;
+  }
+  return CallQueue::Place::kThread;
+}
+
+}  // namespace
+
 void Start(const Plugin::State& plugin, CallOptions options, Executor executor, CallBody body,
            std::move_only_function<void(Status)> done) {
   // What may run out of memory is made before the job is handed over; from then on `done` is called.
@@ -145,13 +158,18 @@ void Start(const Plugin::State& plugin, CallOptions options, Executor executor, 
     options.deadline = std::chrono::steady_clock::now() + plugin.plugin->limits().timeout;
   }
   auto handle = std::make_shared<runtime::CallHandle>();
+  const Priority priority = options.priority;
   auto job = [options = std::move(options), body = std::move(body), handle,
-              finish = std::move(finish)](const Error* refusal) mutable {
+              finish = std::move(finish)](const Error* refusal) mutable -> CallQueue::After {
     Status status = refusal != nullptr ? Status(Fail(*refusal)) : body(options, handle);
     body = nullptr;  // what it holds goes before the completion can see that it is still there
-    finish(std::move(status));
+    return [finish = std::move(finish), status = std::move(status)]() mutable { finish(std::move(status)); };
   };
-  CallQueue::Submit(plugin.host->queue, handle, std::move(job));
+  CallQueue::Submit(plugin.host->queue, {.handle = handle,
+                                         .job = std::move(job),
+                                         .plugin = plugin.plugin.get(),
+                                         .place = PlaceOf(*plugin.plugin),
+                                         .priority = priority});
 }
 
 }  // namespace embed
@@ -182,7 +200,13 @@ Result<Host> Host::Create(HostOptions options) {
     CORDON_ASSIGN(state->host, runtime::Host::Create(std::move(runtime_options)));
     std::uint32_t threads = options.threads != 0 ? options.threads : std::thread::hardware_concurrency();
     threads = std::clamp<std::uint32_t>(threads, 1, 1024);
-    state->queue = std::make_shared<embed::CallQueue>(threads, std::max<std::uint32_t>(options.queue_max, 1));
+    // Some instances are left for calls that do not go by the queue.
+    const std::uint32_t instances = std::max(options.max_instances, 1u);
+    state->queue = std::make_shared<embed::CallQueue>(
+        embed::CallQueue::Bounds{.threads_max = threads,
+                                 .waiting_max = std::max<std::uint32_t>(options.queue_max, 1),
+                                 .lane_calls_max = instances - std::min(instances / 8, 64u),
+                                 .worker_calls_max = std::max(threads, std::min(instances, 64u))});
     state->options = std::move(options);
     return Host(std::move(state));
   });

@@ -83,6 +83,7 @@ Result<std::vector<HookAnswer>> Host::Dispatch(std::string_view, std::string_vie
 }
 Result<Answer> Host::CallService(std::string_view, std::string_view, const CallOptions&) { return Fail(NoEngine()); }
 std::vector<Command> Host::Commands() const { return {}; }
+Result<std::optional<TaskAction>> Host::FindAction(std::string_view) const { return Fail(NoEngine()); }
 Result<Answer> Host::CallCommand(std::string_view, std::string_view, const CallOptions&) { return Fail(NoEngine()); }
 Result<Recording> Host::Record(const std::filesystem::path&, std::string_view, std::string_view, const LoadOptions&,
                                const CallOptions&) {
@@ -116,6 +117,11 @@ Result<Answer> Plugin::Call(std::string_view, std::string_view, const CallOption
 Status Plugin::Call(std::string_view, std::string_view, const CallOptions&, Answer&) const { return Fail(NoEngine()); }
 Pending<Answer> Plugin::CallAsync(std::string, std::string, Executor, CallOptions) const {
   return Pending<Answer>([](Pending<Answer>::Done done) { done(Fail(NoEngine())); });
+}
+std::future<Result<Answer>> Plugin::Submit(std::string, std::string, CallOptions) const {
+  std::promise<Result<Answer>> promise;
+  promise.set_value(Fail(NoEngine()));
+  return promise.get_future();
 }
 Result<Instance> Plugin::NewInstance(const CallOptions&) const { return Fail(NoEngine()); }
 Result<std::shared_ptr<const detail::BoundFunction>> Plugin::Bind(std::string_view, std::string) const {

@@ -287,6 +287,14 @@ Pending<Answer> Plugin::CallAsync(std::string action, std::string input_json, Ex
   });
 }
 
+std::future<Result<Answer>> Plugin::Submit(std::string action, std::string input_json, CallOptions options) const {
+  std::promise<Result<Answer>> promise;
+  std::future<Result<Answer>> future = promise.get_future();
+  CallAsync(std::move(action), std::move(input_json), {}, std::move(options))
+      .Then([promise = std::move(promise)](Result<Answer> answer) mutable { promise.set_value(std::move(answer)); });
+  return future;
+}
+
 Result<Instance> Plugin::NewInstance(const CallOptions& options) const {
   return embed::Guarded([&]() -> Result<Instance> {
     CORDON_TRY(embed::CheckUsable(*state_));

@@ -65,6 +65,61 @@ class ServedCall final : public ServiceCall {
   mutable std::atomic<bool> asked_ = false;
 };
 
+HostReply ReplyOf(Encoder& reply, const std::string& place) {
+  if (reply.too_large() || reply.size() > kMessagePayloadMax) {
+    return services::Trap(Code::kOutputSize, place + " answers with more than a message may hold");
+  }
+  HostReply answer;
+  for (const ByteView piece : reply.Pieces()) answer.payload.insert(answer.payload.end(), piece.begin(), piece.end());
+  return answer;
+}
+
+// An answer that the program gives when it likes. `done` keeps what the guard is part of.
+class LaterReply final : public detail::PendingReply {
+ public:
+  LaterReply(std::shared_ptr<const Service> service, const services::Guard& guard, services::Caller caller,
+             const Service::Entry& entry, std::string place, HostChannel::Done done)
+      : done_(std::move(done)),
+        service_(std::move(service)),
+        guard_(guard),
+        caller_(std::move(caller)),
+        entry_(entry),
+        place_(std::move(place)),
+        call_(guard_, caller_, entry_) {}
+  LaterReply(const LaterReply&) = delete;
+  LaterReply& operator=(const LaterReply&) = delete;
+  ~LaterReply() override {
+    if (done_) Settle(services::Trap(Code::kService, place_ + " was let go without an answer"));
+  }
+
+  const ServiceCall& call() const override { return call_; }
+  void Give(Encoder& reply) override {
+    if (entry_.capability.is_per_target() && !call_.asked()) {
+      guard_.Refuse(caller_, "host:" + entry_.capability.name(), place_, "not-asked");
+      return Settle(services::Trap(Code::kDenied, place_ + " asked for no target: its answer is withheld"));
+    }
+    Settle(ReplyOf(reply, place_));
+  }
+  void Fail(Error error) override { Settle(services::Trap(error.code, place_ + ": " + error.message)); }
+
+ private:
+  void Settle(HostReply reply) noexcept {
+    auto done = std::exchange(done_, nullptr);
+    try {
+      if (done) done(std::move(reply));
+    } catch (...) {  // it went without a reply, which ends the guest's call
+    }
+  }
+
+  HostChannel::Done done_;
+  const std::shared_ptr<const Service> service_;
+  const services::Guard& guard_;
+  const services::Caller caller_;
+  const Service::Entry& entry_;
+  const std::string place_;
+  const ServedCall call_;
+};
+
 // One plugin's view of a service.
 class OwnService final : public services::HostService {
  public:
@@ -75,20 +130,46 @@ class OwnService final : public services::HostService {
 
   HostReply Call(const services::Caller& caller, std::string_view function,
                  std::span<const std::uint8_t> payload) override {
-    const auto entry = std::ranges::find(service_->functions(), function, &Service::Entry::name);
-    if (entry == service_->functions().end()) {
-      return services::Trap(Code::kLink, "the service has no function " + std::string(function));
-    }
-    const std::string place = service_->interface_name() + "#" + entry->name;
-    if (!entry->capability.is_per_target()) {
-      const auto capability = policy::MakeHost(entry->capability.name());
-      const policy::Decision decision = guard_.Check(caller, *capability, place);
-      if (!decision.allowed()) return services::Trap(decision.code, place + " is denied: " + decision.rule);
-    }
+    const Service::Entry* const entry = Find(function);
+    if (entry == nullptr || !entry->function) return NoFunction(function);
+    const std::string place = PlaceOf(*entry);
+    if (auto denied = Denied(caller, *entry, place)) return std::move(*denied);
     return Run(caller, *entry, place, payload);
   }
 
+  void Begin(const services::Caller& caller, std::string_view function, std::span<const std::uint8_t> payload,
+             HostChannel::Done done) override {
+    const Service::Entry* const entry = Find(function);
+    if (entry == nullptr || !entry->later) return done(Call(caller, function, payload));
+    const std::string place = PlaceOf(*entry);
+    if (auto denied = Denied(caller, *entry, place)) return done(std::move(*denied));
+    auto reply = std::make_unique<LaterReply>(service_, guard_, caller, *entry, place, std::move(done));
+    const ServingScope scope(reply->call());
+    try {
+      entry->later(std::move(reply), payload);
+    } catch (...) {  // the reply went with it, and the guest's call ends
+    }
+  }
+
  private:
+  const Service::Entry* Find(std::string_view function) const {
+    const auto entry = std::ranges::find(service_->functions(), function, &Service::Entry::name);
+    return entry == service_->functions().end() ? nullptr : &*entry;
+  }
+  static HostReply NoFunction(std::string_view function) {
+    return services::Trap(Code::kLink, "the service has no function " + std::string(function));
+  }
+  std::string PlaceOf(const Service::Entry& entry) const { return service_->interface_name() + "#" + entry.name; }
+
+  std::optional<HostReply> Denied(const services::Caller& caller, const Service::Entry& entry,
+                                  const std::string& place) const {
+    if (entry.capability.is_per_target()) return std::nullopt;
+    const auto capability = policy::MakeHost(entry.capability.name());
+    const policy::Decision decision = guard_.Check(caller, *capability, place);
+    if (decision.allowed()) return std::nullopt;
+    return services::Trap(decision.code, place + " is denied: " + decision.rule);
+  }
+
   HostReply Run(const services::Caller& caller, const Service::Entry& entry, const std::string& place,
                 std::span<const std::uint8_t> payload) const {
     const ServedCall call(guard_, caller, entry);
@@ -106,17 +187,21 @@ class OwnService final : public services::HostService {
     } catch (...) {
       return services::Trap(Code::kService, place + " threw an exception");
     }
-    if (reply.too_large() || reply.size() > kMessagePayloadMax) {
-      return services::Trap(Code::kOutputSize, place + " answers with more than a message may hold");
-    }
-    HostReply answer;
-    for (const ByteView piece : reply.Pieces()) answer.payload.insert(answer.payload.end(), piece.begin(), piece.end());
-    return answer;
+    return ReplyOf(reply, place);
   }
 
   std::shared_ptr<const Service> service_;
   const services::Guard& guard_;
 };
+
+engine::HostImport::Kind KindOf(Runs runs) {
+  switch (runs) {
+    case Runs::kInline: return engine::HostImport::Kind::kQuick;
+    case Runs::kLater: return engine::HostImport::Kind::kDeferred;
+    case Runs::kAside: break;
+  }
+  return engine::HostImport::Kind::kBlocking;
+}
 
 }  // namespace
 
@@ -135,6 +220,9 @@ Result<runtime::HostedInterface> HostedOf(Service from) {
     return Fail(Code::kInvalid, "the service '" + hosted.offer.name + "' has no function", "add one with Function");
   }
   for (const Service::Entry& entry : service->functions()) {
+    if ((entry.runs == Runs::kLater) != static_cast<bool>(entry.later) || (entry.later && entry.function)) {
+      return Fail(Code::kInvalid, "the function " + entry.name + " of '" + hosted.offer.name + "' has nothing to run");
+    }
     CORDON_TRY(policy::MakeHostTarget(entry.capability.name(), ""));
     if (std::ranges::find(hosted.offer.functions, entry.name, &abi::OfferedFunction::name) !=
         hosted.offer.functions.end()) {
@@ -146,7 +234,7 @@ Result<runtime::HostedInterface> HostedOf(Service from) {
         .capability = entry.capability.name(),
         .scope = entry.capability.is_per_target() ? abi::OfferedFunction::Scope::kPerTarget
                                                   : abi::OfferedFunction::Scope::kWhole,
-        .kind = entry.runs == Runs::kInline ? engine::HostImport::Kind::kQuick : engine::HostImport::Kind::kBlocking,
+        .kind = KindOf(entry.runs),
     });
   }
   hosted.serve = [service](const services::Guard& guard) { return std::make_unique<OwnService>(service, guard); };

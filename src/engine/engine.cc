@@ -141,12 +141,13 @@ Result<std::shared_ptr<const Linked>> Linked::Link(std::shared_ptr<const Compile
   for (const HostImport& import : spec.host) {
     host.push_back({View(import.interface_name), View(import.function), View(import.function),
                     import.kind == HostImport::Kind::kBlocking, import.kind == HostImport::Kind::kNested,
-                    import.kind == HostImport::Kind::kTraced, View(import.blocks)});
+                    import.kind == HostImport::Kind::kDeferred, import.kind == HostImport::Kind::kTraced,
+                    View(import.blocks)});
   }
   for (std::size_t i = 0; i < spec.stubs.size(); ++i) {
     const HostImport& stub = spec.stubs[i];
     host.push_back({View(stub.interface_name), View(stub.function), View(stub_names[i]), false, false, false,
-                    View(stub.blocks)});
+                    false, View(stub.blocks)});
   }
   std::shared_ptr<Linked> linked(new Linked);
   linked->code_ = std::move(code);
@@ -169,6 +170,8 @@ Linked::~Linked() {
   cordon_linked_free(raw_->linked);
   delete raw_;
 }
+
+bool Linked::waits() const { return raw_ != nullptr && cordon_linked_waits(raw_->linked); }
 
 std::shared_ptr<const Linked> Linked::At(std::shared_ptr<Remote> remote) {
   std::shared_ptr<Linked> linked(new Linked);

@@ -112,7 +112,8 @@ struct HostImport {
   // kTraced: of WASI. The engine answers it by itself, and then tells the channel, as "trace:" and the function's name:
   // a byte for how it ended (0 answered, 1 the guest's exit, 2 a trap), the size of what was asked as u32, that, and
   // what was answered. An empty function stands for an interface that has only resources.
-  enum class Kind : std::uint8_t { kQuick, kBlocking, kNested, kTraced } kind = Kind::kQuick;
+  // kDeferred: the answer comes later, by HostChannel::Begin, and takes no thread until then.
+  enum class Kind : std::uint8_t { kQuick, kBlocking, kNested, kTraced, kDeferred } kind = Kind::kQuick;
   // For a plugin for Extism: "tb->n" when the offset of a text and that of bytes go in, and a number comes out. What
   // lies behind an offset is what crosses.
   std::string blocks{};
@@ -173,6 +174,8 @@ class Linked {
   // E_NOT_FOUND when the code has no such export.
   Result<Function> Find(const FunctionId& id) const;
   Remote* remote() const { return remote_.get(); }  // null: it runs here
+  // Whether a call of it that waits for the host can leave its thread to others (engine/lane.h).
+  bool waits() const;
   struct Raw;
   const Raw* raw() const { return raw_; }
 

@@ -57,16 +57,39 @@ void* Retain(void* user) noexcept {
 
 void Release(void* held) noexcept { delete static_cast<const ChannelPointer*>(held); }
 
+HostRequest RequestOf(const cordon_message& message) {
+  return {
+      .call_id = message.call_id,
+      .interface_name = {message.interface_name.data, message.interface_name.len},
+      .function = {message.function.data, message.function.len},
+      .payload = {message.payload.data, message.payload.len},
+      .deadline_ns = message.deadline_ns,
+  };
+}
+
+struct AnswerGone {
+  void operator()(cordon_answer* answer) const { cordon_answer_free(answer); }
+};
+
+// What is answered later. The reply keeps the channel, and so all that may still be asked of it, until it is given.
+void Begin(void* user, const cordon_message* message, cordon_answer* raw) noexcept {
+  std::unique_ptr<cordon_answer, AnswerGone> answer(raw);
+  try {
+    const ChannelPointer channel = *static_cast<const ChannelPointer*>(user);
+    channel->Begin(RequestOf(*message), [answer = std::move(answer), channel](const HostReply& reply) mutable {
+      const bool is_done = reply.outcome == HostReply::Outcome::kDone;
+      const auto* text = reinterpret_cast<const std::uint8_t*>(reply.message.data());
+      cordon_answer_give(answer.release(), is_done ? 0 : static_cast<std::uint32_t>(reply.code) + 1,
+                         is_done ? reply.payload.data() : text, is_done ? reply.payload.size() : reply.message.size());
+    });
+  } catch (...) {  // the answer is gone with what held it, and the guest's call ends
+  }
+}
+
 // The bridge's message to a HostChannel and its reply back. A code travels as its number plus 1.
 std::uint32_t Send(void* user, const cordon_message* message, const cordon_writer* reply) noexcept {
   try {
-    const HostRequest request = {
-        .call_id = message->call_id,
-        .interface_name = {message->interface_name.data, message->interface_name.len},
-        .function = {message->function.data, message->function.len},
-        .payload = {message->payload.data, message->payload.len},
-        .deadline_ns = message->deadline_ns,
-    };
+    const HostRequest request = RequestOf(*message);
     const HostReply answer = (*static_cast<const ChannelPointer*>(user))->Send(request);
     if (answer.outcome == HostReply::Outcome::kDone) {
       reply->write(reply->user, answer.payload.data(), answer.payload.size());
@@ -150,7 +173,7 @@ Usage UsageOf(const cordon_usage& raw) {
 }  // namespace
 
 cordon_port PortOf(const ChannelPointer& channel) {
-  return {const_cast<ChannelPointer*>(&channel), Send, Retain, Release};
+  return {const_cast<ChannelPointer*>(&channel), Send, Begin, Retain, Release};
 }
 
 struct Instance::Raw {

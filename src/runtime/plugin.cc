@@ -166,6 +166,12 @@ const Place& Plugin::place() const { return state_->place; }
 bool Plugin::TakesBytes() const { return state_->abi_kind == manifest::Abi::kExtism; }
 manifest::Abi Plugin::abi() const { return state_->abi_kind; }
 
+Plugin::Waits Plugin::waits() const {
+  if (state_->linked == nullptr) return state_->native == nullptr ? Waits::kNever : Waits::kForProcess;
+  if (state_->linked->remote() != nullptr) return Waits::kForProcess;
+  return state_->linked->waits() ? Waits::kWithoutThread : Waits::kNever;
+}
+
 Status Plugin::Runnable() const {
   if (state_->not_runnable) return Fail(*state_->not_runnable);
   return {};

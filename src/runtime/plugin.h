@@ -126,6 +126,9 @@ class Plugin {
   // Whether its input and output are bytes: it is written for Extism.
   bool TakesBytes() const;
   manifest::Abi abi() const;
+  // How its guests wait for the host: never, on stacks of their own, or in another process.
+  enum class Waits : std::uint8_t { kNever, kWithoutThread, kForProcess };
+  Waits waits() const;
 
   // Takes back what the capability has a part of: every question that follows is denied (rule "revoked"), in calls that
   // run too. When that is something an instance holds from its start, every later call is E_DENIED. One audit record.

@@ -60,11 +60,7 @@ class AskingChannel final : public HostChannel {
   HostReply Send(const HostRequest& request) override {
     Result<HostReply> reply = Ask(request);
     if (reply) return std::move(*reply);
-    HostReply trap;
-    trap.outcome = HostReply::Outcome::kTrap;
-    trap.code = reply.error().code;
-    trap.message = std::move(reply.error().message);
-    return trap;
+    return TrapOf(std::move(reply).error());
   }
   // Returns when nobody waits for an answer any more: from then on frames are for others.
   void Settle() {

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <exception>
 
+#include "base/message_codec.h"
+
 namespace cordon::services {
 
 HostReply Trap(Code code, std::string message) {
@@ -116,12 +118,41 @@ HostReply ServiceRouter::AnswerWatched(const Caller& caller, const HostRequest& 
   return reply;
 }
 
+Caller ServiceRouter::CallerOf(const HostRequest& request) const {
+  CallChains::Origin origin = chains_ == nullptr ? CallChains::Origin() : chains_->Find(request.call_id);
+  return {request.call_id, std::move(origin.chain), request.deadline_ns, std::move(origin.principal),
+          origin.passed, origin.trace};
+}
+
+void ServiceRouter::Begin(const HostRequest& request, Done done) {
+  HostService* const service = Find(request.interface_name);
+  if (service == nullptr || request.function.starts_with(kStubPrefix) || request.function.starts_with(kTracePrefix)) {
+    return done(Send(request));
+  }
+  try {
+    if (counter_ != nullptr) (*counter_)[counter_->HereIndex()].fetch_add(1, std::memory_order_relaxed);
+    const Caller caller = CallerOf(request);
+    if (watches_.empty()) return service->Begin(caller, request.function, request.payload, std::move(done));
+    const auto began = std::chrono::steady_clock::now();
+    for (const auto& watch : watches_) {
+      if (Status may = watch->Before(caller, request); !may) return done(Trap(may.error().code, may.error().message));
+    }
+    auto asked = std::make_shared<const OwnedRequest>(
+        OwnedRequest{request.call_id, std::string(request.interface_name), std::string(request.function),
+                     std::vector<std::uint8_t>(request.payload.begin(), request.payload.end()), request.deadline_ns});
+    service->Begin(caller, request.function, request.payload,
+                   [watches = watches_, asked, caller, began, done = std::move(done)](HostReply reply) mutable {
+                     for (const auto& watch : watches) watch->After(caller, asked->Views(), reply, began);
+                     done(std::move(reply));
+                   });
+  } catch (const std::exception&) {  // `done` went with what was being made for it, which ends the guest's call
+  }
+}
+
 HostReply ServiceRouter::Send(const HostRequest& request) {
   try {
     if (counter_ != nullptr) (*counter_)[counter_->HereIndex()].fetch_add(1, std::memory_order_relaxed);
-    CallChains::Origin origin = chains_ == nullptr ? CallChains::Origin() : chains_->Find(request.call_id);
-    const Caller caller{request.call_id, std::move(origin.chain), request.deadline_ns, std::move(origin.principal),
-                        origin.passed, origin.trace};
+    const Caller caller = CallerOf(request);
     return watches_.empty() ? Answer(caller, request) : AnswerWatched(caller, request);
   } catch (const std::bad_alloc&) {
     return Trap(Code::kMemory, "no memory left");

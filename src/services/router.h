@@ -26,6 +26,11 @@ class HostService {
   // With its version, or without: then it answers every version.
   virtual std::string_view interface_name() const = 0;
   virtual HostReply Call(const Caller& caller, std::string_view function, std::span<const std::uint8_t> payload) = 0;
+  // As HostChannel::Begin, for functions that are answered later.
+  virtual void Begin(const Caller& caller, std::string_view function, std::span<const std::uint8_t> payload,
+                     HostChannel::Done done) {
+    done(Call(caller, function, payload));
+  }
 };
 
 // A reply that ends the guest's call.
@@ -101,8 +106,10 @@ class ServiceRouter final : public HostChannel {
 
   // A message that no service answers traps with E_LINK; nothing a service throws leaves here.
   HostReply Send(const HostRequest& request) override;
+  void Begin(const HostRequest& request, Done done) override;
 
  private:
+  Caller CallerOf(const HostRequest& request) const;
   HostService* Find(std::string_view interface_name) const;
   HostReply Answer(const Caller& caller, const HostRequest& request);
   HostReply Told(const Caller& caller, const HostRequest& request);

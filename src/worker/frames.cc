@@ -52,7 +52,7 @@ std::vector<engine::HostImport> TakeImports(wire::Reader& in) {
     import.interface_name = TakeBytes(in);
     import.function = TakeBytes(in);
     const std::uint8_t kind = in.U8();
-    if (kind > static_cast<std::uint8_t>(engine::HostImport::Kind::kTraced)) in.Fail(wire::Fault::kCase);
+    if (kind > static_cast<std::uint8_t>(engine::HostImport::Kind::kDeferred)) in.Fail(wire::Fault::kCase);
     import.kind = static_cast<engine::HostImport::Kind>(kind);
     import.blocks = TakeBytes(in);
     imports.push_back(std::move(import));

@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -73,6 +74,7 @@ class Pool final : public engine::Remote, public std::enable_shared_from_this<Po
  private:
   struct Wire;
   struct Worker;
+  class LateAnswer;
   class Lease;
   class Conversation;
   class KeptInstance;
@@ -84,14 +86,16 @@ class Pool final : public engine::Remote, public std::enable_shared_from_this<Po
   void Put(std::unique_ptr<Worker> worker);
   void Retire(std::unique_ptr<Worker> worker);
   void Bury();
-  bool MayBlock(const OwnedRequest& request) const;
+  // How a question is answered: by this thread, by another one, or later.
+  enum class Way : std::uint8_t { kHere, kAside, kLater };
+  Way WayOf(const OwnedRequest& request) const;
   bool MayAsk(const OwnedRequest& request) const;
   Result<std::uint32_t> FunctionIn(Worker& worker, std::uint32_t function);
 
   PoolOptions options_;
   Errands errands_;
   std::vector<int> folder_fds_;  // as calls name them
-  std::set<std::pair<std::string, std::string>, std::less<>> blocking_;  // imports that may
+  std::map<std::pair<std::string, std::string>, Way, std::less<>> ways_;  // of imports that are not answered here
   std::set<std::pair<std::string, std::string>, std::less<>> linked_;    // all that a guest can ask
   UniqueFd set_up_;
   ForkMark mark_;

@@ -4,6 +4,7 @@
 #include <iostream>
 #include <map>
 #include <mutex>
+#include <thread>
 
 // [types]
 enum class Currency { eur, usd };
@@ -48,7 +49,12 @@ cordon::Service Prices(const std::map<std::string, std::uint32_t>& stock) {
     return cordon::Fail(cordon::Code::kUnavailable, "the price list is being rewritten", "try again in a minute");
   });
   // [/failing]
-  prices.Function("wait", cordon::Needs("prices"), [](const cordon::ServiceCall&) {});
+  // [later]
+  prices.AsyncFunction("wait", cordon::Needs("prices"), [](cordon::Reply<void> reply) {
+    // Where a program asks its database; any thread may answer. Nothing waits meanwhile but the guest.
+    std::thread([reply = std::move(reply)]() mutable { std::move(reply).Give(); }).detach();
+  });
+  // [/later]
   return prices;
 }
 

@@ -132,6 +132,7 @@ TEST(Async, CancellingEndsWhatRunsAndWhatWaits) {
 TEST(Async, AFullQueueIsBusy) {
   cordon::HostOptions options;
   options.threads = 1;
+  options.max_instances = 1;
   options.queue_max = 2;
   auto loaded = shop::Load(std::move(options));
   ASSERT_TRUE(loaded.plugin);

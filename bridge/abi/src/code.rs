@@ -270,6 +270,7 @@ unsafe fn import(h: &cordon_host_import) -> Outcome<HostImport> {
             message: h.message.get("message")?.to_string(),
             blocking: h.blocking,
             nested: h.nested,
+            deferred: h.deferred,
             traced: h.traced,
             shape: h.shape.get("shape")?.to_string(),
         })

@@ -17,12 +17,14 @@ static ALLOCATOR: cordon_memory::Allocator = cordon_memory::Allocator(std::alloc
 mod boundary;
 mod call;
 mod code;
+mod lane;
 mod network;
 mod types;
 
 pub use boundary::*;
 pub use call::*;
 pub use code::*;
+pub use lane::*;
 pub use network::*;
 pub use types::*;
 

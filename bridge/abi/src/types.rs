@@ -1,10 +1,10 @@
 //! Plain structures that cross the ABI.
 
-use ::cordon_engine::store::{Port, Reply};
+use ::cordon_engine::store::{Answer, Port, Reply};
 use ::cordon_engine::{Fault, Outcome, Piece};
 use std::ffi::{c_char, c_void};
 
-use crate::boundary::null;
+use crate::boundary::{null, quiet};
 use crate::call::cordon_interrupter;
 use crate::code::cordon_code;
 use crate::network::cordon_network;
@@ -103,6 +103,11 @@ pub struct cordon_port {
     pub send: Option<
         unsafe extern "C" fn(user: *mut c_void, message: *const cordon_message, reply: *const cordon_writer) -> u32,
     >,
+    /// The same for an import that is deferred: returns at once, and `answer` is the host's, who gives it or lets it
+    /// go, from any thread. NULL: `send` answers those too.
+    pub begin: Option<
+        unsafe extern "C" fn(user: *mut c_void, message: *const cordon_message, answer: *mut cordon_answer),
+    >,
     pub retain: Option<unsafe extern "C" fn(user: *mut c_void) -> *mut c_void>,
     pub release: Option<unsafe extern "C" fn(held: *mut c_void)>,
 }
@@ -148,16 +153,66 @@ fn view(text: &str) -> cordon_str {
     cordon_str { data: text.as_ptr().cast(), len: text.len() }
 }
 
+fn message(call_id: u64, interface: &str, function: &str, payload: &[u8], deadline_ns: u64) -> cordon_message {
+    cordon_message {
+        call_id,
+        interface_name: view(interface),
+        function: view(function),
+        payload: cordon_bytes { data: payload.as_ptr(), len: payload.len() },
+        deadline_ns: i64::try_from(deadline_ns).unwrap_or(i64::MAX),
+    }
+}
+
+/// Takes one reply to a guest that waits for it, if it still does.
+pub struct cordon_answer(Answer);
+
+/// Gives the reply, as `send` of a port does: `code` 0 and the results, or a code of the host's own plus 1 and a
+/// sentence. `answer` is gone then. Thread-safe.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_answer_give(answer: *mut cordon_answer, code: u32, data: *const u8, len: usize) {
+    if answer.is_null() {
+        return;
+    }
+    // Safety: made by `begin` below, given once; the caller's bytes.
+    let (answer, bytes) = unsafe { (Box::from_raw(answer), cordon_bytes { data, len }.get()) };
+    quiet((), || {
+        answer.0.give(match code {
+            0 => Reply::Done(bytes.to_vec()),
+            code => Reply::Trap(code - 1, String::from_utf8_lossy(bytes).into_owned()),
+        });
+    });
+}
+
+/// There will be no reply: the guest's call ends.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cordon_answer_free(answer: *mut cordon_answer) {
+    if !answer.is_null() {
+        // Safety: as above.
+        drop(unsafe { Box::from_raw(answer) });
+    }
+}
+
 impl Port for HeldPort {
+    fn begin(
+        &self,
+        call_id: u64,
+        interface: &str,
+        function: &str,
+        payload: &[u8],
+        deadline_ns: u64,
+        answer: Answer,
+    ) {
+        let Some(begin) = self.0.begin else {
+            return answer.give(self.send(call_id, interface, function, payload, deadline_ns));
+        };
+        let message = message(call_id, interface, function, payload, deadline_ns);
+        // Safety: the host's function, under the contract above.
+        unsafe { begin(self.0.user, &message, Box::into_raw(Box::new(cordon_answer(answer)))) }
+    }
+
     fn send(&self, call_id: u64, interface: &str, function: &str, payload: &[u8], deadline_ns: u64) -> Reply {
         let Some(send) = self.0.send else { return Reply::Trap(0, "the host answers nothing".into()) };
-        let message = cordon_message {
-            call_id,
-            interface_name: view(interface),
-            function: view(function),
-            payload: cordon_bytes { data: payload.as_ptr(), len: payload.len() },
-            deadline_ns: i64::try_from(deadline_ns).unwrap_or(i64::MAX),
-        };
+        let message = message(call_id, interface, function, payload, deadline_ns);
         let mut out: Vec<u8> = Vec::new();
         let writer = cordon_writer { user: (&raw mut out).cast(), write: Some(append) };
         // Safety: the host's function, under the contract above.
@@ -202,6 +257,8 @@ pub struct cordon_host_import {
     pub blocking: bool,
     /// The answer is a call of another guest, which keeps to the deadline; made on the thread of the guest that asks.
     pub nested: bool,
+    /// The answer comes later, by `begin` of the port: no thread waits for it.
+    pub deferred: bool,
     /// Answered by the engine's own WASI; the port is told of it, as "trace:" and the function's name.
     pub traced: bool,
     /// For a plugin for Extism: `t` (text) or `b` (bytes) for each parameter that is an offset of a block, `n` for each

@@ -4,13 +4,14 @@ use crate::engine::Engine;
 use crate::extism;
 use crate::fault::{Fault, Kind, Outcome, classify};
 use crate::link::{Function, Linked, Pre, instantiation_fault, read_core, write_core};
+use crate::lane;
 use crate::nested::{Driving, interrupted_outside};
 use crate::store::{CallLimits, InstanceOptions, Interrupter, Port, State, Usage};
 use crate::ticker::monotonic_ns;
 use crate::values::{Given, Params, Piece, Reader, Results, Sink, receive};
 use std::future::Future;
 use std::mem::ManuallyDrop;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
@@ -52,22 +53,48 @@ thread_local! {
     static WAKER: Waker = Waker::from(Arc::new(Unpark(std::thread::current())));
 }
 
-/// Drives a future on this thread until it is done, the deadline passes or the call is interrupted. Guests keep the
-/// caller's thread; only timers and blocking file work run on the engine's own runtime. Unlike a runtime's own
-/// `block_on` it may be entered again by a host function that calls another plugin.
+/// A future that is polled and dropped inside the engine's runtime. Between its polls the thread may be another call's.
+struct Within<'r, F> {
+    future: ManuallyDrop<F>,
+    runtime: &'r tokio::runtime::Handle,
+}
+
+impl<F: Future> Within<'_, F> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let _runtime = self.runtime.enter();
+        let _stay = lane::stay();
+        // Safety: the future is pinned with what holds it, and moved out of it never.
+        unsafe { self.map_unchecked_mut(|within| &mut *within.future) }.poll(cx)
+    }
+}
+
+impl<F> Drop for Within<'_, F> {
+    fn drop(&mut self) {
+        let _runtime = self.runtime.enter();
+        let _stay = lane::stay();
+        // Safety: dropped once, here.
+        unsafe { ManuallyDrop::drop(&mut self.future) };
+    }
+}
+
+/// Drives a future until it is done, the deadline passes or the call is interrupted. Guests keep the caller's thread,
+/// or leave it to others where it is that of a lane (lane.rs); only timers and blocking file work run on the engine's
+/// own runtime. Unlike a runtime's own `block_on` it may be entered again by a host function that calls another plugin.
 fn drive<F: Future>(
     engine: &Engine,
     future: F,
     end_ns: u64,
     interrupter: Option<&Arc<Interrupter>>,
 ) -> Outcome<F::Output> {
-    let _runtime = engine.runtime()?.enter();
+    let runtime = engine.runtime()?;
     let driving = Driving::begin(engine, interrupter);
-    if let Some(i) = interrupter {
-        i.watch(Some(std::thread::current()));
-    }
-    let mut future = pin!(future);
-    let outcome = WAKER.with(|waker| {
+    let outcome = WAKER.with(|thread| {
+        let own = lane::waker();
+        let waker = own.as_ref().unwrap_or(thread);
+        if let Some(i) = interrupter {
+            i.watch(Some(waker.clone()));
+        }
+        let mut future = pin!(Within { future: ManuallyDrop::new(future), runtime });
         let mut cx = Context::from_waker(waker);
         loop {
             if let Poll::Ready(value) = future.as_mut().poll(&mut cx) {
@@ -85,7 +112,7 @@ fn drive<F: Future>(
             if now >= end_ns {
                 return Err(Fault::new(Kind::Timeout, "the call ran past its deadline"));
             }
-            if waits {
+            if waits && !lane::leave(end_ns) {
                 std::thread::park_timeout(Duration::from_nanos(end_ns - now));
             }
         }

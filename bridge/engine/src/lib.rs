@@ -10,6 +10,7 @@ pub mod files;
 pub mod fledge;
 pub mod http;
 pub mod instance;
+pub mod lane;
 pub mod link;
 mod nested;
 mod p1;

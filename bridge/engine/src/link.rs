@@ -9,7 +9,7 @@ use crate::http;
 use crate::nested;
 use crate::p1;
 use crate::sockets;
-use crate::store::{Needs, Reply, State, WasiState};
+use crate::store::{Answer, Needs, Reply, State, WasiState};
 use crate::traced::{self, DROP};
 use crate::values::{HostParams, HostResults, Hosted, Ignored, Reader, Shape, recycle};
 use std::sync::Arc;
@@ -98,6 +98,8 @@ pub struct HostImport {
     pub blocking: bool,
     /// The answer is a call of another guest, made while this one waits (nested.rs); it keeps to the deadline.
     pub nested: bool,
+    /// The answer comes later, by any thread: nothing waits for it but the guest.
+    pub deferred: bool,
     /// Answered by the engine's own WASI; the host is told of it.
     pub traced: bool,
     /// Of a function that a plugin for Extism imports from the embedding program: what its parameters and its result
@@ -111,6 +113,18 @@ const STUB: &str = "deny:";
 impl HostImport {
     pub(crate) fn is_stub(&self) -> bool {
         self.message.starts_with(STUB)
+    }
+
+    pub(crate) fn waits(&self) -> bool {
+        self.blocking || self.nested || self.deferred
+    }
+
+    pub(crate) fn how(&self) -> Aside {
+        match (self.deferred, self.nested) {
+            (true, _) => Aside::Deferred,
+            (_, true) => Aside::Nested,
+            _ => Aside::Thread,
+        }
     }
 }
 
@@ -257,16 +271,16 @@ fn define<const N: usize, const R: usize>(
             },
         );
     }
-    if !import.blocking && !import.nested {
+    if !import.waits() {
         return l.func_wrap(&import.function, move |mut cx: StoreContextMut<'_, State>, params: HostParams<N>| {
             let reply = send(cx.data_mut(), &interface, &message, &params.0)?;
             recycle(params.0);
             Ok(HostResults::<R>(reply))
         });
     }
-    let is_nested = import.nested;
+    let how = import.how();
     l.func_wrap_async(&import.function, move |mut cx: StoreContextMut<'_, State>, params: HostParams<N>| {
-        let sent = send_aside(cx.data_mut(), &interface, &message, params.0, is_nested);
+        let sent = send_aside(cx.data_mut(), &interface, &message, params.0, how);
         Box::new(async move {
             let (reply, cpu) = sent.await?;
             cx.data_mut().deadline.leave_out(cpu);
@@ -275,23 +289,49 @@ fn define<const N: usize, const R: usize>(
     })
 }
 
+/// How the answer of a host function that waits is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Aside {
+    /// By a thread of the engine.
+    Thread,
+    Nested,
+    Deferred,
+}
+
 /// As `send`, off this thread; gives the CPU time of others that this one must not be charged for, too.
 pub(crate) fn send_aside(
     state: &mut State,
     interface: &Arc<str>,
     message: &Arc<str>,
     payload: Vec<u8>,
-    is_nested: bool,
+    how: Aside,
 ) -> impl Future<Output = wasmtime::Result<(Vec<u8>, Duration)>> + Send + use<> {
     let (interface, message) = (interface.clone(), message.clone());
     state.host_calls += 1;
     let (port, call_id, end) = (state.port.clone(), state.call_id, state.deadline.end_ns());
+    let begun = match &port {
+        Some(port) if how == Aside::Deferred => {
+            let (answer, reply) = Answer::new();
+            port.begin(call_id, &interface, &message, &payload, end, answer);
+            Some(reply)
+        }
+        _ => None,
+    };
     async move {
         let Some(port) = port else {
             return Err(Fault::new(Kind::Host, format!("no host answers {interface} {message}")).into());
         };
+        if let Some(reply) = begun {
+            return match reply.await {
+                Ok(reply) => Ok((answer(reply)?, Duration::ZERO)),
+                Err(_) => {
+                    let text = format!("the host let go of {interface} {message} without an answer");
+                    Err(Fault::new(Kind::Host, text).into())
+                }
+            };
+        }
         let work = move || port.send(call_id, &interface, &message, &payload, end);
-        let done = if is_nested {
+        let done = if how == Aside::Nested {
             nested::run(work).await
         } else {
             tokio::task::spawn_blocking(work).await.ok().map(|reply| (reply, Duration::ZERO))
@@ -520,6 +560,11 @@ fn link_fault(error: wasmtime::Error) -> Fault {
 }
 
 impl Linked {
+    /// Whether its guests run on stacks of their own, and wait without the thread of who calls them.
+    pub fn waits(&self) -> bool {
+        self.needs.asynchronous
+    }
+
     /// Whether its guests can ask the host for anything.
     pub fn needs_port(&self) -> bool {
         self.needs.port
@@ -528,7 +573,7 @@ impl Linked {
     pub fn link(code: &Arc<Code>, wasi: &[String], host: &[HostImport]) -> Outcome<Arc<Linked>> {
         let traced = host.iter().any(|h| h.traced);
         let mut needs = Needs {
-            asynchronous: traced || host.iter().any(|h| h.blocking || h.nested),
+            asynchronous: traced || host.iter().any(HostImport::waits),
             port: !host.is_empty(),
             wasi: traced,
             ..Needs::default()
@@ -570,7 +615,7 @@ impl Linked {
     ) -> Outcome<Arc<Linked>> {
         let requests = host.iter().any(|h| h.function == "http_request" && h.interface == extism::ENV && !h.is_stub());
         let mut needs = Needs {
-            asynchronous: requests || host.iter().any(|h| h.blocking || h.nested),
+            asynchronous: requests || host.iter().any(HostImport::waits),
             port: !host.is_empty(),
             extism: true,
             ..Needs::default()

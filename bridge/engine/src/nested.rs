@@ -37,7 +37,7 @@ impl Errand {
 }
 
 /// A call that this thread drives; the last is the innermost.
-struct Level {
+pub(crate) struct Level {
     errand: Option<Errand>,
     interrupter: Option<Arc<Interrupter>>,
     /// Whether one more guest has room on the stack.
@@ -92,6 +92,15 @@ impl Drop for Driving {
     fn drop(&mut self) {
         LEVELS.with_borrow_mut(Vec::pop);
     }
+}
+
+/// The calls that one strand of a lane drives, while others run (lane.rs).
+pub(crate) fn take_levels() -> Vec<Level> {
+    LEVELS.take()
+}
+
+pub(crate) fn put_levels(levels: Vec<Level>) {
+    LEVELS.set(levels);
 }
 
 /// Whether one of the calls that this thread drives was interrupted.

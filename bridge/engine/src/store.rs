@@ -6,18 +6,21 @@ use crate::fault::{Fault, Kind, Outcome};
 use crate::files::{FileHooks, Files, Mount};
 use crate::fledge;
 use crate::http::Http;
+use crate::lane::others_wait;
 use crate::nested::interrupted_outside;
 use crate::p1::{self, P1, Stdio};
 use crate::sockets::Sockets;
 use crate::stdio::{Sink, SinkStream, Source, SourceStream};
 use crate::ticker::{LongCall, TICK, clock_ns, monotonic_ns};
 use cordon_net::Egress;
+use std::cell::Cell;
 use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::Thread;
+use std::task::Waker;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::oneshot;
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, ResourceTable, WasiCtx, WasiCtxBuilder};
 
@@ -31,6 +34,33 @@ pub enum Reply {
 /// The way out of a store: every host function becomes one message. The deadline is of CLOCK_MONOTONIC.
 pub trait Port: Send + Sync {
     fn send(&self, call_id: u64, interface: &str, function: &str, payload: &[u8], deadline_ns: u64) -> Reply;
+
+    /// The same for what is answered later, by any thread. Returns at once.
+    fn begin(
+        &self,
+        call_id: u64,
+        interface: &str,
+        function: &str,
+        payload: &[u8],
+        deadline_ns: u64,
+        answer: Answer,
+    ) {
+        answer.give(self.send(call_id, interface, function, payload, deadline_ns));
+    }
+}
+
+/// Takes one reply to where it is waited for, if it still is.
+pub struct Answer(oneshot::Sender<Reply>);
+
+impl Answer {
+    pub(crate) fn new() -> (Answer, oneshot::Receiver<Reply>) {
+        let (answer, reply) = oneshot::channel();
+        (Answer(answer), reply)
+    }
+
+    pub fn give(self, reply: Reply) {
+        let _ = self.0.send(reply);
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,15 +195,15 @@ impl ResourceLimiter for Limiter {
 #[derive(Default)]
 pub struct Interrupter {
     flag: AtomicBool,
-    thread: Mutex<Option<Thread>>,
+    waiting: Mutex<Option<Waker>>,
 }
 
 impl Interrupter {
     pub fn interrupt(&self) {
         self.flag.store(true, Ordering::SeqCst);
-        if let Ok(thread) = self.thread.lock() {
-            if let Some(thread) = thread.as_ref() {
-                thread.unpark();
+        if let Ok(waiting) = self.waiting.lock() {
+            if let Some(waker) = waiting.as_ref() {
+                waker.wake_by_ref();
             }
         }
     }
@@ -182,9 +212,9 @@ impl Interrupter {
         self.flag.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn watch(&self, thread: Option<Thread>) {
-        if let Ok(mut held) = self.thread.lock() {
-            *held = thread;
+    pub(crate) fn watch(&self, waker: Option<Waker>) {
+        if let Ok(mut held) = self.waiting.lock() {
+            *held = waker;
         }
     }
 }
@@ -303,8 +333,23 @@ impl Deadline {
     }
 }
 
+thread_local! {
+    /// What the thread did for other calls of its lane.
+    static ELSEWHERE: Cell<u64> = const { Cell::new(0) };
+}
+
+/// CPU time of this thread, without what it does for others while a call waits: only differences mean something.
 pub(crate) fn thread_cpu_ns() -> u64 {
-    clock_ns(rustix::time::ClockId::ThreadCPUTime)
+    clock_ns(rustix::time::ClockId::ThreadCPUTime).wrapping_sub(ELSEWHERE.get())
+}
+
+pub(crate) fn leave_cpu_clock() -> u64 {
+    thread_cpu_ns()
+}
+
+/// Goes on from where the call left it.
+pub(crate) fn return_to_cpu_clock(left: u64) {
+    ELSEWHERE.set(clock_ns(rustix::time::ClockId::ThreadCPUTime).wrapping_sub(left));
 }
 
 pub struct WasiState {
@@ -336,6 +381,8 @@ pub struct State {
     /// Gone when only the memory is left.
     engine: Option<EngineRef>,
     long_call: Option<LongCall>,
+    /// Runs on a stack of its own, which it can leave.
+    asynchronous: bool,
     pub wasi: Option<Box<WasiState>>,
     pub p1: Option<Box<P1>>,
     /// Of a plugin for Extism.
@@ -382,6 +429,7 @@ impl State {
             deadline: Deadline::new(),
             engine: Some(EngineRef(NonNull::from(&**engine))),
             long_call: None,
+            asynchronous: needs.asynchronous,
             wasi: None,
             p1: None,
             extism: needs.extism.then(|| Box::new(Side::new(options.network.clone()))),
@@ -469,6 +517,8 @@ impl State {
             return UpdateDeadline::Interrupt;
         }
         match self.deadline.look() {
+            // A guest that computes lets the others of its lane go on.
+            Some(ticks) if self.asynchronous && others_wait() => UpdateDeadline::Yield(ticks),
             Some(ticks) => UpdateDeadline::Continue(ticks),
             None => UpdateDeadline::Interrupt,
         }

@@ -154,6 +154,7 @@ fn importing(function: &str, blocking: bool) -> Arc<Linked> {
         message: function.into(),
         blocking,
         nested: false,
+        deferred: false,
         traced: false,
         shape: String::new(),
     };
@@ -239,6 +240,7 @@ fn a_stub_stands_in_for_an_interface_with_resources() {
         message: format!("deny:{function}"),
         blocking: false,
         nested: false,
+        deferred: false,
         traced: false,
         shape: String::new(),
     };

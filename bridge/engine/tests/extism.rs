@@ -30,6 +30,7 @@ fn import(interface: &str, function: &str, shape: &str) -> HostImport {
         message: function.into(),
         blocking: false,
         nested: false,
+        deferred: false,
         traced: false,
         shape: shape.into(),
     }

@@ -193,6 +193,7 @@ fn sender(bytes: u32) -> Arc<Linked> {
         message: "send".into(),
         blocking: false,
         nested: false,
+        deferred: false,
         traced: false,
         shape: String::new(),
     };

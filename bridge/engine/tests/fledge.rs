@@ -34,6 +34,7 @@ fn import(function: &str, message: &str) -> HostImport {
         message: message.into(),
         blocking: false,
         nested: false,
+        deferred: false,
         traced: false,
         shape: String::new(),
     }

@@ -32,6 +32,7 @@ fn asking() -> Arc<Linked> {
         message: "ask".into(),
         blocking: false,
         nested: true,
+        deferred: false,
         traced: false,
     };
     link(&engine(false), wat, &[], &[import]).unwrap()

@@ -59,6 +59,7 @@ fn guest(body: &str) -> Arc<Linked> {
         message: function.into(),
         blocking: function == "[method]bucket.get",
         nested: false,
+        deferred: false,
         traced: false,
         shape: String::new(),
     };

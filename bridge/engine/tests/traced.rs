@@ -26,6 +26,7 @@ fn imports(traced: bool) -> Vec<HostImport> {
         message: function.into(),
         blocking: false,
         nested: false,
+        deferred: false,
         traced,
         shape: String::new(),
     };

@@ -29,6 +29,12 @@ pub fn is_short() -> bool {
     SHORT.get()
 }
 
+/// For who changes between operations on one thread: puts the mark of another in the place of this one's.
+#[inline]
+pub fn exchange_short(mark: bool) -> bool {
+    SHORT.replace(mark)
+}
+
 /// Runs one operation with a mark of its own. What calls it inside is told apart from what is around it.
 #[inline]
 pub fn watch<T>(operation: impl FnOnce() -> T) -> T {

@@ -240,7 +240,7 @@ fn define_user(l: &mut Linker<State>, of: &HostImport, wanted: &FuncType) -> was
     }
     let of: Arc<HostImport> = Arc::new(of.clone());
     let types: Vec<ValType> = wanted.results().collect();
-    if of.blocking || of.nested {
+    if of.waits() {
         return define_waiting(l, &of, types, wanted.clone());
     }
     let shared = of.clone();
@@ -268,7 +268,7 @@ fn define_waiting(
         Box::new(async move {
             let store = &mut caller.as_context_mut();
             let payload = lift(store, &shared, params)?;
-            let sent = send_aside(store.data_mut(), &interface, &message, payload, shared.nested);
+            let sent = send_aside(store.data_mut(), &interface, &message, payload, shared.how());
             let (reply, cpu) = sent.await?;
             store.data_mut().deadline.leave_out(cpu);
             lower(store, &shared, &types, &reply, out)

@@ -3,7 +3,7 @@
 //! where the instance's standard output leads.
 
 use crate::fault::{Fault, Kind};
-use crate::link::{HostImport, send, send_aside};
+use crate::link::{Aside, HostImport, send, send_aside};
 use crate::stdio::broken_pipe;
 use crate::store::{State, put_text};
 use std::sync::Arc;
@@ -132,7 +132,8 @@ async fn next(store: &mut StoreContextMut<'_, State>) -> wasmtime::Result<Vec<u8
         Pending::Reply(reply) => Ok(reply),
         Pending::Init => {
             let payload = arguments(side);
-            let (reply, _) = send_aside(store.data_mut(), &MODULE.into(), &"init".into(), payload, false).await?;
+            let sent = send_aside(store.data_mut(), &MODULE.into(), &"init".into(), payload, Aside::Thread);
+            let (reply, _) = sent.await?;
             Ok(reply)
         }
     }
@@ -193,7 +194,7 @@ async fn ask(
     let given = given(caller, function, place.0, place.1)?;
     // A stub answers without a look at the question.
     let payload = if is_stub { Vec::new() } else { given };
-    let (reply, cpu) = send_aside(caller.data_mut(), &MODULE.into(), message, payload, false).await?;
+    let (reply, cpu) = send_aside(caller.data_mut(), &MODULE.into(), message, payload, Aside::Thread).await?;
     caller.data_mut().deadline.leave_out(cpu);
     Ok(reply)
 }

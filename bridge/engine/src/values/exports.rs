@@ -85,6 +85,17 @@ thread_local! {
     static RECEIVER: Cell<*mut Receiver<'static>> = const { Cell::new(null_mut()) };
 }
 
+/// The receiver of a call that leaves the thread to others (lane.rs).
+pub(crate) struct KeptReceiver(*mut Receiver<'static>);
+
+pub(crate) fn take_receiver() -> KeptReceiver {
+    KeptReceiver(RECEIVER.replace(null_mut()))
+}
+
+pub(crate) fn put_receiver(kept: KeptReceiver) {
+    RECEIVER.set(kept.0);
+}
+
 /// Makes `receiver` the one for results that this thread lifts, until it is dropped. A call inside a call (a host
 /// function that calls another guest) has its own in between: the last one set is the first one gone.
 struct Receiving<'r> {

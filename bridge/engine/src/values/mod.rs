@@ -16,6 +16,7 @@ mod pieces;
 mod reader;
 mod shape;
 
+pub(crate) use exports::{KeptReceiver, put_receiver, take_receiver};
 pub use exports::{Given, Params, Results, receive};
 pub use hosted::Hosted;
 pub use pieces::{Piece, Sink};

@@ -1,0 +1,289 @@
+// A worker as the pool of its plugin sees it, and the talks that are had with it. For this room only.
+#pragma once
+
+#include <cmath>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/message_codec.h"
+#include "worker/pool.h"
+#include "worker/talk.h"
+
+namespace cordon::worker {
+
+using Clock = std::chrono::steady_clock;
+
+// How often a wait is broken off to see whether the worker is still there.
+inline constexpr Duration kLook = std::chrono::milliseconds(20);
+inline constexpr Duration kLookAtCpu = std::chrono::milliseconds(2);
+inline constexpr Duration kAhead = std::chrono::milliseconds(10);  // of its share of processors, at most
+inline constexpr int kUnansweredMax = 64;                          // questions of one worker at once
+
+inline Error Lost(std::string why) {
+  return Error(Code::kWorkerLost, "the worker that ran the call is gone: " + std::move(why),
+               "try again, where the action may run twice")
+      .With("reason", "ended");
+}
+
+inline Error Stopped() { return Error(Code::kInterrupted, "the call was interrupted"); }
+
+inline Error OverLimit(Code code, std::string message, std::string_view limit, std::string remedy) {
+  return Error(code, std::move(message), std::move(remedy)).With("limit", std::string(limit));
+}
+
+// What a worker and its host have in common. Answers that are still being made may keep it for longer than the pool.
+struct Pool::Wire {
+  Process process;
+  std::unique_ptr<Link> link;
+  std::mutex speaking;  // one frame at a time
+  std::atomic<int> unanswered{0};
+  std::atomic<bool> closed{false};
+
+  Status Say(std::uint16_t type, engine::Pieces body, const Link::Watch& watch) {
+    const std::lock_guard lock(speaking);
+    return link->Send(type, body, watch);
+  }
+  Status Reply(std::uint32_t number, const HostReply& reply, const Link::Watch& watch) {
+    Result<std::vector<std::uint8_t>> bytes = EncodeReply(reply);
+    if (!bytes) bytes = EncodeReply(TrapOf(bytes.error()));
+    CORDON_TRY(bytes);
+    wire::Buffer head;
+    wire::Writer(head).U32(number);
+    const std::span<const std::uint8_t> pieces[] = {head, *bytes};
+    return Say(kReply, pieces, watch);
+  }
+  // By a thread that is not the call's; one that nobody waits for any more is dropped.
+  void ReplyLate(std::uint32_t number, const HostReply& reply) {
+    (void)Reply(number, reply, [this]() -> Result<Duration> {
+      if (closed.load() || process.Ended()) return Fail(Lost("its call is over"));
+      return kLook;
+    });
+  }
+};
+
+struct Pool::Worker {
+  std::shared_ptr<Wire> wire = std::make_shared<Wire>();
+  UniqueFd door;
+  std::vector<std::int64_t> functions;  // of the pool's numbers; -1: not asked yet
+  std::uint64_t calls = 0;
+  MonotonicTime born = Clock::now();
+};
+
+// The answer to one question of a worker, whoever gives it; let go, it ends the guest's call.
+class Pool::LateAnswer {
+ public:
+  LateAnswer(std::shared_ptr<Wire> wire, std::uint32_t number) : wire_(std::move(wire)), number_(number) {
+    ++wire_->unanswered;
+  }
+  LateAnswer(LateAnswer&&) noexcept = default;
+  ~LateAnswer() {
+    if (wire_ != nullptr) Give(TrapOf(Error(Code::kService, "the host let go of a question without an answer")));
+  }
+  void Give(const HostReply& reply) {
+    const std::shared_ptr<Wire> wire = std::exchange(wire_, nullptr);
+    if (wire == nullptr) return;
+    wire->ReplyLate(number_, reply);
+    --wire->unanswered;
+  }
+
+ private:
+  std::shared_ptr<Wire> wire_;
+  std::uint32_t number_;
+};
+
+// A talk with a worker about one thing: watches it, and the clock, while it waits.
+class Pool::Conversation {
+ public:
+  Conversation(Pool& pool, Worker& worker, Duration wall, std::optional<Duration> cpu,
+               engine::Interrupter::Brake* brake)
+      : pool_(pool),
+        worker_(worker),
+        limits_{pool.options_.output_bytes, pool.options_.stream_bytes},
+        cpu_(cpu),
+        brake_(brake),
+        began_(Clock::now()),
+        end_(End(wall)),
+        next_look_(began_ + kLook) {
+    if (pool_.options_.ways != nullptr) number_ = ++pool_.talks_;
+    if (const auto& most = pool_.options_.cpu_max) share_ = *most / std::max(1.0, std::ceil(*most));
+    if (cpu_ || share_) cpu_began_ = worker_.wire->process.CpuTime();
+    watch_ = [this]() -> Result<Duration> { return Look(); };
+    if (brake_ != nullptr) {
+      brake_->Set([this] {
+        worker_.wire->process.Kill();
+        worker_.wire->link->Nudge();
+      });
+    }
+  }
+  ~Conversation() {
+    if (brake_ != nullptr) brake_->Set({});
+    // Its last frame may have crossed with the order to stand still.
+    if (paused_until_) worker_.wire->process.Resume();
+    if (number_ != 0 && asked_way_) pool_.options_.ways->End(number_);
+  }
+  Conversation(const Conversation&) = delete;
+  Conversation& operator=(const Conversation&) = delete;
+
+  Status Send(FrameType type, engine::Pieces body) { return worker_.wire->Say(type, body, watch_); }
+  Status Send(FrameType type, const wire::Buffer& body) {
+    const std::span<const std::uint8_t> piece(body);
+    return Send(type, engine::Pieces(&piece, 1));
+  }
+  Result<Link::Frame> Receive() {
+    const auto bound = [this](std::uint16_t type) { return FrameBound(limits_, type); };
+    return worker_.wire->link->Receive(bound, watch_);
+  }
+
+  // Until it is done: answers what the guest asks by `channel`, gives what it answers to `sink`.
+  Result<Done> Finish(const std::shared_ptr<HostChannel>& channel, engine::ResultSink* sink, std::uint64_t call_id) {
+    const Answerer answer = [&](std::uint32_t number, OwnedRequest asked) {
+      return Answer(number, std::move(asked), channel, call_id);
+    };
+    return ReadCall(*worker_.wire->link, limits_, watch_, answer, sink);
+  }
+
+  Duration elapsed() const { return Clock::now() - began_; }
+
+ private:
+  static MonotonicTime End(Duration wall) {
+    const MonotonicTime now = Clock::now();
+    return wall > std::chrono::hours(24 * 365) ? now + std::chrono::hours(24 * 365) : now + wall;
+  }
+
+  // What happened while nothing came; else how long to wait for it.
+  Result<Duration> Look() {
+    if (brake_ != nullptr && brake_->pulled()) return Fail(Stopped());
+    const MonotonicTime now = Clock::now();
+    if (now >= end_) {
+      worker_.wire->process.Kill();
+      return Fail(OverLimit(Code::kTimeout, "the call ran past its deadline", "timeout",
+                            "raise the limit with --timeout, or make the plugin faster"));
+    }
+    // A first wait is short for most calls: nothing is looked at before it.
+    if (looked_ && worker_.wire->process.Ended()) return Fail(Lost("its process was ended, or crashed"));
+    if (cpu_ && looked_) CORDON_TRY(LookAtCpu());
+    if (share_ && looked_) HoldBack(now);
+    looked_ = true;
+    const Duration most = std::min<Duration>(cpu_ || share_ ? kLookAtCpu : kLook, end_ - now);
+    next_look_ = now + most;
+    return most;
+  }
+
+  // Lets a worker stand still that is ahead of its share.
+  void HoldBack(MonotonicTime now) {
+    if (paused_until_) {
+      if (now < *paused_until_) return;
+      worker_.wire->process.Resume();
+      paused_until_.reset();
+      return;
+    }
+    const std::optional<Duration> used = worker_.wire->process.CpuTime();
+    if (!used || !cpu_began_) return;
+    const auto due = std::chrono::duration_cast<Duration>((*used - *cpu_began_) / *share_);
+    if (due <= now - began_ + kAhead) return;
+    worker_.wire->process.Pause();
+    paused_until_ = began_ + due;
+  }
+
+  Status LookAtCpu() {
+    const std::optional<Duration> used = worker_.wire->process.CpuTime();
+    if (!used || !cpu_began_ || *used - *cpu_began_ < *cpu_) return {};
+    worker_.wire->process.Kill();
+    return Fail(OverLimit(Code::kCpu, "the call used more CPU time than its limit", "cpu", "raise limits.cpu"));
+  }
+
+  Status Answer(std::uint32_t number, OwnedRequest asked, const std::shared_ptr<HostChannel>& channel,
+                std::uint64_t call_id) {
+    if (!pool_.MayAsk(asked)) {
+      return Fail(BrokenRule("it asked for " + asked.interface_name + "#" + asked.function +
+                             ", which its plugin was not linked with"));
+    }
+    // Who always has something to say is never waited for, and must end in time all the same.
+    if ((brake_ != nullptr && brake_->pulled()) || Clock::now() >= std::min(next_look_, end_)) CORDON_TRY(Look());
+    // Not the worker's word: which call this is, and when it ends.
+    asked.call_id = call_id;
+    const std::int64_t end = std::chrono::duration_cast<Duration>(end_.time_since_epoch()).count();
+    if (asked.deadline_ns <= 0 || asked.deadline_ns > end) asked.deadline_ns = end;
+    if (channel == nullptr) {
+      const HostReply trap = TrapOf(Error(Code::kLink, "nobody answers " + asked.interface_name));
+      return worker_.wire->Reply(number, trap, watch_);
+    }
+    const bool is_way = asked.interface_name == engine::kWay && pool_.options_.ways != nullptr;
+    asked_way_ = asked_way_ || is_way;
+    const auto answer = [is_way, channel, ways = pool_.options_.ways, call = number_](const OwnedRequest& request) {
+      return is_way ? ways->Answer(call, request.Views(), channel) : channel->Send(request.Views());
+    };
+    const Way way = pool_.WayOf(asked);
+    if (way == Way::kLater) return AnswerLater(number, asked, channel);
+    if (way == Way::kHere || !AnswerOutside(number, asked, answer)) {
+      return worker_.wire->Reply(number, answer(asked), watch_);
+    }
+    return {};
+  }
+
+  // An answer that is given later takes no thread until then. The worker waits for it, whoever gives it.
+  Status AnswerLater(std::uint32_t number, const OwnedRequest& asked, const std::shared_ptr<HostChannel>& channel) {
+    if (worker_.wire->unanswered.load() >= kUnansweredMax) {
+      return worker_.wire->Reply(number, TrapOf(Error(Code::kLimit, "too many answers are waited for")), watch_);
+    }
+    channel->Begin(asked.Views(), [late = LateAnswer(worker_.wire, number), channel](const HostReply& reply) mutable {
+      late.Give(reply);
+    });
+    return {};
+  }
+
+  // An answer that may take long is made by another thread, so that the call ends when it should. One that nobody waits
+  // for any more is still made, and dropped. False when there is no thread for it.
+  bool AnswerOutside(std::uint32_t number, const OwnedRequest& asked,
+                     const std::function<HostReply(const OwnedRequest&)>& answer) {
+    if (worker_.wire->unanswered.load() >= kUnansweredMax) return false;
+    ++worker_.wire->unanswered;
+    const auto make = [wire = worker_.wire, answer, number, asked] {
+      wire->ReplyLate(number, answer(asked));
+      --wire->unanswered;
+    };
+    if (pool_.errands_.Run(make)) return true;
+    --worker_.wire->unanswered;
+    return false;
+  }
+
+  Pool& pool_;
+  Worker& worker_;
+  const TalkLimits limits_;
+  const std::optional<Duration> cpu_;
+  std::optional<double> share_;  // of one processor
+  std::optional<Duration> cpu_began_;
+  std::optional<MonotonicTime> paused_until_;
+  engine::Interrupter::Brake* const brake_;
+  const MonotonicTime began_;
+  const MonotonicTime end_;
+  MonotonicTime next_look_;
+  std::uint64_t number_ = 0;  // of this talk, for requests by the host's way out
+  bool asked_way_ = false;
+  bool looked_ = false;
+  Link::Watch watch_;
+};
+
+// A worker that is somebody's, until it is given back or ended.
+class Pool::Lease {
+ public:
+  Lease(Pool& pool, std::unique_ptr<Worker> worker) : pool_(&pool), worker_(std::move(worker)) {}
+  Lease(Lease&&) = default;
+  ~Lease() {
+    if (worker_ != nullptr) pool_->Retire(std::move(worker_));
+  }
+  Worker& operator*() const { return *worker_; }
+  Worker* operator->() const { return worker_.get(); }
+  void GiveBack() {
+    ++worker_->calls;
+    pool_->Put(std::move(worker_));
+  }
+
+ private:
+  Pool* pool_;
+  std::unique_ptr<Worker> worker_;
+};
+
+}  // namespace cordon::worker
