@@ -344,5 +344,37 @@ TEST(Names, ABareNameIsLocal) {
   EXPECT_FALSE(ParsePluginName(std::string(65, 'a')));
 }
 
+TEST(Manifest, WhatKeepsAResidentAlive) {
+  const auto parsed = [](const std::string& lifecycle) {
+    return ParseManifest("manifest: 1\nname: a/b\nversion: 1.0.0\n"
+                         "runtime: { abi: component, artifact: x.wasm, instance: resident }\n" +
+                             lifecycle,
+                         "plugin.yaml", {});
+  };
+  const auto plain = parsed("");
+  ASSERT_TRUE(plain) << plain.error().message;
+  EXPECT_EQ(plain->runtime.instance, InstancePolicy::kResident);
+  EXPECT_EQ(plain->lifecycle.restart, RestartPolicy::kOnFailure);
+  EXPECT_EQ(plain->lifecycle.on_failure, Degradation::kClosed);
+  EXPECT_EQ(plain->lifecycle.drain, std::chrono::seconds(5));
+  EXPECT_FALSE(plain->lifecycle.liveness);
+  EXPECT_FALSE(plain->lifecycle.snapshot);
+  // It asks for what it is.
+  ASSERT_EQ(plain->permissions.size(), 1u);
+  EXPECT_EQ(plain->permissions[0].capability.ToString(), "instance:resident");
+  EXPECT_EQ(plain->permissions[0].need, policy::Need::kRequired);
+  const auto full = parsed(
+      "lifecycle: { restart: always, liveness: { every: 500ms }, on-failure: last-good, drain: 7s,"
+      " state: { snapshot: 30s } }\n");
+  ASSERT_TRUE(full) << full.error().message;
+  EXPECT_EQ(full->lifecycle.restart, RestartPolicy::kAlways);
+  EXPECT_EQ(full->lifecycle.on_failure, Degradation::kLastGood);
+  EXPECT_EQ(full->lifecycle.drain, std::chrono::seconds(7));
+  EXPECT_EQ(full->lifecycle.liveness->every, std::chrono::milliseconds(500));
+  // No probe takes longer than it is until the next one.
+  EXPECT_EQ(full->lifecycle.liveness->timeout, std::chrono::milliseconds(500));
+  EXPECT_EQ(full->lifecycle.snapshot, std::chrono::seconds(30));
+}
+
 }  // namespace
 }  // namespace cordon::manifest

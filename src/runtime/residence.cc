@@ -134,10 +134,12 @@ void Plugin::LetCalls() const {
   if (state_->resident != nullptr) state_->resident->LetCalls();
 }
 
-void Plugin::SucceededBy(const std::shared_ptr<const Plugin>& next) const { state_->next.store(next); }
+void Plugin::SucceededBy(const std::shared_ptr<const Plugin>& next) const {
+  if (state_->resident != nullptr) state_->resident->SucceededBy(next);
+}
 
 std::shared_ptr<const Plugin> SuccessorOf(const Plugin::State& state) {
-  return state.resident->is_draining() ? state.next.load().lock() : nullptr;
+  return state.resident->successor();
 }
 
 Status Plugin::Release() const {

@@ -478,9 +478,14 @@ void Resident::BeginDrain() {
   changed_.notify_all();
 }
 
-bool Resident::is_draining() const {
+std::shared_ptr<const Plugin> Resident::successor() const {
   const Lock lock(mutex_);
-  return is_draining_;
+  return is_draining_ ? next_.lock() : nullptr;
+}
+
+void Resident::SucceededBy(const std::shared_ptr<const Plugin>& next) {
+  const Lock lock(mutex_);
+  next_ = next;
 }
 
 void Resident::Drain(Duration most) {

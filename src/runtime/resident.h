@@ -80,7 +80,9 @@ class Resident final : public KeptInstances, public Timed, public std::enable_sh
   void Drain(Duration most);
   // The first part of it: new calls are refused.
   void BeginDrain();
-  bool is_draining() const;
+  // Who answers in place of one that is drained; null: nobody, or it is not drained.
+  std::shared_ptr<const Plugin> successor() const;
+  void SucceededBy(const std::shared_ptr<const Plugin>& next);
   Duration drain_time() const { return options_.lifecycle.drain; }
   // After Drain, when what was to take its place did not: it goes on from its snapshot.
   void Resume();
@@ -127,6 +129,7 @@ class Resident final : public KeptInstances, public Timed, public std::enable_sh
   bool is_busy_ = false;       // somebody has the turn
   bool keeper_waits_ = false;  // before all others
   bool is_draining_ = false, is_drained_ = false;
+  std::weak_ptr<const Plugin> next_;
   std::list<int> line_;
   Supervisor supervisor_;
   std::deque<ResidentStatus::Failure> failures_;

@@ -160,7 +160,6 @@ struct Plugin::State {
   std::shared_ptr<KeptInstances> kept;       // null: each call has an instance of its own
   std::shared_ptr<Resident> resident;        // the same, of a resident
   std::unique_ptr<LastGood> last_good;       // when its manifest wants it
-  std::atomic<std::weak_ptr<const Plugin>> next;  // what took the place of the resident
 
   // Adds calls that went well to counters and, where calls are recorded at all, to the audit's tally.
   Status Count(std::uint64_t count, Duration total) const;

@@ -433,7 +433,7 @@ TEST(Resident, TheLineIsBounded) {
   EXPECT_GE(done, 65);
 }
 
-TEST(Resident, ANewVersionInServiceGoesOnWhereTheOldOneEnded) {
+TEST(Resident, attack_168_ANewVersionInServiceGoesOnWhereTheOldOneEnded) {
   const Folder folder;
   auto host = HostWith();
   const auto source = folder.Plugin("lifecycle: { drain: 30s, state: { snapshot: 1h } }");
