@@ -167,6 +167,8 @@ bool Plugin::TakesBytes() const { return state_->abi_kind == manifest::Abi::kExt
 manifest::Abi Plugin::abi() const { return state_->abi_kind; }
 
 Plugin::Waits Plugin::waits() const {
+  // Whoever waits for its turn keeps a thread, and must not keep the one on which the call before it goes on.
+  if (state_->resident != nullptr) return Waits::kForProcess;
   if (state_->linked == nullptr) return state_->native == nullptr ? Waits::kNever : Waits::kForProcess;
   if (state_->linked->remote() != nullptr) return Waits::kForProcess;
   return state_->linked->waits() ? Waits::kWithoutThread : Waits::kNever;
