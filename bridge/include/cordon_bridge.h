@@ -153,6 +153,8 @@ typedef struct cordon_instance_options {
   // Stops the instance from its first instruction on; may be NULL.
   const struct cordon_interrupter *interrupter;
   struct cordon_store_limits limits;
+  // Each operation on a file asks the host how long to wait.
+  bool files_have_rate;
 } cordon_instance_options;
 
 // A message of a guest to the host. Everything is valid for the duration of the callback only.
@@ -222,6 +224,9 @@ typedef struct cordon_usage {
   uint64_t stderr_dropped_bytes;
   uint64_t wall_ns;
   uint64_t cpu_ns;
+  uint64_t file_read_bytes;
+  uint64_t file_written_bytes;
+  uint64_t file_operations;
 } cordon_usage;
 
 // What is fixed for an engine. `size` must be sizeof(cordon_engine_options).

@@ -24,6 +24,7 @@
 #include "cordon/memory.h"
 #include "cordon/messaging.h"
 #include "cordon/plugin.h"
+#include "cordon/quota.h"
 #include "cordon/result.h"
 #include "cordon/service.h"
 
@@ -77,6 +78,7 @@ struct HostOptions {
   // Null: decisions are made and not recorded.
   std::shared_ptr<AuditSink> audit{};
   LogSink log{};  // empty: lines are dropped
+  QuotaAlertSink on_quota{};  // told when a quota of config.yaml is nearly used up; may be empty
   // Compiled code is kept here, authenticated (docs/formats/code-cache.md). Empty: every load compiles.
   std::filesystem::path code_cache{};
   std::uint64_t code_cache_bytes_max = 1ull << 30;
@@ -269,6 +271,8 @@ class Host {
 
   // Counters since it was made, in the text format that Prometheus reads: calls, loads, decisions, host calls.
   std::string Metrics() const;
+  // What all plugins used, and what the quotas in sum leave to them.
+  UsageTotals Totals() const;
 
   // Waiting asynchronous calls end with E_UNAVAILABLE and running ones are stopped; calls of residents first have the
   // time that their manifests call `drain`, all of them at once. All threads are joined. Later calls are E_UNAVAILABLE.

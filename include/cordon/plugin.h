@@ -14,6 +14,7 @@
 #include "cordon/authority.h"
 #include "cordon/call.h"
 #include "cordon/function.h"
+#include "cordon/quota.h"
 #include "cordon/result.h"
 
 namespace cordon {
@@ -86,8 +87,9 @@ class Plugin {
   // Calls an action with a JSON object of its parameters, in a fresh instance: nothing stays of the call before.
   // Errors: E_NOT_FOUND, E_INPUT_SCHEMA, E_INPUT_SIZE and E_SYNTAX before anything runs; E_TIMEOUT, E_CPU, E_FUEL,
   // E_MEMORY, E_STACK_OVERFLOW, E_TRAP, E_EXIT, E_LIFT_LIMIT, E_HANDLE, E_INTERRUPTED of the guest; E_OUTPUT_SCHEMA,
-  // E_OUTPUT_SIZE; E_BUSY when no instance is free; E_UNAVAILABLE after Unload or Shutdown; E_USAGE from inside a host
-  // service without CallOptions::parent; E_AUDIT_UNAVAILABLE.
+  // E_OUTPUT_SIZE; E_BUSY when no instance is free, or a quota is used up (then with the detail "retry-after");
+  // E_UNAVAILABLE after Unload or Shutdown; E_USAGE from inside a host service without CallOptions::parent;
+  // E_AUDIT_UNAVAILABLE.
   Result<Answer> Call(std::string_view action, std::string_view input_json, const CallOptions& options = {}) const;
   // The same, with what is known of a call that failed: its output so far and its usage.
   Status Call(std::string_view action, std::string_view input_json, const CallOptions& options, Answer& answer) const;
@@ -122,6 +124,8 @@ class Plugin {
   // changing it: the host sees that by itself. Errors of the capability grammar; E_AUDIT_UNAVAILABLE when it was done
   // and could not be recorded.
   Status Revoke(std::string_view capability) const;
+  // What this plugin used, and what its quotas leave to it; live, and of all handles and earlier loads of its name.
+  UsageTotals Totals() const;
   // From now on every call, through any handle, is E_UNAVAILABLE; running ones go on to their end. Of a resident they
   // have the time that its manifest calls `drain`, and this waits for them, and for a last snapshot; not so from inside
   // a host service.

@@ -36,6 +36,18 @@ std::vector<LimitRow> Rows(const manifest::Limits& limits) {
   if (limits.DecidedBy("http-response").starts_with("plugin.yaml")) {
     rows.push_back({"http-response", FormatBytes(limits.http_response)});
   }
+  const policy::Quota& quota = limits.quota;
+  if (quota.concurrency) rows.push_back({"concurrency", std::to_string(*quota.concurrency)});
+  if (quota.memory) rows.push_back({"quota.memory", FormatBytes(*quota.memory)});
+  if (quota.cpu_share) rows.push_back({"cpu.share", json::Dump(Json(*quota.cpu_share))});
+  if (quota.cpu_time) {
+    rows.push_back({"cpu.time", FormatDuration(*quota.cpu_time) + " per " + FormatDuration(quota.cpu_period)});
+  }
+  if (quota.read) rows.push_back({"io.read", FormatByteRate(*quota.read)});
+  if (quota.write) rows.push_back({"io.write", FormatByteRate(*quota.write)});
+  if (quota.operations) rows.push_back({"io.operations", FormatRate(*quota.operations)});
+  if (quota.network) rows.push_back({"io.network", FormatByteRate(*quota.network)});
+  if (quota.requests) rows.push_back({"io.requests", FormatRate(*quota.requests)});
   return rows;
 }
 

@@ -61,6 +61,7 @@ Result<runtime::HostOptions> RuntimeOptions(const HostOptions& options, FileMark
   embed::SetUpState(options, out);
   out.observer = embed::ObserverOf(options.audit);
   out.log_sink = embed::LogSinkOf(options.log);
+  out.on_quota = embed::AlertsOf(options.on_quota);
   for (const std::filesystem::path& root : options.forbidden_roots) out.forbidden_roots.push_back(root);
   out.max_instances = std::max<std::uint32_t>(options.max_instances, 1);
   if (options.compiler == HostOptions::Compiler::kProcess) {
@@ -123,6 +124,23 @@ Status CheckLoadOptions(const LoadOptions& options) {
 }  // namespace
 
 namespace embed {
+namespace {
+
+// A call that waits for a thread, in the totals of its plugin.
+class Waiting {
+ public:
+  explicit Waiting(std::shared_ptr<const runtime::Plugin> plugin) : plugin_(std::move(plugin)) {
+    plugin_->CountWaiting(1);
+  }
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+  ~Waiting() { plugin_->CountWaiting(-1); }
+
+ private:
+  std::shared_ptr<const runtime::Plugin> plugin_;
+};
+
+}  // namespace
 
 namespace {
 
@@ -159,8 +177,10 @@ void Start(const Plugin::State& plugin, CallOptions options, Executor executor, 
   }
   auto handle = std::make_shared<runtime::CallHandle>();
   const Priority priority = options.priority;
-  auto job = [options = std::move(options), body = std::move(body), handle,
+  auto waiting = std::make_unique<Waiting>(plugin.plugin);
+  auto job = [waiting = std::move(waiting), options = std::move(options), body = std::move(body), handle,
               finish = std::move(finish)](const Error* refusal) mutable -> CallQueue::After {
+    waiting.reset();
     Status status = refusal != nullptr ? Status(Fail(*refusal)) : body(options, handle);
     body = nullptr;  // what it holds goes before the completion can see that it is still there
     return [finish = std::move(finish), status = std::move(status)]() mutable { finish(std::move(status)); };

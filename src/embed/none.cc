@@ -98,6 +98,8 @@ Result<bool> Host::Acknowledge(std::string_view, std::string_view) { return Fail
 Result<Relayed> Host::Relay(std::string_view, const Plugin&) { return Fail(NoEngine()); }
 Result<std::shared_ptr<Memory>> MemoryOf(const Plugin&) { return Fail(NoEngine()); }
 std::string Host::Metrics() const { return {}; }
+UsageTotals Host::Totals() const { return {}; }
+UsageTotals Plugin::Totals() const { return {}; }
 Status Host::Shutdown() { return {}; }
 Status Host::Shutdown(std::chrono::nanoseconds) { return {}; }
 

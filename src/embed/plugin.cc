@@ -195,6 +195,7 @@ Result<Answer> Instance::Call(std::string_view action, std::string_view input_js
     } else {
       outcome = state_->plugin->plugin->CallIn(state_->instance, action, input_json, call, report);
     }
+    state_->LeaveOut(report.usage);
     CORDON_TRY(outcome);
     return AnswerOf(std::move(report));
   });

@@ -61,7 +61,18 @@ struct InstanceState {
       : plugin(std::move(of)), instance(std::move(made)) {}
   InstanceState(const InstanceState&) = delete;
   InstanceState& operator=(const InstanceState&) = delete;
-  ~InstanceState() { (void)plugin->plugin->CountCalls(uncounted, std::chrono::nanoseconds(0)); }
+  ~InstanceState() {
+    (void)plugin->plugin->CountCalls(uncounted, std::chrono::nanoseconds(0));
+    CountUse();
+  }
+
+  // What its typed calls used since the last time; calls by name count their own.
+  void CountUse() {
+    const engine::Usage now = instance.usage();
+    plugin->plugin->CountUse(engine::UsageSince(counted, now));
+    counted = now;
+  }
+  void LeaveOut(const engine::Usage& usage) { engine::AddUsage(counted, usage); }
 
   // What a call that went well leaves for the audit: calls are counted here first, so that a warm call shares nothing
   // with other threads.
@@ -69,6 +80,7 @@ struct InstanceState {
     if (++uncounted < batch) [[likely]]
       return {};
     batch = std::min<std::uint64_t>(batch * 2, kBatchMax);
+    CountUse();
     return plugin->plugin->CountCalls(std::exchange(uncounted, 0), std::chrono::nanoseconds(0));
   }
   std::uint64_t NextCallId() {
@@ -81,6 +93,7 @@ struct InstanceState {
   std::shared_ptr<const Plugin::State> plugin;
   engine::Instance instance;
   std::uint64_t uncounted = 0, batch = 1;
+  engine::Usage counted;  // of `instance`, in the totals already
   std::uint64_t next_id = 0, ids_left = 0;
   // One thread at a time; this sees a call from inside a service of the same call, and most misuse by two threads.
   std::atomic<bool> busy{false};
@@ -139,6 +152,8 @@ std::shared_ptr<services::LogSink> LogSinkOf(LogSink sink);
 void SetUpState(const HostOptions& options, runtime::HostOptions& out);
 
 Usage UsageOf(const engine::Usage& usage);
+// As the rooms' own; an empty one stays empty.
+std::function<void(const services::QuotaAlert&)> AlertsOf(QuotaAlertSink sink);
 Limits LimitsOf(const manifest::Limits& limits);
 Authority AuthorityOf(const runtime::Plugin& plugin);
 RiskLevel RiskOf(policy::RiskLevel risk);

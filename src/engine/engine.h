@@ -264,6 +264,8 @@ struct InstanceOptions {
   std::shared_ptr<const Network> network;  // null: every request is denied
   Interrupter interrupter;  // of Make: stops the instance from its first instruction on
   StoreLimits limits;
+  // kAsked: each operation on a file asks the channel ("cordon:host/files", "spend") how long to wait.
+  enum class FileRate : std::uint8_t { kNone, kAsked } file_rate = FileRate::kNone;
 };
 
 struct CallLimits {
@@ -284,7 +286,12 @@ struct Usage {
   // engine's ticks of a millisecond: zero for most short calls, right in the sum over many.
   Duration wall{0};
   Duration cpu{0};  // sampled each millisecond
+  std::uint64_t file_read_bytes = 0, file_written_bytes = 0, file_operations = 0;
 };
+
+// What a later account has beyond an earlier one; the peak is the later one's.
+Usage UsageSince(const Usage& before, Usage usage);
+void AddUsage(Usage& sum, const Usage& more);
 
 // Bytes in several places that are one payload, in this order. They may be cut anywhere; a long string or block of
 // numbers that is a piece of its own is copied once, straight into guest memory.
@@ -327,12 +334,15 @@ class Instance {
   std::string TakeStdout();  // what the guest wrote, bounded; bytes as they are, so escape them
   std::string TakeStderr();
   Interrupter interrupter() const;
+  // Keeps something for as long as the instance lives.
+  void Hold(std::shared_ptr<void> held) { held_ = std::move(held); }
 
  private:
   Instance() = default;
   struct Raw;
   Raw* raw_ = nullptr;
   std::shared_ptr<const Linked> linked_;
+  std::shared_ptr<void> held_;
 };
 
 // What a call in a fresh instance leaves behind, failed or not. Any may be null.

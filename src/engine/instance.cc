@@ -144,6 +144,7 @@ class OptionsView {
         .limits = {limits.memory_bytes, limits.table_elements, limits.instances, limits.tables, limits.memories,
                    limits.handles, limits.host_call_bytes, limits.random_bytes, limits.stdout_bytes, limits.var_bytes,
                    limits.http_response_bytes},
+        .files_have_rate = options.file_rate == InstanceOptions::FileRate::kAsked,
     };
   }
   const cordon_instance_options* get() const { return &raw_; }
@@ -167,10 +168,37 @@ Usage UsageOf(const cordon_usage& raw) {
       .stderr_dropped_bytes = raw.stderr_dropped_bytes,
       .wall = Duration(raw.wall_ns),
       .cpu = Duration(raw.cpu_ns),
+      .file_read_bytes = raw.file_read_bytes,
+      .file_written_bytes = raw.file_written_bytes,
+      .file_operations = raw.file_operations,
   };
 }
 
 }  // namespace
+
+namespace {
+
+// Every field that only grows.
+constexpr std::uint64_t Usage::* kCounts[] = {
+    &Usage::fuel,           &Usage::host_calls,           &Usage::bytes_in,
+    &Usage::bytes_out,      &Usage::stdout_dropped_bytes, &Usage::stderr_dropped_bytes,
+    &Usage::file_read_bytes, &Usage::file_written_bytes,   &Usage::file_operations,
+};
+
+}  // namespace
+
+Usage UsageSince(const Usage& before, Usage usage) {
+  for (const auto count : kCounts) usage.*count -= std::min(usage.*count, before.*count);
+  usage.wall -= before.wall;
+  usage.cpu -= before.cpu;
+  return usage;
+}
+
+void AddUsage(Usage& sum, const Usage& more) {
+  for (const auto count : kCounts) sum.*count += more.*count;
+  sum.wall += more.wall;
+  sum.cpu += more.cpu;
+}
 
 cordon_port PortOf(const ChannelPointer& channel) {
   return {const_cast<ChannelPointer*>(&channel), Send, Begin, Retain, Release};
@@ -205,11 +233,12 @@ Result<Instance> Instance::Create(std::shared_ptr<const Linked> linked, const In
 }
 
 Instance::Instance(Instance&& other) noexcept
-    : raw_(std::exchange(other.raw_, nullptr)), linked_(std::move(other.linked_)) {}
+    : raw_(std::exchange(other.raw_, nullptr)), linked_(std::move(other.linked_)), held_(std::move(other.held_)) {}
 
 Instance& Instance::operator=(Instance&& other) noexcept {
   std::swap(raw_, other.raw_);
   std::swap(linked_, other.linked_);
+  std::swap(held_, other.held_);
   return *this;
 }
 

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "manifest/config_isolation.h"
 #include "manifest/config_network.h"
+#include "manifest/config_quota.h"
 #include "manifest/fields.h"
 #include "manifest/keys.h"
 #include "manifest/name.h"
@@ -146,6 +147,11 @@ void Isolation(const Reader& reader, const Node& node, std::string_view key, Con
   Read(reader.findings, node, key, config.isolation);
 }
 
+template <std::size_t Index>
+void QuotaInSum(const Reader& reader, const Node& node, std::string_view key, Config& config) {
+  QuotaKeys()[Index].read(reader.findings, node, key, config.quota);
+}
+
 void ReadEndpoint(const Reader& reader, const Node& node, std::string_view key, Config& config) {
   const auto text = ReadText(reader.findings, node, key);
   if (!text) return;
@@ -208,6 +214,28 @@ constexpr Setting kSettings[] = {
      "--plugins-isolation-limits-max_cpu", "1", "processors that an isolated plugin may keep busy"},
     {"plugins.isolation.limits.max_memory", "CORDON_PLUGINS_ISOLATION_LIMITS_MAX_MEMORY",
      "--plugins-isolation-limits-max_memory", "256MiB", "memory of an isolated plugin"},
+    {"plugins.quotas.cpu.share", "CORDON_PLUGINS_QUOTAS_CPU_SHARE", "--plugins-quotas-cpu-share", "0.5",
+     "processors that plugins may keep busy on average, in sum"},
+    {"plugins.quotas.cpu.time", "CORDON_PLUGINS_QUOTAS_CPU_TIME", "--plugins-quotas-cpu-time", "10s",
+     "CPU time of all plugins in each period"},
+    {"plugins.quotas.cpu.per", "CORDON_PLUGINS_QUOTAS_CPU_PER", "--plugins-quotas-cpu-per", "1m",
+     "the period of that time"},
+    {"plugins.quotas.memory", "CORDON_PLUGINS_QUOTAS_MEMORY", "--plugins-quotas-memory", "512MiB",
+     "memory of all calls and instances at once"},
+    {"plugins.quotas.concurrency", "CORDON_PLUGINS_QUOTAS_CONCURRENCY", "--plugins-quotas-concurrency", "8",
+     "calls of all plugins at once"},
+    {"plugins.quotas.io.read", "CORDON_PLUGINS_QUOTAS_IO_READ", "--plugins-quotas-io-read", "20MiB/s",
+     "what all plugins may read from files"},
+    {"plugins.quotas.io.write", "CORDON_PLUGINS_QUOTAS_IO_WRITE", "--plugins-quotas-io-write", "5MiB/s",
+     "what all plugins may write to files"},
+    {"plugins.quotas.io.operations", "CORDON_PLUGINS_QUOTAS_IO_OPERATIONS", "--plugins-quotas-io-operations", "1000/s",
+     "operations on files, of all plugins"},
+    {"plugins.quotas.io.network", "CORDON_PLUGINS_QUOTAS_IO_NETWORK", "--plugins-quotas-io-network", "10MiB/s",
+     "bytes of the network, of all plugins"},
+    {"plugins.quotas.io.requests", "CORDON_PLUGINS_QUOTAS_IO_REQUESTS", "--plugins-quotas-io-requests", "600/min",
+     "requests to services, of all plugins"},
+    {"plugins.quotas.alert", "CORDON_PLUGINS_QUOTAS_ALERT", "--plugins-quotas-alert", "80%",
+     "tell the host when this part of a quota is used"},
     {"telemetry.otlp.endpoint", "CORDON_TELEMETRY_OTLP_ENDPOINT", "--telemetry-otlp-endpoint", "http://127.0.0.1:4318",
      "traces of calls go to this collector"},
 };
@@ -241,6 +269,17 @@ constexpr Read kReaders[] = {
     Isolation<ReadIsolationTimeout>,
     Isolation<ReadMaxCpu>,
     Isolation<ReadMaxMemory>,
+    QuotaInSum<0>,
+    QuotaInSum<1>,
+    QuotaInSum<2>,
+    QuotaInSum<3>,
+    QuotaInSum<4>,
+    QuotaInSum<5>,
+    QuotaInSum<6>,
+    QuotaInSum<7>,
+    QuotaInSum<8>,
+    QuotaInSum<9>,
+    QuotaInSum<10>,
     ReadEndpoint,
 };
 static_assert(std::size(kSettings) == std::size(kReaders));
@@ -296,6 +335,10 @@ class Parser {
     }
     ReadNetwork(findings_, environment_, fields.Get("network"), out_.network);
     ReadMessaging(fields.Get("messaging"));
+    ReadQuota(findings_, fields.Get("quotas"), "plugins.quotas", out_.quota,
+              [this](std::string_view key, const Node& node) {
+                out_.origins[std::string(key)] = document_.file + ":" + std::to_string(node.line);
+              });
     Entries(fields.Get("entries"));
   }
 
@@ -362,6 +405,7 @@ class Parser {
       }
     }
     ReadEgress(findings_, environment_, fields.Get("egress"), path + ".egress", entry.egress);
+    ReadQuota(findings_, fields.Get("quotas"), path + ".quotas", entry.quota);
     return entry;
   }
 

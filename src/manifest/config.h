@@ -18,6 +18,7 @@
 #include "manifest/paths.h"
 #include "policy/authority.h"
 #include "policy/network.h"
+#include "policy/quota.h"
 
 namespace cordon::manifest {
 
@@ -100,6 +101,7 @@ struct ConfigEntry {
   std::optional<policy::Level> level;
   std::vector<EgressHeader> egress;
   Json config = Json::object();  // the plugin's own settings; what is secret never stands here
+  policy::Quota quota;           // of this plugin
 };
 
 struct Config {
@@ -115,6 +117,7 @@ struct Config {
   NetworkConfig network;
   MessagingConfig messaging;
   IsolationConfig isolation;
+  policy::Quota quota;  // of all plugins in sum
   std::map<std::string, ConfigEntry> entries;  // by full plugin name
   std::string otlp_endpoint;                   // where spans go; empty: nowhere, and none are made
 

@@ -105,6 +105,55 @@ TEST(Config, EveryKeyThatExistsChangesItsValue) {
   EXPECT_EQ(config->OriginOf("plugins.limits.memory"), "config.yaml:7");
 }
 
+TEST(Config, QuotasAreOfAllInSumAndOfOne) {
+  using namespace std::chrono_literals;
+  const Result<Config> config = Parse(
+      "plugins:\n"
+      "  quotas: { cpu: { share: 1.5, time: 10s, per: 2m }, memory: 512MiB, concurrency: 8, alert: 90%,\n"
+      "            io: { read: 20MiB/s, write: 5MiB/s, operations: 100/s, network: 10MiB/s, requests: 600/min } }\n"
+      "  entries:\n"
+      "    acme/linkcheck: { quotas: { cpu: { time: 1s }, concurrency: 2, io: { read: 1MiB/s } } }\n");
+  ASSERT_TRUE(config) << config.error().message;
+  const policy::Quota& sum = config->quota;
+  EXPECT_EQ(sum.cpu_share, 1.5);
+  EXPECT_EQ(sum.cpu_time, Duration(10s));
+  EXPECT_EQ(sum.cpu_period, Duration(2min));
+  EXPECT_EQ(sum.memory, MiB(512));
+  EXPECT_EQ(sum.concurrency, 8u);
+  EXPECT_EQ(sum.read, (Rate{MiB(20).count, 1s}));
+  EXPECT_EQ(sum.write, (Rate{MiB(5).count, 1s}));
+  EXPECT_EQ(sum.operations, (Rate{100, 1s}));
+  EXPECT_EQ(sum.network, (Rate{MiB(10).count, 1s}));
+  EXPECT_EQ(sum.requests, (Rate{600, 1min}));
+  EXPECT_EQ(sum.alert, 0.9);
+  EXPECT_EQ(config->OriginOf("plugins.quotas.memory"), "config.yaml:2");
+  EXPECT_EQ(config->OriginOf("plugins.quotas.io.read"), "config.yaml:3");
+  const policy::Quota& one = config->entries.at("acme/linkcheck").quota;
+  EXPECT_EQ(one.cpu_time, Duration(1s));
+  EXPECT_EQ(one.cpu_period, Duration(1min));
+  EXPECT_EQ(one.concurrency, 2u);
+  EXPECT_EQ(one.alert, 0.8);
+  EXPECT_FALSE(one.memory || one.requests || one.cpu_share);
+  EXPECT_FALSE(Parse("plugins: {}")->quota.any());
+}
+
+TEST(Config, AQuotaThatIsNoneIsAnError) {
+  const std::pair<std::string, Code> cases[] = {
+      {"cpu: { share: 0 }", Code::kRange},        {"cpu: { share: half }", Code::kType},
+      {"cpu: { time: 0s }", Code::kRange},        {"cpu: { time: 1s, per: 1ms }", Code::kRange},
+      {"cpu: { per: 1m }", Code::kUnenforceable}, {"memory: 1KiB", Code::kRange},
+      {"concurrency: 0", Code::kRange},           {"concurrency: -1", Code::kRange},
+      {"io: { read: 0B/s }", Code::kRange},       {"io: { read: 10/s }", Code::kType},
+      {"io: { requests: 1MiB/s }", Code::kType},  {"io: { network: 2000000GiB/s }", Code::kRange},
+      {"alert: 80", Code::kType},                 {"alert: 0%", Code::kType},
+      {"alert: 101%", Code::kRange},              {"speed: 1", Code::kUnknownKey},
+  };
+  for (const auto& [text, code] : cases) {
+    EXPECT_EQ(CodeOf(Parse("plugins: { quotas: { " + text + " } }")), code) << text;
+    EXPECT_EQ(CodeOf(Parse("plugins: { entries: { acme/x: { quotas: { " + text + " } } } }")), code) << text;
+  }
+}
+
 TEST(Config, TheNetworkOfAPlugin) {
   const Result<Config> config = Parse(
       "plugins:\n"
@@ -386,6 +435,32 @@ TEST(EffectiveLimits, ARequestAboveTheCeilingIsNarrowedAndReported) {
   const Limits action = EffectiveLimits(&manifest, config, "long");
   EXPECT_EQ(action.timeout, config.limits.timeout);
   EXPECT_EQ(action.narrowed.size(), 2u);
+}
+
+TEST(EffectiveLimits, TheSmallerQuotaHolds) {
+  using namespace std::chrono_literals;
+  Config config;
+  policy::Quota& quota = config.entries["acme/linkcheck"].quota;
+  quota = {.memory = MiB(64), .concurrency = 4, .read = Rate{60, 1min}, .requests = Rate{10, 1s}};
+  Manifest manifest = Asking({});
+  manifest.limits.quota = {.concurrency = 8, .read = Rate{1, 1s}, .write = Rate{5, 1s}, .requests = Rate{100, 1min}};
+  Limits limits;
+  AddQuota(&manifest, config, "acme/linkcheck", limits);
+  EXPECT_EQ(limits.quota.concurrency, 4u);
+  EXPECT_EQ(limits.quota.memory, MiB(64)) << "only the operator sets it";
+  EXPECT_EQ(limits.quota.read, (Rate{1, 1s})) << "as fast as the operator's";
+  EXPECT_EQ(limits.quota.write, (Rate{5, 1s}));
+  EXPECT_EQ(limits.quota.requests, (Rate{100, 1min})) << "slower than ten a second";
+  ASSERT_EQ(limits.narrowed.size(), 1u);
+  EXPECT_EQ(limits.narrowed[0], "limits.concurrency asks for 8 and gets 4 (plugins.entries)");
+  EXPECT_EQ(limits.DecidedBy("concurrency"), "plugins.entries.acme/linkcheck.quotas");
+  EXPECT_EQ(limits.DecidedBy("io.requests"), "plugin.yaml limits.io.requests");
+  Limits bare;
+  AddQuota(nullptr, config, "other", bare);
+  EXPECT_FALSE(bare.quota.any());
+  config.entries["local/other"].quota.concurrency = 1;
+  AddQuota(nullptr, config, "other", bare);
+  EXPECT_EQ(bare.quota.concurrency, 1u) << "a bare module goes by its file's name";
 }
 
 }  // namespace

@@ -36,6 +36,8 @@ constexpr Names kLifecycle[] = {"restart", "liveness", "on-failure", "drain", "s
 constexpr Names kLiveness[] = {"every", "timeout"};
 constexpr Names kState[] = {"snapshot"};
 
+constexpr Names kIo[] = {"read", "write", "operations", "network", "requests"};
+
 constexpr Keys kManifest[] = {
     {"", kRoot},
     {"requires", kRequires},
@@ -61,11 +63,12 @@ constexpr Keys kManifest[] = {
     {"lifecycle", kLifecycle},
     {"lifecycle.liveness", kLiveness},
     {"lifecycle.state", kState},
+    {"limits.io", kIo},
 };
 
 constexpr Names kConfigRoot[] = {"plugins", "telemetry", "compat", "registries", "trust", "server"};
 constexpr Names kPlugins[] = {"enabled", "directories", "cache",  "level", "level_until", "policy",
-                              "native",  "isolation",   "limits", "entries", "network", "messaging"};
+                              "native",  "isolation",   "limits", "entries", "network", "messaging", "quotas"};
 constexpr Names kCeiling[] = {"memory",  "timeout", "stack", "tables", "instances",
                               "handles", "stdout",  "input", "output", "functions", "storage", "keys"};
 constexpr Names kIsolation[] = {"enabled", "backend", "force", "network_enabled", "timeout", "limits"};
@@ -75,7 +78,9 @@ constexpr Names kNetwork[] = {"dns",  "roots", "private", "connections",  "keep_
                               "idle", "total", "headers", "header_bytes", "request",    "response"};
 constexpr Names kMessagingLimits[] = {"messages", "bytes", "rate", "attempts"};
 constexpr Names kEgress[] = {"to", "methods", "header", "prefix", "variable", "file", "secret"};
-constexpr Names kEntry[] = {"enabled", "level", "config", "egress"};
+constexpr Names kQuota[] = {"cpu", "memory", "concurrency", "io", "alert"};
+constexpr Names kQuotaCpu[] = {"share", "time", "per"};
+constexpr Names kEntry[] = {"enabled", "level", "config", "egress", "quotas"};
 constexpr Names kTelemetry[] = {"otlp"};
 constexpr Names kOtlp[] = {"endpoint"};
 constexpr Names kCompat[] = {"nexus_empty_allowlist"};
@@ -89,8 +94,14 @@ constexpr Keys kConfig[] = {
     {"plugins.limits", kCeiling},
     {"plugins.network", kNetwork},
     {"plugins.messaging", kMessagingLimits},
+    {"plugins.quotas", kQuota},
+    {"plugins.quotas.cpu", kQuotaCpu},
+    {"plugins.quotas.io", kIo},
     {"plugins.entries.*", kEntry},
     {"plugins.entries.*.egress[]", kEgress},
+    {"plugins.entries.*.quotas", kQuota},
+    {"plugins.entries.*.quotas.cpu", kQuotaCpu},
+    {"plugins.entries.*.quotas.io", kIo},
     {"telemetry", kTelemetry},
     {"telemetry.otlp", kOtlp},
     {"compat", kCompat},

@@ -43,6 +43,57 @@ class Narrowing {
 
 }  // namespace
 
+void AddQuota(const Manifest* manifest, const Config& config, std::string_view plugin, Limits& limits) {
+  using policy::Quota;
+  auto entry = config.entries.find(std::string(plugin));
+  // A bare .wasm has the name of its file, which an entry spells as one of this machine.
+  if (entry == config.entries.end()) entry = config.entries.find("local/" + std::string(plugin));
+  if (entry != config.entries.end()) {
+    limits.quota = entry->second.quota;
+    const std::string who = "plugins.entries." + entry->first + ".quotas";
+    for (const char* field : {"concurrency", "quota.memory", "cpu.share", "cpu.time", "io.read", "io.write",
+                              "io.operations", "io.network", "io.requests"}) {
+      limits.decided_by[field] = who;
+    }
+  }
+  if (manifest == nullptr) return;
+  const Quota& asked = manifest->limits.quota;
+  const auto tell = [&limits](std::string_view field, const auto& shown_asked, const auto& shown_given) {
+    limits.narrowed.push_back("limits." + std::string(field) + " asks for " + shown_asked + " and gets " +
+                              shown_given + " (plugins.entries)");
+  };
+  if (asked.concurrency) {
+    auto& slot = limits.quota.concurrency;
+    if (!slot || *asked.concurrency <= *slot) {
+      slot = asked.concurrency;
+      limits.decided_by["concurrency"] = "plugin.yaml limits.concurrency";
+    } else {
+      tell("concurrency", std::to_string(*asked.concurrency), std::to_string(*slot));
+    }
+  }
+  struct Field {
+    std::string_view name;
+    std::optional<Rate> Quota::* rate;
+    std::string (*show)(Rate);
+  };
+  constexpr Field kFields[] = {{"io.read", &Quota::read, FormatByteRate},
+                               {"io.write", &Quota::write, FormatByteRate},
+                               {"io.operations", &Quota::operations, FormatRate},
+                               {"io.network", &Quota::network, FormatByteRate},
+                               {"io.requests", &Quota::requests, FormatRate}};
+  for (const Field& field : kFields) {
+    const std::optional<Rate>& wanted = asked.*field.rate;
+    std::optional<Rate>& slot = limits.quota.*field.rate;
+    if (!wanted) continue;
+    if (!slot || !policy::IsSlower(*slot, *wanted)) {
+      slot = wanted;
+      limits.decided_by[std::string(field.name)] = "plugin.yaml limits." + std::string(field.name);
+    } else {
+      tell(field.name, field.show(*wanted), field.show(*slot));
+    }
+  }
+}
+
 std::string_view Limits::DecidedBy(std::string_view field) const {
   const auto found = decided_by.find(std::string(field));
   return found == decided_by.end() ? std::string_view("nothing asked for") : found->second;

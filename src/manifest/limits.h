@@ -30,12 +30,17 @@ struct Limits {
   Bytes vars = MiB(1);           // of a plugin for Extism: of one instance
   Bytes http_response = MiB(8);  // and of one answer that it gets
 
+  policy::Quota quota;           // of all calls of the plugin together; no bound unless somebody set one
+
   std::map<std::string, std::string>
       decided_by;                     // field name of the format → "plugin.yaml limits.memory", "default", …
   std::vector<std::string> narrowed;  // sentences: what was asked above the ceiling, and what it got
 
   std::string_view DecidedBy(std::string_view field) const;
 };
+
+// Puts the operator's quotas for `plugin` into `limits`, and what its manifest asks for within them.
+void AddQuota(const Manifest* manifest, const Config& config, std::string_view plugin, Limits& limits);
 
 // `manifest` may be null: a bare .wasm asks for nothing and gets the ceiling.
 Limits EffectiveLimits(const Manifest* manifest, const Config& config);

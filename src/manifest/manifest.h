@@ -18,6 +18,7 @@
 #include "manifest/command_shape.h"
 #include "manifest/lifecycle.h"
 #include "policy/authority.h"
+#include "policy/quota.h"
 
 namespace cordon::manifest {
 
@@ -89,6 +90,7 @@ struct LimitRequests {
   // Of a plugin for Extism: what the variables of an instance hold, and one answer by HTTP.
   std::optional<Bytes> vars{};
   std::optional<Bytes> http_response{};
+  policy::Quota quota{};  // concurrency and io: of all calls of the plugin together
 };
 
 // What others reach by name from outside the plugin. Registering gives no authority.

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "formats/schema.h"
 #include "formats/semver.h"
+#include "manifest/config_quota.h"
 #include "manifest/fields.h"
 #include "manifest/keys.h"
 #include "manifest/manifest.h"
@@ -366,9 +367,11 @@ class Parser {
       findings_.At(*root.Get("limits"), Code::kUnenforceable,
                    "'limits.vars' and 'limits.http-response' are for plugins for Extism only", "remove them");
     }
-    fields.RefuseLater("concurrency", Fields::Empty::kRefused,
-                       "remove it: the caller decides how many calls run at once");
-    fields.RefuseLater("io", Fields::Empty::kRefused, "remove it: rates of files and network are not measured yet");
+    if (const Node* calls = fields.Get("concurrency")) {
+      const auto count = ReadCount(findings_, *calls, "limits.concurrency", {1, 1'000'000});
+      if (count) limits.quota.concurrency = static_cast<std::uint32_t>(*count);
+    }
+    ReadIo(findings_, fields.Get("io"), "limits.io", limits.quota);
   }
 
   // After `provides`. What stays from call to call is asked for as every right is.

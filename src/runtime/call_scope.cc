@@ -10,6 +10,7 @@ namespace cordon::runtime {
 
 CallScope::CallScope(const Plugin::State& state, std::uint64_t call_id, const CallOptions& options)
     : state_(state), call_id_(call_id), options_(options) {
+  state.meter->CountRunning(1);
   SpanSink* const spans = state.host->options.spans.get();
   if (!options.traceparent.empty()) parent_ = TraceParent::Parse(options.traceparent);
   if (spans != nullptr) {
@@ -28,11 +29,13 @@ CallScope::CallScope(const Plugin::State& state, std::uint64_t call_id, const Ca
 }
 
 CallScope::~CallScope() {
+  state_.meter->CountRunning(-1);
   if (is_known_) state_.host->chains->Remove(call_id_);
 }
 
 Status CallScope::Settle(Status outcome, std::string_view action, const engine::Usage& usage, Account account) {
   const policy::AuditDetail detail = state_.detail;
+  state_.meter->CountUse(usage);
   if (own_) [[unlikely]]
     EndSpan(outcome, action, usage);
   if (!outcome) [[unlikely]] {

@@ -20,6 +20,9 @@ Result<std::unique_ptr<Host>> Host::Create(HostOptions options) {
   state->rules = std::make_shared<const Rules>(Rules{state->options.config, state->options.policies, {}});
   if (state->options.secrets == nullptr) state->options.secrets = std::make_shared<services::NoSecrets>();
   state->options.observer = std::make_shared<MeteredObserver>(std::move(state->options.observer), state->meter);
+  if (const policy::Quota& quota = state->options.config.quota; quota.any()) {
+    state->quota_in_sum = state->NewAccount("", quota);
+  }
   return std::unique_ptr<Host>(new Host(std::move(state)));
 }
 
@@ -95,6 +98,11 @@ void Host::State::Restrict(const Plugin& plugin, const Rules& by) const {
   Plugin::State& state = *plugin.state_;
   if (state.standing == nullptr) return;
   state.is_plain.store(false, std::memory_order_relaxed);
+  if (state.enforcer != nullptr && state.enforcer->own() != nullptr) {
+    manifest::Limits limits;
+    manifest::AddQuota(state.source.manifest ? &*state.source.manifest : nullptr, by.config, state.source.name, limits);
+    state.enforcer->own()->SetQuota(limits.quota);
+  }
   policy::Ceiling ceiling = CeilingOf(by, state.ceiling_subject);
   if (Status enabled = CheckEnabled(by, state.source.name); !enabled) state.standing->End(std::move(enabled).error());
   if (Status may = ceiling.CheckRunnable(); !may) state.standing->End(std::move(may).error());
@@ -165,6 +173,11 @@ std::string Host::Metrics() const {
   Meter::Now now;
   now.plugins_on = options.kill_switch == nullptr || options.kill_switch->Check().has_value();
   if (options.spans != nullptr) now.spans = options.spans->counts();
+  if (state_->quota_in_sum != nullptr) now.quotas.emplace_back("", state_->quota_in_sum->Usage());
+  {
+    const std::lock_guard lock(state_->mutex);
+    for (const auto& [plugin, account] : state_->quotas) now.quotas.emplace_back(plugin, account->Usage());
+  }
   return state_->meter->Text(now);
 }
 
@@ -218,6 +231,7 @@ void Host::Adopt(Rules rules) {
     const std::lock_guard lock(state_->mutex);
     state_->rules = now;
   }
+  if (state_->quota_in_sum != nullptr) state_->quota_in_sum->SetQuota(now->config.quota);
   for (const auto& plugin : state_->Living()) state_->Restrict(*plugin, *now);
 }
 

@@ -23,6 +23,7 @@
 #include "services/kv/backend.h"
 #include "services/log.h"
 #include "services/messaging/queue.h"
+#include "services/quota.h"
 #include "services/secret_source.h"
 #include "services/tally.h"
 
@@ -67,6 +68,9 @@ struct HostOptions {
   // An object of what was set for a plugin beside config.yaml. Empty: nothing.
   std::function<Result<Json>(const std::string& plugin)> settings{};
   std::filesystem::path bubblewrap = isolation::kBubblewrap;  // what confines native plugins
+  // Told when a threshold of a quota is passed, on the thread that used it: must be quick, and not call in here. May be
+  // empty.
+  std::function<void(const services::QuotaAlert&)> on_quota{};
 };
 
 // `--mount HOST:GUEST[:ro|rw]`: names the folder and grants it in one word, for this load only.
@@ -159,6 +163,8 @@ class Host {
   static services::QueueLimits LimitsOf(const manifest::MessagingConfig& config);
   // Counters since it was made, in the text format of Prometheus.
   std::string Metrics() const;
+  // What all plugins did together, and what is left to them.
+  Totals Sums() const;
 
   struct State;
 

@@ -2,18 +2,6 @@
 
 namespace cordon::runtime {
 
-engine::Usage UsageSince(const engine::Usage& before, engine::Usage usage) {
-  usage.fuel -= before.fuel;
-  usage.host_calls -= before.host_calls;
-  usage.bytes_in -= before.bytes_in;
-  usage.bytes_out -= before.bytes_out;
-  usage.stdout_dropped_bytes -= before.stdout_dropped_bytes;
-  usage.stderr_dropped_bytes -= before.stderr_dropped_bytes;
-  usage.wall -= before.wall;
-  usage.cpu -= before.cpu;
-  return usage;
-}
-
 void BytesSink::Take(engine::Pieces pieces) noexcept {
   try {
     out_.clear();

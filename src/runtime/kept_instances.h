@@ -52,9 +52,6 @@ struct InstanceRecipe {
   Result<engine::Instance> Make(const engine::CallLimits& limits, std::uint64_t call_id, CallHandle* handle) const;
 };
 
-// What one call of an instance added to its account.
-engine::Usage UsageSince(const engine::Usage& before, engine::Usage usage);
-
 // Calls in one, with what it leaves behind. The handle lets go of the instance at the end.
 Status CallIn(engine::Instance& instance, const KeptCall& call);
 

@@ -97,6 +97,7 @@ Status Loader::ComputeLimits() {
       limits.decided_by["memory"] = "plugins.isolation.limits.max_memory";
     }
   }
+  manifest::AddQuota(manifest, config, plugin_->source.name, limits);
   if (request_.fuel) {
     limits.fuel = *request_.fuel;
     limits.decided_by["fuel"] = "--fuel";
@@ -379,6 +380,9 @@ Status Loader::SetUpServices() {
                                                       plugin_->source.digest.ToString(), std::move(accounts));
   services->router = std::make_unique<services::ServiceRouter>(*services->guard, services->chains.get());
   services->router->CountIn(services->meter->host_calls());
+  if (plugin_->enforcer != nullptr && plugin_->enforcer->Bounds(services::Resource::kRequests)) {
+    services->router->HoldTo(plugin_->enforcer);
+  }
   if (plugin_->detail >= policy::AuditDetail::kHostCalls) {
     services->router->Watch(
         std::make_shared<HostCallAudit>(services->observer, name, plugin_->source.digest.ToString()));
@@ -386,7 +390,7 @@ Status Loader::SetUpServices() {
   if (host_.options.spans != nullptr) {
     services->router->Watch(std::make_shared<HostCallSpans>(host_.options.spans, name));
   }
-  services->router->Add(std::make_unique<services::FilesService>(*services->guard));
+  services->router->Add(std::make_unique<services::FilesService>(*services->guard, plugin_->enforcer));
   services->router->Add(std::make_unique<services::LogService>(name, *services->log_sink));
   services->router->Add(std::make_unique<services::ToolCalleeService>());
   if (plugin_->authority.Allows(policy::Kind::kCall)) {
@@ -460,6 +464,8 @@ Status Loader::SetUpNetwork(PluginServices& services) {
   const manifest::Config& config = rules_->config;
   CORDON_TRY(OpenNetwork());
   CORDON_ASSIGN(services::EgressOptions egress, EgressOptionsOf(config, plugin_->source.name, host_.options.secrets));
+  egress.enforcer = plugin_->enforcer;
+  egress.on_done = [meter = plugin_->meter](std::uint64_t up, std::uint64_t down) { meter->CountNetwork(up, down); };
   services.router->Add(std::make_unique<services::SocketsService>(*services.guard, egress.private_blocks));
   services.router->Add(std::make_unique<services::EgressService>(*services.guard, std::move(egress)));
   return {};
@@ -609,6 +615,7 @@ Result<std::unique_ptr<Plugin::State>> Loader::Prepare() {
   if (plugin_->not_runnable) return Fail(std::move(*plugin_->not_runnable));
   CORDON_TRY(CheckInstances());
   CORDON_TRY(OpenMounts());
+  CORDON_TRY(SetUpQuota());
   CORDON_TRY(Compile());
   CORDON_TRY(SetUpServices());
   CORDON_TRY(BindActions());

@@ -66,6 +66,8 @@ class Loader {
   Result<engine::LinkSpec> LinkOf() const;
   void SetUpInstance();
   Status SetUpServices();
+  Status SetUpQuota();
+  Status CheckQuota(const services::LimitEnforcer& enforcer) const;
   // Counters of limited grants, and what watches over grants that are taken back.
   Result<services::Accounts> SetUpAccounts();
   Status OpenNetwork();

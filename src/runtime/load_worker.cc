@@ -1,4 +1,6 @@
 // Plugins that run in processes of their own (src/worker): the same plan, linked there.
+#include <algorithm>
+
 #include "engine/code_cache.h"
 #include "runtime/load.h"
 #include "worker/pool.h"
@@ -106,6 +108,8 @@ Status Loader::CompileForWorkers() {
   if (const auto& isolation = rules_->config.isolation; isolation.Isolates(plugin_->source.name)) {
     pool.cpu_max = isolation.max_cpu;
   }
+  // Held while it runs, too: elsewhere a share is only looked at between calls.
+  if (const auto& share = limits.quota.cpu_share) pool.cpu_max = std::min(*share, pool.cpu_max.value_or(*share));
   if (plugin_->ceiling.level() == policy::Level::kParanoid) pool.demand = worker::PoolOptions::Demand::kAll;
   pool.on_broken = [observer = host_.options.observer,
                     record = plugin_->NewRecord(audit::Event::kNote)](std::string_view what) mutable {

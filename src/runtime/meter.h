@@ -9,12 +9,16 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "audit/observer.h"
 #include "base/spread.h"
 #include "base/trace.h"
 #include "base/units.h"
 #include "cordon/error.h"
+#include "runtime/plugin.h"
+#include "services/quota.h"
 
 namespace cordon::runtime {
 
@@ -27,6 +31,12 @@ class PluginMeter {
   void CountFailure(Code code, Duration took);
   // Of a resident: its state now, and how often it was made anew since it was loaded.
   void SetResident(std::string_view state, std::uint64_t restarts);
+  void CountUse(const engine::Usage& usage);
+  void CountNetwork(std::uint64_t sent, std::uint64_t received);
+  void CountWaiting(std::int64_t by) { waiting_.fetch_add(by, std::memory_order_relaxed); }
+  // A call began, or is over.
+  void CountRunning(std::int64_t by) { running_[running_.HereIndex()].fetch_add(by, std::memory_order_relaxed); }
+  Totals Sums();
   // Where the plugin's router counts what its guests ask for.
   Spread<Counter>& host_calls() { return host_calls_; }
 
@@ -35,7 +45,14 @@ class PluginMeter {
   struct Done {
     Counter count{0}, total_ns{0};
   };
+  struct Used {
+    Counter cpu_ns{0}, bytes_in{0}, bytes_out{0}, file_read{0}, file_written{0}, file_operations{0};
+  };
   Spread<Done> done_;
+  Spread<Used> used_;
+  Spread<std::atomic<std::int64_t>> running_;
+  std::atomic<std::int64_t> waiting_{0};
+  Counter network_sent_{0}, network_received_{0}, memory_peak_{0};
   Spread<Counter> host_calls_;
   std::mutex mutex_;  // guards failures_, resident_, restarts_, restarts_seen_
   std::map<Code, std::uint64_t> failures_;
@@ -54,11 +71,17 @@ class Meter {
   struct Now {
     bool plugins_on = true;
     std::optional<SpanSink::Counts> spans;
+    // By plugin; empty: of all in sum.
+    std::vector<std::pair<std::string, std::vector<services::QuotaUsage>>> quotas;
   };
   // The text exposition, version 0.0.4. Label values are escaped.
   std::string Text(const Now& now);
+  Totals SumsOfAll();
 
  private:
+  class Page;
+  void AddUse(Page& page);
+  static void AddQuotas(Page& page, const Now& now);
   std::mutex mutex_;  // guards plugins_, loads_
   std::map<std::string, std::shared_ptr<PluginMeter>> plugins_;
   std::map<std::string, std::uint64_t> loads_;  // by outcome

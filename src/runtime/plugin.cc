@@ -1,11 +1,11 @@
 #include "runtime/plugin.h"
 
 #include <algorithm>
-#include <ctime>
 
 #include "abi/json_schema.h"
 #include "abi/type_shape.h"
 #include "base/text.h"
+#include "runtime/admission.h"
 #include "runtime/call_scope.h"
 #include "runtime/command.h"
 #include "runtime/kill_switch.h"
@@ -16,19 +16,8 @@
 namespace cordon::runtime {
 namespace {
 
-// A group of calls is written when it is this old, or this large.
-constexpr std::int64_t kGroupAgeMaxNs = 250'000'000;
-constexpr std::uint64_t kGroupCallsMax = 100'000;
-// Calls by name that have a record each; more of them in one second are counted.
-constexpr std::int64_t kOwnRecordsPerSecond = 100;
 // What stands for the program in the audit.
 constexpr std::string_view kNativeEntry = "main";
-
-std::int64_t CoarseNowNs() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
-}
 
 Error SchemaError(Code code, std::string_view what, const std::vector<SchemaViolation>& violations) {
   const SchemaViolation& first = violations.front();
@@ -67,39 +56,6 @@ Error SizeError(Code code, std::string_view what, std::size_t size, Bytes limit)
 }
 
 }  // namespace
-
-bool CallCounter::Admits() {
-  const std::int64_t second = CoarseNowNs() / 1'000'000'000;
-  // Two threads that see a new second at once admit a few more: the figure is a bound on work, not on truth.
-  if (second_.exchange(second, std::memory_order_relaxed) != second) admitted_.store(0, std::memory_order_relaxed);
-  return admitted_.fetch_add(1, std::memory_order_relaxed) < kOwnRecordsPerSecond;
-}
-
-CallCounter::Group CallCounter::Add(std::uint64_t calls, std::uint64_t duration_ns) {
-  Counts& here = counts_[counts_.HereIndex()];
-  const std::uint64_t count = here.count.fetch_add(calls, std::memory_order_relaxed) + calls;
-  here.total_ns.fetch_add(duration_ns, std::memory_order_relaxed);
-  const std::int64_t now = CoarseNowNs();
-  std::int64_t since = here.since_ns.load(std::memory_order_relaxed);
-  if (since == 0) here.since_ns.compare_exchange_strong(since, now, std::memory_order_relaxed);
-  const bool full = count >= kGroupCallsMax || (since != 0 && now - since > kGroupAgeMaxNs);
-  return full ? here.Take() : Group{};
-}
-
-CallCounter::Group CallCounter::Counts::Take() {
-  since_ns.store(0, std::memory_order_relaxed);
-  return {count.exchange(0), total_ns.exchange(0)};
-}
-
-CallCounter::Group CallCounter::Take() {
-  Group all{};
-  for (auto& place : counts_) {
-    const Group group = place.value.Take();
-    all.count += group.count;
-    all.total_ns += group.total_ns;
-  }
-  return all;
-}
 
 void CallHandle::Interrupt() {
   interrupted_.store(true);
@@ -260,10 +216,10 @@ engine::InstanceOptions Stoppable(const engine::InstanceOptions& options) {
   return stoppable;
 }
 
-// Runs the guest once in a fresh instance, with everything that can be known of it put into the report.
-Status RunOnce(const Plugin::State& state, const engine::InstanceOptions& options, const CallOptions& call,
-               const BoundAction& action, std::span<const std::uint8_t> input, std::vector<std::uint8_t>& output,
-               const engine::CallLimits& limits, CallReport& report) {
+// Runs the guest in a fresh instance, with everything that can be known of it put into the report.
+Status RunAdmitted(const Plugin::State& state, const engine::InstanceOptions& options, const CallOptions& call,
+                   const BoundAction& action, std::span<const std::uint8_t> input, std::vector<std::uint8_t>& output,
+                   const engine::CallLimits& limits, CallReport& report) {
   if (state.native != nullptr) {
     NativeCall native{.options = &options, .limits = limits, .call_id = report.call_id};
     if (call.handle) native.stopped = [handle = call.handle] { return handle->interrupted(); };
@@ -284,6 +240,17 @@ Status RunOnce(const Plugin::State& state, const engine::InstanceOptions& option
   left.wall -= std::chrono::steady_clock::now() - began;
   if (left.wall <= Duration(0)) return outcome;
   return once(left);
+}
+
+Status RunOnce(const Plugin::State& state, const engine::InstanceOptions& options, const CallOptions& call,
+               const BoundAction& action, std::span<const std::uint8_t> input, std::vector<std::uint8_t>& output,
+               const engine::CallLimits& limits, CallReport& report) {
+  return Admitted(
+      state, call, Admission::For::kCall, limits,
+      [&](const engine::CallLimits& within) {
+        return RunAdmitted(state, options, call, action, input, output, within, report);
+      },
+      [&] { return report.usage.cpu; });
 }
 
 Status CheckSchema(const std::optional<Schema>& schema, std::string_view json, Code code, std::string_view what) {
@@ -487,8 +454,13 @@ Status Plugin::CallIn(engine::Instance& instance, std::string_view action_name, 
   const auto run = [&](const BoundAction& action, std::span<const std::uint8_t> input,
                        std::vector<std::uint8_t>& output, const engine::CallLimits& limits) {
     if (options.handle) options.handle->Watch(instance.interrupter());
-    Status done = instance.Call(action.binding.function, input, output, limits, report.call_id);
-    report.usage = UsageSince(before, instance.usage());
+    Status done = Admitted(
+        *state_, options, Admission::For::kCallInInstance, limits,
+        [&](const engine::CallLimits& within) {
+          return instance.Call(action.binding.function, input, output, within, report.call_id);
+        },
+        [&] { return engine::UsageSince(before, instance.usage()).cpu; });
+    report.usage = engine::UsageSince(before, instance.usage());
     report.stdout_text = instance.TakeStdout();
     report.stderr_text = instance.TakeStderr();
     return done;
@@ -564,14 +536,22 @@ Status Plugin::RunTarget(const Target& target, engine::Pieces input, engine::Res
   if (state_->kept != nullptr) [[unlikely]] {
     CORDON_ASSIGN(const bool shares, SharesInstance(*state_, options));
     if (shares) {
-      return state_->kept->Call({.function = target.function, .input = input, .sink = sink, .limits = limits,
-                                 .own_wall = target.limits.wall, .call_id = call_id, .traces = {.usage = &usage},
-                                 .handle = options.handle.get()});
+      const auto shared = [&](const engine::CallLimits& within) {
+        return state_->kept->Call({.function = target.function, .input = input, .sink = sink, .limits = within,
+                                   .own_wall = target.limits.wall, .call_id = call_id, .traces = {.usage = &usage},
+                                   .handle = options.handle.get()});
+      };
+      return Admitted(*state_, options, Admission::For::kCall, limits, shared, [&] { return usage.cpu; });
     }
   }
   const auto call = [&](const engine::InstanceOptions& instance) {
-    return engine::CallOnce(state_->linked, instance, state_->channel, target.function, input, sink, limits, call_id,
-                            {.usage = &usage, .out = nullptr, .err = nullptr});
+    return Admitted(
+        *state_, options, Admission::For::kCall, limits,
+        [&](const engine::CallLimits& within) {
+          return engine::CallOnce(state_->linked, instance, state_->channel, target.function, input, sink, within,
+                                  call_id, {.usage = &usage, .out = nullptr, .err = nullptr});
+        },
+        [&] { return usage.cpu; });
   };
   if (!options.handle) [[likely]]
     return call(state_->instance);
@@ -593,7 +573,13 @@ Status Plugin::CallTargetIn(engine::Instance& instance, const Target& target, en
     CORDON_TRY(state_->CheckStanding());
     CORDON_TRY(CheckInput(input));
     CORDON_TRY(services::CheckPrincipal(options.principal));
-    return instance.Call(target.function, input, to, LimitsFor(target.limits, options), call_id);
+    const engine::CallLimits limits = LimitsFor(target.limits, options);
+    if (state_->enforcer == nullptr) return instance.Call(target.function, input, to, limits, call_id);
+    const Duration before = instance.usage().cpu;
+    return Admitted(
+        *state_, options, Admission::For::kCallInInstance, limits,
+        [&](const engine::CallLimits& within) { return instance.Call(target.function, input, to, within, call_id); },
+        [&] { return instance.usage().cpu - before; });
   };
   const auto settle = [&](Status outcome) {
     return scope.Settle(std::move(outcome), target.export_name, engine::Usage{}, CallScope::Account::kByOwner);
@@ -635,18 +621,18 @@ Status Plugin::CallRaw(const engine::Function& function, std::span<const std::ui
   const std::uint64_t id = options.call_id != 0 ? options.call_id : NextCallId();
   engine::Usage usage;
   CallScope scope(*state_, id, options);
-  const auto run = [&]() -> Status {
+  const auto run = [&](const engine::CallLimits& within) -> Status {
     CORDON_ASSIGN(const bool shares, SharesInstance(*state_, options));
     if (!shares) {
-      return engine::CallOnce(state_->linked, state_->instance, state_->channel, function, input, output, limits, id,
+      return engine::CallOnce(state_->linked, state_->instance, state_->channel, function, input, output, within, id,
                               {.usage = &usage, .out = nullptr, .err = nullptr});
     }
     BytesSink sink(output);
     return state_->kept->Call({.function = function, .input = engine::Pieces(&input, 1), .sink = sink,
-                               .limits = limits, .call_id = id, .traces = {.usage = &usage},
+                               .limits = within, .call_id = id, .traces = {.usage = &usage},
                                .handle = options.handle.get()});
   };
-  Status outcome = run();
+  Status outcome = Admitted(*state_, options, Admission::For::kCall, limits, run, [&] { return usage.cpu; });
   return scope.Settle(std::move(outcome), "", usage, CallScope::Account::kTally);
 }
 
@@ -658,7 +644,14 @@ Result<engine::Instance> Plugin::NewInstance(const CallOptions& options) const {
                     .With("rule", "ceiling:level-" + level));
   }
   if (state_->resident != nullptr) return Fail(OneInstance(*state_));
-  return MakeInstance(options);
+  if (state_->enforcer == nullptr) [[likely]]
+    return MakeInstance(options);
+  auto ticket = state_->enforcer->Admit(Admission::For::kInstance, state_->limits.memory.count);
+  if (!ticket) return Fail(services::BusyError(ticket.error()));
+  CORDON_ASSIGN(engine::Instance instance, MakeInstance(options));
+  state_->enforcer->ChargeCpu(instance.usage().cpu);
+  instance.Hold(std::make_shared<services::CallTicket>(std::move(*ticket)));
+  return instance;
 }
 
 Status Plugin::Prove(const CallOptions& options) const {

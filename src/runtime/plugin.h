@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <expected>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -25,6 +26,7 @@
 #include "policy/authority.h"
 #include "policy/grant.h"
 #include "services/log.h"
+#include "services/quota.h"
 
 namespace cordon::runtime {
 
@@ -57,6 +59,7 @@ struct CallOptions {
   std::shared_ptr<class CallHandle> handle;  // may be null
   // Who answers the questions of a native plugin; null: nobody, and it gets what it says itself for that case.
   std::shared_ptr<class NativeTerminal> terminal;
+  std::shared_ptr<services::CallTicket> ticket;  // of TryAdmit: its place; null: the call asks for one itself
   // kBytes: the input is what the guest gets, and the output what it gave, for plugins for Extism; E_USAGE for others.
   enum class Form : std::uint8_t { kJson, kBytes } form = Form::kJson;
   enum class Switch : std::uint8_t { kOpen, kEntered /* the kill switch knows of this call */ } kill = Switch::kOpen;
@@ -87,6 +90,20 @@ struct CallReport {
   int exit_status = 0;  // of a command that ended by itself
   bool resident_failed = false;       // and not the question: the call of a resident that fell, or is not there
   std::optional<Duration> degraded;  // the age of the answer, which is the last good one in place of another
+};
+
+// What a plugin did since its host was made, and what it does now.
+struct Totals {
+  std::uint64_t calls = 0, failures = 0;
+  Duration wall{0}, cpu{0};
+  std::uint64_t bytes_in = 0, bytes_out = 0;  // of inputs and results
+  std::uint64_t file_read_bytes = 0, file_written_bytes = 0, file_operations = 0;
+  std::uint64_t network_sent_bytes = 0, network_received_bytes = 0;  // bodies
+  std::uint64_t host_calls = 0;
+  std::uint64_t memory_peak_bytes = 0;  // of the call that had the most
+  std::uint64_t running = 0, waiting = 0;
+  std::uint64_t memory_reserved_bytes = 0, memory_reserved_peak_bytes = 0;  // the peak: where there is a quota
+  std::vector<services::QuotaUsage> quotas;
 };
 
 // How a command is run as a program of its own.
@@ -205,6 +222,14 @@ class Plugin {
   // `count` ids are kCallIdStep apart, from the one given on.
   std::uint64_t NextCallId(std::uint64_t count = 1) const;
   static constexpr std::uint64_t kCallIdStep = 16;
+  // Asks for a place under the quotas, without waiting, for a call that starts soon: CallOptions::ticket. Null where
+  // there is no quota; else why not now, and when to come again.
+  std::expected<std::shared_ptr<services::CallTicket>, services::Refusal> TryAdmit() const;
+  Totals Sums() const;
+  // What whoever keeps an instance saw of its use.
+  void CountUse(const engine::Usage& usage) const;
+  // Calls that wait to be made, more or fewer.
+  void CountWaiting(std::int64_t by) const;
   // Adds calls to the audit's tally.
   Status CountCalls(std::uint64_t count, Duration total) const;
 

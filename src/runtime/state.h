@@ -25,12 +25,13 @@
 #include "runtime/source.h"
 #include "runtime/standing.h"
 #include "services/guard.h"
+#include "services/quota.h"
 #include "services/router.h"
 #include "worker/keeper.h"
 
 namespace cordon::runtime {
 
-struct Host::State {
+struct Host::State : std::enable_shared_from_this<Host::State> {
   HostOptions options;
   ForkMark mark;
   std::mutex mutex;  // guards engines, storage, rules, living
@@ -56,6 +57,15 @@ struct Host::State {
   std::shared_ptr<const Plugin> FindCallable(std::string_view name);
 
   std::shared_ptr<Meter> meter = std::make_shared<Meter>();
+
+  // Null when no quota is set for all plugins in sum.
+  std::shared_ptr<services::QuotaAccount> quota_in_sum;
+  // By plugin: they outlive it, so that loading it anew gives nothing back. Guarded by mutex.
+  std::map<std::string, std::shared_ptr<services::QuotaAccount>> quotas;
+  std::shared_ptr<services::QuotaAccount> NewAccount(std::string plugin, const policy::Quota& quota);
+  std::shared_ptr<services::QuotaAccount> AccountOf(const std::string& plugin, const policy::Quota& quota);
+  void TellOfQuota(const services::QuotaAlert& alert);
+
   // Guarded by mutex; opened when they are first needed.
   std::shared_ptr<services::KvBackend> storage;
   std::shared_ptr<cordon::Memory> memory;
@@ -160,6 +170,7 @@ struct Plugin::State {
   std::shared_ptr<KeptInstances> kept;       // null: each call has an instance of its own
   std::shared_ptr<Resident> resident;        // the same, of a resident
   std::unique_ptr<LastGood> last_good;       // when its manifest wants it
+  std::shared_ptr<services::LimitEnforcer> enforcer;  // null: nothing has a quota
 
   // Adds calls that went well to counters and, where calls are recorded at all, to the audit's tally.
   Status Count(std::uint64_t count, Duration total) const;

@@ -74,6 +74,7 @@ std::string NormaliseTarget(std::string_view mount, std::string_view path) {
 HostReply FilesService::Call(const Caller& caller, std::string_view function, std::span<const std::uint8_t> payload) {
   if (function == "open") return Open(caller, payload);
   if (function == "report") return Report(caller, payload);
+  if (function == "spend") return Spend(payload);
   return Trap(Code::kLink, "nothing answers " + std::string(kFilesInterface) + "#" + std::string(function));
 }
 
@@ -98,6 +99,20 @@ HostReply FilesService::Open(const Caller& caller, std::span<const std::uint8_t>
   const auto asked = policy::MakeFiles(mount, FromOf(*scope), access);
   if (!asked) return Trap(Code::kInternal, "a granted mount has no text form");
   return Answer(guard_.Check(caller, *asked, target), FileRefusal::kNotGranted);
+}
+
+HostReply FilesService::Spend(std::span<const std::uint8_t> payload) const {
+  wire::Reader in(payload);
+  const std::uint64_t read = in.U64(), written = in.U64();
+  if (const Status end = in.Finish(); !end) return Trap(Code::kInvalid, end.error().message);
+  Duration wait{0};
+  if (enforcer_ != nullptr) {
+    wait = std::max({enforcer_->Spend(Resource::kRead, read), enforcer_->Spend(Resource::kWrite, written),
+                     enforcer_->Spend(Resource::kOperations, 1)});
+  }
+  HostReply reply;
+  wire::Writer(reply.payload).U64(static_cast<std::uint64_t>(wait.count()));
+  return reply;
 }
 
 HostReply FilesService::Report(const Caller& caller, std::span<const std::uint8_t> payload) const {

@@ -3,6 +3,7 @@
 // Interface "cordon:host/files", not importable by guests. Payloads (docs/formats/wire.md):
 //   open(mount: string, path: string, access: FileAccess as u32) -> result<_, FileRefusal as u32>
 //   report(mount: string, path: string, rule: string): the file layer refused by itself; audited as one denial
+//   spend(read: u64, written: u64) -> u64: one operation on files that have a rate; how many nanoseconds it is to wait
 #pragma once
 
 #include <cstdint>
@@ -21,14 +22,18 @@ enum class FileRefusal : std::uint32_t { kNotGranted = 0, kReadOnly = 1, kAuditU
 class FilesService final : public HostService {
  public:
   // `guard` must outlive the service.
-  explicit FilesService(const Guard& guard) : guard_(guard) {}
+  // `enforcer` may be null: files have no rate.
+  explicit FilesService(const Guard& guard, std::shared_ptr<LimitEnforcer> enforcer = nullptr)
+      : guard_(guard), enforcer_(std::move(enforcer)) {}
   std::string_view interface_name() const override { return kFilesInterface; }
   HostReply Call(const Caller& caller, std::string_view function, std::span<const std::uint8_t> payload) override;
 
  private:
   HostReply Open(const Caller& caller, std::span<const std::uint8_t> payload) const;
   HostReply Report(const Caller& caller, std::span<const std::uint8_t> payload) const;
+  HostReply Spend(std::span<const std::uint8_t> payload) const;
   const Guard& guard_;
+  const std::shared_ptr<LimitEnforcer> enforcer_;
 };
 
 // "/data" and "a/./b//c" → "/data/a/b/c". `..` is kept where it leaves the mount, so that the audit shows it.

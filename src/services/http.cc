@@ -56,7 +56,9 @@ std::string DecodedPath(std::string_view path) {
   return folder || normal.empty() ? normal + "/" : normal;
 }
 
-void PutResult(wire::Writer& out, const EgressLimits& limits) {
+enum class Rated : std::uint8_t { kNo = 0, kYes = 1 };
+
+void PutResult(wire::Writer& out, const EgressLimits& limits, Rated rated) {
   out.U8(0);
   for (const Duration limit : {limits.connect, limits.first_byte, limits.idle, limits.total}) {
     out.U64(static_cast<std::uint64_t>(limit.count()));
@@ -65,6 +67,7 @@ void PutResult(wire::Writer& out, const EgressLimits& limits) {
   out.U32(limits.header_bytes);
   out.U64(limits.request_bytes);
   out.U64(limits.response_bytes);
+  out.U8(static_cast<std::uint8_t>(rated));
 }
 
 HostReply Refused(Code code) {
@@ -115,6 +118,7 @@ struct EgressService::Request {
 };
 
 HostReply EgressService::Call(const Caller& caller, std::string_view function, std::span<const std::uint8_t> payload) {
+  if (function == "moved") return Moved(payload);
   wire::Reader in(payload);
   const Request request = Request::Read(in);
   std::vector<std::string_view> found;
@@ -132,6 +136,7 @@ HostReply EgressService::Call(const Caller& caller, std::string_view function, s
     bytes_up_ += up;
     bytes_down_ += down;
     ++requests_;
+    if (options_.on_done) options_.on_done(up, down);
     Settle(request, up + down);
   } else if (function != "admit") {
     return Trap(Code::kLink, "nothing answers " + std::string(kEgressInterface) + "#" + std::string(function));
@@ -142,6 +147,17 @@ HostReply EgressService::Call(const Caller& caller, std::string_view function, s
   if (function == "addresses") return Addresses(caller, request, found);
   if (function == "report") return Report(caller, request, target, rule);
   return {};
+}
+
+HostReply EgressService::Moved(std::span<const std::uint8_t> payload) const {
+  wire::Reader in(payload);
+  const std::uint64_t bytes = in.U64();
+  if (const Status end = in.Finish(); !end) return Trap(Code::kInvalid, end.error().message);
+  const Duration wait =
+      options_.enforcer == nullptr ? Duration(0) : options_.enforcer->Spend(Resource::kNetwork, bytes);
+  HostReply reply;
+  wire::Writer(reply.payload).U64(static_cast<std::uint64_t>(wait.count()));
+  return reply;
 }
 
 policy::Decision EgressService::Reserve(const Caller& caller, const Request& request, const Capability& asked,
@@ -197,7 +213,8 @@ HostReply EgressService::Admit(const Caller& caller, const Request& request) {
   if (!reserved.allowed()) return Refused(reserved.code);
   HostReply reply;
   wire::Writer out(reply.payload);
-  PutResult(out, limits);
+  const bool has_rate = options_.enforcer != nullptr && options_.enforcer->Bounds(Resource::kNetwork);
+  PutResult(out, limits, has_rate ? Rated::kYes : Rated::kNo);
   out.Count(added.size());
   for (const auto& [header, value] : added) {
     out.String(header->name);

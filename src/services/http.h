@@ -5,14 +5,17 @@
 // method: string, scheme: string, host: string, port: u16, path: string, in the form in which it would be sent:
 //   admit(request) -> result<admission, EgressRefusal as u32>, with admission:
 //     connect, first-byte, idle, total: u64 nanoseconds; header-count, header-bytes: u32;
-//     request-bytes, response-bytes: u64; headers: list<tuple<string, string>>
+//     request-bytes, response-bytes: u64; has-rate: u8; headers: list<tuple<string, string>>
 //   addresses(request, found: list<string>) -> list<u32>: the indices of those that it may go to
 //   report(request, target: string, rule: string): the way out refused by itself; audited as one denial
+//   moved(bytes: u64) -> u64: a piece of a body went by, where bytes have a rate; how many nanoseconds the next one is
+//     to wait
 //   done(request, status: u16, bytes-up: u64, bytes-down: u64, duration: u64 nanoseconds)
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -58,6 +61,8 @@ struct EgressOptions {
   std::vector<policy::AddressBlock> private_blocks;  // that granted names may lead to, though they are not public
   std::vector<InjectedHeader> headers;
   std::shared_ptr<SecretSource> secrets{};  // of the headers that name one
+  std::shared_ptr<LimitEnforcer> enforcer{};  // null: bytes have no rate
+  std::function<void(std::uint64_t up, std::uint64_t down)> on_done{};  // told of the bytes of each request
 };
 
 // What a plugin's requests came to.
@@ -76,6 +81,7 @@ class EgressService final : public HostService {
 
  private:
   struct Request;
+  HostReply Moved(std::span<const std::uint8_t> payload) const;
   HostReply Admit(const Caller& caller, const Request& request);
   // Takes what one request may use from a grant that counts bytes, and narrows `limits` to it: a request that the guest
   // gives up has used all of it.

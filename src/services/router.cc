@@ -2,10 +2,27 @@
 
 #include <cstring>
 #include <exception>
+#include <thread>
 
 #include "base/message_codec.h"
+#include "services/http.h"
+#include "services/log.h"
 
 namespace cordon::services {
+namespace {
+
+// As long as a kill switch may take to be felt.
+constexpr Duration kThrottleMost = std::chrono::seconds(1);
+
+// What a guest asks for, once: not what the engine tells of it, nor what has bounds of its own.
+bool IsRequest(const HostRequest& request) {
+  if (request.interface_name == kEgressInterface) return request.function == "admit";
+  if (request.interface_name.starts_with("cordon:host/")) return false;
+  if (request.function.starts_with(kTracePrefix) || request.function.starts_with("[resource-drop]")) return false;
+  return !request.interface_name.starts_with(kLoggingInterface);
+}
+
+}  // namespace
 
 HostReply Trap(Code code, std::string message) {
   HostReply reply;
@@ -130,6 +147,9 @@ void ServiceRouter::Begin(const HostRequest& request, Done done) {
     return done(Send(request));
   }
   try {
+    if (enforcer_ != nullptr) [[unlikely]] {
+      if (auto refused = Throttle(request)) return done(std::move(*refused));
+    }
     if (counter_ != nullptr) (*counter_)[counter_->HereIndex()].fetch_add(1, std::memory_order_relaxed);
     const Caller caller = CallerOf(request);
     if (watches_.empty()) return service->Begin(caller, request.function, request.payload, std::move(done));
@@ -149,8 +169,27 @@ void ServiceRouter::Begin(const HostRequest& request, Done done) {
   }
 }
 
+std::optional<HostReply> ServiceRouter::Throttle(const HostRequest& request) const {
+  if (!IsRequest(request)) return std::nullopt;
+  Duration most = kThrottleMost;
+  if (request.deadline_ns > 0) {
+    const Duration now = std::chrono::steady_clock::now().time_since_epoch();
+    most = std::clamp<Duration>(Duration(request.deadline_ns) - now, Duration(0), most);
+  }
+  const auto wait = enforcer_->SpendWithin(Resource::kRequests, 1, most);
+  if (!wait) {
+    return Trap(Code::kLimit, "the rate of requests, '" + std::string(ResourceName(Resource::kRequests)) +
+                                  "', is used up for " + FormatDuration(wait.error().retry_after));
+  }
+  if (*wait > Duration(0)) std::this_thread::sleep_for(*wait);
+  return std::nullopt;
+}
+
 HostReply ServiceRouter::Send(const HostRequest& request) {
   try {
+    if (enforcer_ != nullptr) [[unlikely]] {
+      if (auto refused = Throttle(request)) return std::move(*refused);
+    }
     if (counter_ != nullptr) (*counter_)[counter_->HereIndex()].fetch_add(1, std::memory_order_relaxed);
     const Caller caller = CallerOf(request);
     return watches_.empty() ? Answer(caller, request) : AnswerWatched(caller, request);

@@ -16,6 +16,7 @@
 #include "base/message.h"
 #include "base/spread.h"
 #include "services/guard.h"
+#include "services/quota.h"
 
 namespace cordon::services {
 
@@ -101,6 +102,8 @@ class ServiceRouter final : public HostChannel {
   void SetStub(std::string interface_name, std::string function, StubAnswers::Answer answer);
 
   void Watch(std::shared_ptr<HostCallWatch> watch) { watches_.push_back(std::move(watch)); }
+  // Requests are held to a rate: one over it waits a moment, and then ends the guest's call with E_LIMIT.
+  void HoldTo(std::shared_ptr<LimitEnforcer> enforcer) { enforcer_ = std::move(enforcer); }
   // Counts every message; `counter` outlives the router.
   void CountIn(Spread<std::atomic<std::uint64_t>>& counter) { counter_ = &counter; }
 
@@ -113,6 +116,7 @@ class ServiceRouter final : public HostChannel {
   HostService* Find(std::string_view interface_name) const;
   HostReply Answer(const Caller& caller, const HostRequest& request);
   HostReply Told(const Caller& caller, const HostRequest& request);
+  std::optional<HostReply> Throttle(const HostRequest& request) const;
   HostReply AnswerWatched(const Caller& caller, const HostRequest& request);
 
   const Guard& guard_;
@@ -121,6 +125,7 @@ class ServiceRouter final : public HostChannel {
   StubAnswers stubs_;
   std::vector<std::shared_ptr<HostCallWatch>> watches_;
   Spread<std::atomic<std::uint64_t>>* counter_ = nullptr;
+  std::shared_ptr<LimitEnforcer> enforcer_{};  // null: requests have no rate
 };
 
 }  // namespace cordon::services

@@ -182,6 +182,7 @@ void Encode(wire::Writer& out, const engine::InstanceOptions& options, std::span
                                      limits.var_bytes, limits.http_response_bytes}) {
     out.U64(number);
   }
+  out.U8(static_cast<std::uint8_t>(options.file_rate));
 }
 
 Result<engine::InstanceOptions> DecodeOptions(wire::Reader& in, std::span<const int> folders,
@@ -225,6 +226,7 @@ Result<engine::InstanceOptions> DecodeOptions(wire::Reader& in, std::span<const 
                                 &limits.var_bytes, &limits.http_response_bytes}) {
     *number = in.U64();
   }
+  options.file_rate = TakeEnum(in, engine::InstanceOptions::FileRate::kAsked);
   if (!in.ok()) CORDON_TRY(in.Finish());
   return options;
 }
@@ -263,7 +265,8 @@ void Encode(wire::Writer& out, const Done& done) {
   for (const std::uint64_t number :
        {usage.memory_peak_bytes, usage.fuel, usage.host_calls, usage.bytes_in, usage.bytes_out,
         usage.stdout_dropped_bytes, usage.stderr_dropped_bytes, static_cast<std::uint64_t>(usage.wall.count()),
-        static_cast<std::uint64_t>(usage.cpu.count())}) {
+        static_cast<std::uint64_t>(usage.cpu.count()), usage.file_read_bytes, usage.file_written_bytes,
+        usage.file_operations}) {
     out.U64(number);
   }
   PutBytes(out, done.out);
@@ -278,7 +281,8 @@ Result<Done> DecodeDone(wire::Reader& in) {
   std::uint64_t wall = 0, cpu = 0;
   for (std::uint64_t* number :
        {&usage.memory_peak_bytes, &usage.fuel, &usage.host_calls, &usage.bytes_in, &usage.bytes_out,
-        &usage.stdout_dropped_bytes, &usage.stderr_dropped_bytes, &wall, &cpu}) {
+        &usage.stdout_dropped_bytes, &usage.stderr_dropped_bytes, &wall, &cpu, &usage.file_read_bytes,
+        &usage.file_written_bytes, &usage.file_operations}) {
     *number = in.U64();
   }
   usage.wall = Duration(static_cast<std::int64_t>(wall & INT64_MAX));

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """wasi:http through the one way out: what works, and who decides. CORDON_BIN and CORDON_GUESTS say where things are."""
+import json
 import unittest
 
-from net_case import NetCase
+from net_case import GUESTS, NetCase
 from servers import Certificates, response
 
 
@@ -158,6 +159,46 @@ class Injected(NetCase):
         plugin = self.plugin({"required": [{"http": {"url": "http://a.test/*", "methods": ["GET"]}}]})
         with self.assertRaisesRegex(AssertionError, "NOT_THERE"):
             self.send("http://a.test/", "http:GET:http://a.test/*", plugin=plugin)
+
+
+class Quotas(NetCase):
+    """What would take minutes at the rate that is set ends with the call's deadline, and without one it does not."""
+
+    def run_within(self, url, **given):
+        """The code of one call that may take a second, or nothing when it ended well."""
+        scheme, _, rest = url.partition("://")
+        authority, _, path = rest.partition("/")
+        request = {"method": "GET", "scheme": scheme, "authority": authority, "path": "/" + path, "headers": [],
+                   "body": "", "times": 0, "trailers": [], "first-byte": 0, "between-bytes": 0, **given}
+        done = self.cordon("run", GUESTS / self.guest, "send", "--input", json.dumps({"request": request}), "--json",
+                           "--grant", f"http:GET,POST:{url}*", "--timeout", "1s")
+        document = json.loads(done.stdout)
+        return None if document["ok"] else document["error"]["code"]
+
+    def test_bodies_move_no_faster_than_their_rate(self):
+        server = self.http(lambda request, _: response(b"y" * (256 << 10)))
+        url = f"http://127.0.0.1:{server.port}/"
+        upload = {"method": "POST", "body": "x" * 8192, "times": 32}
+        self.assertEqual((self.run_within(url), self.run_within(url, **upload)), (None, None))
+        self.entries = {"http": {"quotas": {"io": {"network": "1KiB/s"}}}}
+        self.assertEqual(self.run_within(url), "E_TIMEOUT")
+        empty = self.http(lambda request, _: response(b""))
+        self.assertEqual(self.run_within(f"http://127.0.0.1:{empty.port}/", **upload), "E_TIMEOUT")
+        self.assertEqual(self.run_within(f"http://127.0.0.1:{empty.port}/"), None)
+
+    def test_requests_have_a_rate(self):
+        server = self.http()
+        self.entries = {"http": {"quotas": {"io": {"requests": "3/h"}}}}
+        given = {"scheme": "http", "authority": f"127.0.0.1:{server.port}", "path": "/", "times": 5}
+        answer = self.call("get-many", given, f"http:GET:http://127.0.0.1:{server.port}/*")
+        self.assertEqual(answer, {"err": "HttpRequestDenied"})
+        self.assertEqual(len(server.requests), 3)
+
+    def test_what_would_pass_by_is_refused(self):
+        self.entries = {"sockets": {"quotas": {"io": {"network": "1MiB/s"}}}}
+        done = self.cordon("run", GUESTS / "sockets.wasm", "connect", "--grant", "net:tcp:127.0.0.1:9",
+                           "--json", "--input", "{}")
+        self.assertEqual(json.loads(done.stdout)["error"]["code"], "E_UNENFORCEABLE", done.stdout)
 
 
 if __name__ == "__main__":

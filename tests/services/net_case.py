@@ -43,7 +43,8 @@ class NetCase(unittest.TestCase):
         config.write_text(json.dumps({"plugins": {"network": self.network, "entries": self.entries}}))
         env = {"PATH": os.environ["PATH"], "HOME": str(self.tmp), "CORDON_HOME": str(self.state),
                "CORDON_CONFIG": str(config), **self.variables}
-        env.update({name: value for name, value in os.environ.items() if name.startswith(("ASAN_", "UBSAN_", "LSAN_"))})
+        passed = ("ASAN_", "UBSAN_", "LSAN_", "CORDON_PLUGINS_ISOLATION_")
+        env.update({name: value for name, value in os.environ.items() if name.startswith(passed)})
         done = subprocess.run([BIN, *map(str, words)], env=env, input=stdin.encode(), capture_output=True,
                               timeout=HANG_SECONDS)
         self.assertGreaterEqual(done.returncode, 0, f"ended by a signal: {words}\n{done.stderr}")

@@ -73,6 +73,7 @@ unsafe fn options(o: *const cordon_instance_options) -> Outcome<InstanceOptions>
                 var_bytes: l.var_bytes,
                 http_response_bytes: l.http_response_bytes,
             },
+            files_have_rate: o.files_have_rate,
         })
     }
 }

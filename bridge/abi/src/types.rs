@@ -350,6 +350,8 @@ pub struct cordon_instance_options {
     /// Stops the instance from its first instruction on; may be NULL.
     pub interrupter: *const cordon_interrupter,
     pub limits: cordon_store_limits,
+    /// Each operation on a file asks the host how long to wait.
+    pub files_have_rate: bool,
 }
 
 /// Limits of one call. 0 in `cpu_ns` and `fuel` means that there is none; `wall_ns` must be positive.
@@ -387,6 +389,9 @@ pub struct cordon_usage {
     pub stderr_dropped_bytes: u64,
     pub wall_ns: u64,
     pub cpu_ns: u64,
+    pub file_read_bytes: u64,
+    pub file_written_bytes: u64,
+    pub file_operations: u64,
 }
 
 impl From<::cordon_engine::store::Usage> for cordon_usage {
@@ -401,6 +406,9 @@ impl From<::cordon_engine::store::Usage> for cordon_usage {
             stderr_dropped_bytes: u.stderr_dropped_bytes,
             wall_ns: u.wall_ns,
             cpu_ns: u.cpu_ns,
+            file_read_bytes: u.file_read_bytes,
+            file_written_bytes: u.file_written_bytes,
+            file_operations: u.file_operations,
         }
     }
 }

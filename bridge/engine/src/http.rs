@@ -223,6 +223,7 @@ fn read_admission(payload: &[u8]) -> Option<Admission> {
         request_bytes: from.u64()?,
         response_bytes: from.u64()?,
     };
+    let has_rate = from.u8()? != 0;
     let mut headers = Vec::new();
     for _ in 0..from.u32()? {
         let name = HeaderName::from_bytes(from.text()?.as_bytes()).ok()?;
@@ -231,7 +232,7 @@ fn read_admission(payload: &[u8]) -> Option<Admission> {
         headers.push((name, value));
     }
     from.end()?;
-    Some(Admission { limits, headers })
+    Some(Admission { limits, headers, has_rate })
 }
 
 pub(crate) fn read_choice(payload: &[u8], found: &[IpAddr]) -> Option<Vec<IpAddr>> {
@@ -293,5 +294,10 @@ impl Policy for PortPolicy {
         payload.extend_from_slice(&report.bytes_down.to_le_bytes());
         payload.extend_from_slice(&(report.duration.as_nanos() as u64).to_le_bytes());
         self.ask("done", &payload);
+    }
+
+    fn moved(&self, bytes: u64) -> Duration {
+        let reply = self.ask("moved", &bytes.to_le_bytes()).and_then(|reply| reply.try_into().ok());
+        reply.map_or(Duration::ZERO, |ns| Duration::from_nanos(u64::from_le_bytes(ns)))
     }
 }

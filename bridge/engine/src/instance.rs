@@ -419,6 +419,12 @@ impl Instance {
             usage.host_calls = state.host_calls;
             usage.stdout_dropped_bytes = state.stdout.as_ref().map_or(0, |s| s.dropped());
             usage.stderr_dropped_bytes = state.stderr.as_ref().map_or(0, |s| s.dropped());
+            if let Some(wasi) = &state.wasi {
+                let files = wasi.files.counts();
+                usage.file_read_bytes = files.read_bytes;
+                usage.file_written_bytes = files.written_bytes;
+                usage.file_operations = files.operations;
+            }
         }
         usage
     }

@@ -3,7 +3,7 @@
 use crate::engine::Engine;
 use crate::extism::Side;
 use crate::fault::{Fault, Kind, Outcome};
-use crate::files::{FileHooks, Files, Mount};
+use crate::files::{FileHooks, Files, Meter, Mount};
 use crate::fledge;
 use crate::http::Http;
 use crate::lane::others_wait;
@@ -108,6 +108,8 @@ pub struct InstanceOptions {
     /// Stops the instance from its first instruction on.
     pub interrupter: Option<Arc<Interrupter>>,
     pub limits: Limits,
+    /// Each operation on a file asks the host how long to wait.
+    pub files_have_rate: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -128,6 +130,9 @@ pub struct Usage {
     pub stderr_dropped_bytes: u64,
     pub wall_ns: u64,
     pub cpu_ns: u64,
+    pub file_read_bytes: u64,
+    pub file_written_bytes: u64,
+    pub file_operations: u64,
 }
 
 /// Bytes of a pointer-sized table element.
@@ -495,7 +500,11 @@ impl State {
         let mut table = ResourceTable::new();
         table.set_max_capacity(resources);
         let hooks = PortHooks { port: self.port.clone(), call_id: self.call_id };
-        let files = Files::new(options.mounts, Box::new(hooks));
+        let meter = match (options.files_have_rate, &self.port) {
+            (true, Some(port)) => Some(file_meter(port.clone(), self.call_id)),
+            _ => None,
+        };
+        let files = Files::new(options.mounts, Box::new(hooks), meter);
         let http = needs.http.then(|| Http::new(options.network, self.port.clone(), self.call_id));
         self.wasi = Some(Box::new(WasiState { ctx: builder.build(), table, files, http, sockets }));
         if needs.p1 {
@@ -578,6 +587,15 @@ impl FileHooks for PortHooks {
         put_text(&mut payload, reason);
         let _ = port.send(self.call_id, FILES, "report", &payload, 0);
     }
+}
+
+fn file_meter(port: Arc<dyn Port>, call_id: u64) -> Meter {
+    Box::new(move |read, written| {
+        let mut payload = read.to_le_bytes().to_vec();
+        payload.extend_from_slice(&written.to_le_bytes());
+        let Reply::Done(reply) = port.send(call_id, FILES, "spend", &payload, 0) else { return Duration::ZERO };
+        reply.try_into().map_or(Duration::ZERO, |ns| Duration::from_nanos(u64::from_le_bytes(ns)))
+    })
 }
 
 /// Clocks of one millisecond: finer ones are timers for side channels. The monotonic one starts with the first of them:

@@ -1,7 +1,9 @@
 //! Bodies with a measure: bytes, silence, and the end.
 
+use crate::alarm::Alarm;
 use crate::egress::BoxedBody;
 use crate::error::Error;
+use crate::policy::Policy;
 use crate::target::is_no_trailer;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -38,9 +40,37 @@ impl Progress {
     }
 }
 
+/// Holds a body to the rate of its owner.
+pub(crate) struct Pace {
+    policy: Arc<dyn Policy>,
+    alarm: Alarm,
+    due: Option<Instant>,
+}
+
+impl Pace {
+    pub fn new(policy: Arc<dyn Policy>) -> Pace {
+        Pace { policy, alarm: Alarm::default(), due: None }
+    }
+
+    fn moved(&mut self, bytes: usize) {
+        let wait = self.policy.moved(bytes as u64);
+        self.due = (!wait.is_zero()).then(|| Instant::now() + wait);
+    }
+
+    /// Ready when the next piece may go by.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(due) = self.due {
+            ready!(self.alarm.poll_at(due, cx));
+            self.due = None;
+        }
+        Poll::Ready(())
+    }
+}
+
 /// A request's body on its way.
 pub(crate) struct Outgoing {
     pub inner: BoxedBody,
+    pub pace: Option<Pace>,
     pub progress: Arc<Progress>,
     pub bytes_max: u64,
 }
@@ -50,6 +80,9 @@ impl Body for Outgoing {
     type Error = Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if let Some(pace) = &mut self.pace {
+            ready!(pace.poll(cx));
+        }
         let frame = match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
             Some(Ok(frame)) => frame,
             other => return Poll::Ready(other),
@@ -57,6 +90,10 @@ impl Body for Outgoing {
         if let Some(data) = frame.data_ref() {
             if self.progress.moved(data.len()) > self.bytes_max {
                 return Poll::Ready(Some(Err(Error::RequestBodySize(self.bytes_max))));
+            }
+            let size = data.len();
+            if let Some(pace) = &mut self.pace {
+                pace.moved(size);
             }
         } else if frame.trailers_ref().is_some_and(|t| t.keys().any(is_no_trailer) || t.len() > 100) {
             return Poll::Ready(Some(Err(Error::Header)));
@@ -98,6 +135,7 @@ pub struct ResponseBody {
     end: Instant,
     /// When nothing was there to read, since the last piece.
     waits: Option<Instant>,
+    pace: Option<Pace>,
 }
 
 impl ResponseBody {
@@ -107,9 +145,10 @@ impl ResponseBody {
         bytes_max: u64,
         idle: Duration,
         end: Instant,
+        pace: Option<Pace>,
     ) -> ResponseBody {
         let source = Some(source);
-        let mut body = ResponseBody { inner, first: None, source, bytes: 0, bytes_max, idle, end, waits: None };
+        let mut body = ResponseBody { inner, first: None, source, bytes: 0, bytes_max, idle, end, waits: None, pace };
         if body.inner.is_end_stream() {
             body.finish(true);
         }
@@ -161,6 +200,9 @@ impl Body for ResponseBody {
     type Error = Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if let Some(pace) = &mut self.pace {
+            ready!(pace.poll(cx));
+        }
         let polled = match self.first.take() {
             Some(piece) => Poll::Ready(Some(piece)),
             None if self.inner.is_end_stream() => Poll::Ready(None),
@@ -169,7 +211,11 @@ impl Body for ResponseBody {
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
                 self.waits = None;
-                self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                let size = frame.data_ref().map_or(0, |data| data.len());
+                self.bytes += size as u64;
+                if let Some(pace) = &mut self.pace {
+                    pace.moved(size);
+                }
                 if self.bytes > self.bytes_max {
                     let max = self.bytes_max;
                     return self.fail(Error::ResponseBodySize(max));

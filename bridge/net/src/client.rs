@@ -1,7 +1,7 @@
 //! The one way out: parse, ask, resolve, ask again, connect to what was allowed, speak HTTP, measure.
 
 use crate::alarm::{Alarm, Alarms, KeptAlarms};
-use crate::body::{Outgoing, Progress, ResponseBody, Source};
+use crate::body::{Outgoing, Pace, Progress, ResponseBody, Source};
 use crate::connection::{Connection, Sender, open};
 use crate::egress::{Egress, Options, Request, Resolving, Sending};
 use crate::error::{Error, Outcome};
@@ -268,7 +268,8 @@ impl Client {
                     origin: origin(target),
                 };
                 let bytes_max = admission.limits.response_bytes;
-                let mut body = ResponseBody::new(body, Box::new(answering), bytes_max, idle, end);
+                let pace = admission.has_rate.then(|| Pace::new(policy.clone()));
+                let mut body = ResponseBody::new(body, Box::new(answering), bytes_max, idle, end, pace);
                 body.read_ahead().await;
                 return Ok(http::Response::from_parts(parts, body));
             }
@@ -303,7 +304,7 @@ impl Client {
         let (connect, idle) = (shorter(request.connect, limits.connect), shorter(request.idle, limits.idle));
         let first_byte = shorter(request.first_byte, limits.first_byte);
         check_headers(&request.headers, limits.header_count, limits.header_bytes)?;
-        let mut message = build(target, admission, request, progress)?;
+        let mut message = build(policy, target, admission, request, progress)?;
         let origin = origin(target);
         while let Some(mut kept) = self.pool.take(&origin) {
             if !kept.is_usable().await {
@@ -367,13 +368,15 @@ fn literal(host: &str) -> Option<IpAddr> {
 
 /// The message as it leaves, from the parts that were decided.
 fn build(
+    policy: &Arc<dyn Policy>,
     target: &Target,
     admission: &Admission,
     request: Request,
     progress: &Arc<Progress>,
 ) -> Outcome<http::Request<Outgoing>> {
     let bytes_max = admission.limits.request_bytes;
-    let mut message = http::Request::new(Outgoing { inner: request.body, progress: progress.clone(), bytes_max });
+    let pace = admission.has_rate.then(|| Pace::new(policy.clone()));
+    let mut message = http::Request::new(Outgoing { inner: request.body, pace, progress: progress.clone(), bytes_max });
     *message.method_mut() = Method::from_bytes(target.ask.method.as_bytes()).map_err(|_| Error::Method)?;
     *message.headers_mut() = request.headers;
     for (name, value) in &admission.headers {

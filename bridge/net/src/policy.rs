@@ -61,6 +61,8 @@ pub struct Admission {
     pub limits: Limits,
     /// Put over whatever the sender set under these names; never shown to it.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Whether bytes have a rate: then the policy is told of each piece of a body.
+    pub has_rate: bool,
 }
 
 /// How a request that was admitted ended.
@@ -82,4 +84,9 @@ pub trait Policy: Send + Sync {
     /// This crate refused by a rule of its own. `target` may be anything that was asked for.
     fn refused(&self, ask: Option<&Ask>, target: &str, rule: &'static str);
     fn done(&self, ask: &Ask, report: &Report);
+    /// A piece of a body went by, of a request whose bytes have a rate. How long the next one is to wait.
+    fn moved(&self, bytes: u64) -> Duration {
+        let _ = bytes;
+        Duration::ZERO
+    }
 }

@@ -22,7 +22,7 @@ struct Within(Limits);
 
 impl Policy for Within {
     fn admit(&self, _: &Ask) -> Option<Admission> {
-        Some(Admission { limits: self.0.clone(), headers: Vec::new() })
+        Some(Admission { limits: self.0.clone(), headers: Vec::new(), has_rate: false })
     }
     fn addresses(&self, _: &Ask, found: &[IpAddr]) -> Vec<IpAddr> {
         found.to_vec()

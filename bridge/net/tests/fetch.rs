@@ -25,7 +25,7 @@ impl Policy for Judge {
     fn admit(&self, ask: &Ask) -> Option<Admission> {
         self.asked.lock().unwrap().push(format!("{} {}{}", ask.method, ask.host, ask.path));
         let denied = !self.deny_path.is_empty() && ask.path.starts_with(self.deny_path);
-        (!denied).then(|| Admission { limits: self.limits.clone(), headers: Vec::new() })
+        (!denied).then(|| Admission { limits: self.limits.clone(), headers: Vec::new(), has_rate: false })
     }
     fn addresses(&self, _: &Ask, found: &[IpAddr]) -> Vec<IpAddr> {
         if self.deny_addresses { Vec::new() } else { found.to_vec() }

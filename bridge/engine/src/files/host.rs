@@ -1,5 +1,6 @@
 //! The generated interfaces: what needs no path goes to wasmtime-wasi, the rest is decided, resolved and done here.
 
+use super::account::{self, Account};
 use super::entries::Entries;
 use super::kernel::{self, Links, Opened, Wish};
 use super::path::{self, Split};
@@ -133,8 +134,18 @@ impl FilesView<'_> {
         place: &Place,
         work: impl FnOnce() -> Result<R, Fail> + Send + 'static,
     ) -> FsResult<R> {
+        self.files.account.step(0, 0).await;
         let result = off(work).await;
         self.settle(place, result)
+    }
+
+    fn account(&self) -> Arc<Account> {
+        self.files.account.clone()
+    }
+
+    fn metered_output(&mut self, stream: Resource<DynOutputStream>) -> FsResult<Resource<DynOutputStream>> {
+        let inner = self.wasi.table.delete(stream)?;
+        Ok(self.wasi.table.push(account::output(inner, &self.files.account))?)
     }
 }
 
@@ -149,7 +160,9 @@ impl FilesView<'_> {
         self.changeable_fd(&fd)?;
         let file = file(self.wasi.table.get(&fd)?);
         let place = self.place(&fd)?;
-        self.run(&place, move || kernel::append(&file, &bytes)).await
+        self.account().step(0, bytes.len() as u64).await;
+        let result = off(move || kernel::append(&file, &bytes)).await;
+        self.settle(&place, result)
     }
 
     pub(crate) async fn listing(&mut self, fd: &Resource<Descriptor>) -> FsResult<Entries> {
@@ -330,6 +343,7 @@ impl HostDescriptor for FilesView<'_> {
 
     async fn set_size(&mut self, fd: Resource<Descriptor>, size: types::Filesize) -> FsResult<()> {
         self.changeable_fd(&fd)?;
+        self.account().step(0, 0).await;
         self.wasi.set_size(fd, size).await
     }
 
@@ -340,6 +354,7 @@ impl HostDescriptor for FilesView<'_> {
         offset: types::Filesize,
     ) -> FsResult<types::Filesize> {
         self.changeable_fd(&fd)?;
+        self.account().step(0, bytes.len() as u64).await;
         self.wasi.write(fd, bytes, offset).await
     }
 
@@ -349,12 +364,14 @@ impl HostDescriptor for FilesView<'_> {
         offset: types::Filesize,
     ) -> FsResult<Resource<DynOutputStream>> {
         self.changeable_fd(&fd)?;
-        self.wasi.write_via_stream(fd, offset)
+        let stream = self.wasi.write_via_stream(fd, offset)?;
+        self.metered_output(stream)
     }
 
     fn append_via_stream(&mut self, fd: Resource<Descriptor>) -> FsResult<Resource<DynOutputStream>> {
         self.changeable_fd(&fd)?;
-        self.wasi.append_via_stream(fd)
+        let stream = self.wasi.append_via_stream(fd)?;
+        self.metered_output(stream)
     }
 
     fn read_via_stream(
@@ -362,7 +379,9 @@ impl HostDescriptor for FilesView<'_> {
         fd: Resource<Descriptor>,
         offset: types::Filesize,
     ) -> FsResult<Resource<DynInputStream>> {
-        self.wasi.read_via_stream(fd, offset)
+        let stream = self.wasi.read_via_stream(fd, offset)?;
+        let inner = self.wasi.table.delete(stream)?;
+        Ok(self.wasi.table.push(account::input(inner, &self.files.account))?)
     }
 
     async fn read(
@@ -371,7 +390,9 @@ impl HostDescriptor for FilesView<'_> {
         length: types::Filesize,
         offset: types::Filesize,
     ) -> FsResult<(Vec<u8>, bool)> {
-        self.wasi.read(fd, length, offset).await
+        let (bytes, is_end) = self.wasi.read(fd, length, offset).await?;
+        self.account().step(bytes.len() as u64, 0).await;
+        Ok((bytes, is_end))
     }
 
     async fn advise(

@@ -15,6 +15,7 @@
 //! paths, and for the second only after the first was allowed. Reading metadata and folders is not asked for: it comes
 //! with the mount. Neither is reading or writing an open file: its open was.
 
+mod account;
 mod entries;
 mod host;
 mod kernel;
@@ -22,9 +23,11 @@ mod path;
 #[cfg(test)]
 mod tests;
 
+pub use account::{Account, Counts, Meter};
 pub(crate) use entries::Entries;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::filesystem::{Descriptor, Dir, WasiFilesystemCtxView};
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
@@ -97,16 +100,22 @@ pub struct Files {
     hooks: Box<dyn FileHooks>,
     /// One entry for each Descriptor in the resource table, whose capacity bounds it.
     places: HashMap<u32, Place>,
+    account: Arc<Account>,
 }
 
 impl Files {
-    pub fn new(mounts: Vec<Mount>, hooks: Box<dyn FileHooks>) -> Files {
+    /// With a meter, what is done to files has a rate.
+    pub fn new(mounts: Vec<Mount>, hooks: Box<dyn FileHooks>, meter: Option<Meter>) -> Files {
         let mounts = mounts.into_iter().map(|m| {
             let perms = if m.writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
             let dir = Dir::new(m.dir.into(), perms, folder_mode(perms), false);
             Preopen { dir, guest_path: m.guest_path }
         });
-        Files { mounts: mounts.collect(), hooks, places: HashMap::new() }
+        Files { mounts: mounts.collect(), hooks, places: HashMap::new(), account: Account::new(meter) }
+    }
+
+    pub fn counts(&self) -> Counts {
+        self.account.counts()
     }
 }
 

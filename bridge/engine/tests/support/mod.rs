@@ -51,6 +51,7 @@ pub fn options() -> InstanceOptions {
             var_bytes: 1 << 20,
             http_response_bytes: 8 << 20,
         },
+        files_have_rate: false,
     }
 }
 

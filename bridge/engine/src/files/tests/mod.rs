@@ -130,7 +130,7 @@ impl Guest {
         let records = Arc::new(Mutex::new(Vec::new()));
         let hooks = Recorder { records: records.clone(), denied };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
-        let files = Files::new(mounts, Box::new(hooks));
+        let files = Files::new(mounts, Box::new(hooks), None);
         let ctx = WasiCtxBuilder::new().build();
         let mut guest = Guest { files, ctx, table: ResourceTable::new(), runtime, records };
         let found = preopens::Host::get_directories(&mut guest.view()).unwrap();
