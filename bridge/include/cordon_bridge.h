@@ -53,9 +53,6 @@ typedef uint32_t cordon_status;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-// Takes one reply to a guest that waits for it, if it still does.
-typedef struct cordon_answer cordon_answer;
-
 // Compiled code.
 typedef struct cordon_code cordon_code;
 
@@ -76,6 +73,9 @@ typedef struct cordon_interrupter cordon_interrupter;
 
 // One thread's worth of calls. Thread-safe, but for `cordon_lane_run`, which one thread calls once.
 typedef struct cordon_lane cordon_lane;
+
+// Takes one reply to a guest that waits for it, if it still does.
+typedef struct cordon_late_answer cordon_late_answer;
 
 // Code with its imports resolved.
 typedef struct cordon_linked cordon_linked;
@@ -192,7 +192,7 @@ typedef struct cordon_port {
   // go, from any thread. NULL: `send` answers those too.
   void (*begin)(void *user,
                 const struct cordon_message *message,
-                struct cordon_answer *answer);
+                struct cordon_late_answer *answer);
   void *(*retain)(void *user);
   void (*release)(void *held);
 } cordon_port;
@@ -509,13 +509,13 @@ void cordon_ways_free(struct cordon_ways *ways);
 
 // Gives the reply, as `send` of a port does: `code` 0 and the results, or a code of the host's own plus 1 and a
 // sentence. `answer` is gone then. Thread-safe.
-void cordon_answer_give(struct cordon_answer *answer,
-                        uint32_t code,
-                        const uint8_t *data,
-                        size_t len);
+void cordon_late_answer_give(struct cordon_late_answer *answer,
+                             uint32_t code,
+                             const uint8_t *data,
+                             size_t len);
 
 // There will be no reply: the guest's call ends.
-void cordon_answer_free(struct cordon_answer *answer);
+void cordon_late_answer_free(struct cordon_late_answer *answer);
 
 // An allocation that fails ends the process from now on: for one that has a limit on its memory in order to end there.
 // Call it before anything else of this library.
@@ -536,13 +536,13 @@ void cordon_error_free(struct cordon_error *error);
 
 // Gives the reply, as `send` of a port does: `code` 0 and the results, or a code of the host's own plus 1 and a
 // sentence. `answer` is gone then. Thread-safe.
-void cordon_answer_give(struct cordon_answer *answer,
-                        uint32_t code,
-                        const uint8_t *data,
-                        size_t len);
+void cordon_late_answer_give(struct cordon_late_answer *answer,
+                             uint32_t code,
+                             const uint8_t *data,
+                             size_t len);
 
 // There will be no reply: the guest's call ends.
-void cordon_answer_free(struct cordon_answer *answer);
+void cordon_late_answer_free(struct cordon_late_answer *answer);
 
 // The engine's version and build, NUL-terminated, static.
 const char *cordon_bridge_build(void);

@@ -152,8 +152,21 @@ Result<std::string> ChainFile::SetAside(std::uint64_t from, std::uint64_t size, 
   return name;
 }
 
+// What a process left that was killed while it wrote the head. Every head is written under the lock, which is held.
+void RemoveLeftHeads(const std::filesystem::path& folder) {
+  const std::string start = "." + std::string(kHeadFile) + ".";
+  std::error_code ignored;
+  for (std::filesystem::directory_iterator at(folder, ignored), end; !ignored && at != end; at.increment(ignored)) {
+    const std::string name = at->path().filename().string();
+    if (!name.starts_with(start) || !name.ends_with(".tmp")) continue;
+    std::error_code gone;
+    std::filesystem::remove(at->path(), gone);
+  }
+}
+
 Result<ChainFile::Tail> ChainFile::ReadTail() {
   Tail tail;
+  RemoveLeftHeads(folder_);
   CORDON_ASSIGN(tail.size_bytes, Size());
   const std::uint64_t window = std::min<std::uint64_t>(tail.size_bytes, 2 * kLineBytesMax);
   CORDON_ASSIGN(std::string bytes, ReadRange(tail.size_bytes - window, window));

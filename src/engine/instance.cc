@@ -68,18 +68,18 @@ HostRequest RequestOf(const cordon_message& message) {
 }
 
 struct AnswerGone {
-  void operator()(cordon_answer* answer) const { cordon_answer_free(answer); }
+  void operator()(cordon_late_answer* answer) const { cordon_late_answer_free(answer); }
 };
 
 // What is answered later. The reply keeps the channel, and so all that may still be asked of it, until it is given.
-void Begin(void* user, const cordon_message* message, cordon_answer* raw) noexcept {
-  std::unique_ptr<cordon_answer, AnswerGone> answer(raw);
+void Begin(void* user, const cordon_message* message, cordon_late_answer* raw) noexcept {
+  std::unique_ptr<cordon_late_answer, AnswerGone> answer(raw);
   try {
     const ChannelPointer channel = *static_cast<const ChannelPointer*>(user);
     channel->Begin(RequestOf(*message), [answer = std::move(answer), channel](const HostReply& reply) mutable {
       const bool is_done = reply.outcome == HostReply::Outcome::kDone;
       const auto* text = reinterpret_cast<const std::uint8_t*>(reply.message.data());
-      cordon_answer_give(answer.release(), is_done ? 0 : static_cast<std::uint32_t>(reply.code) + 1,
+      cordon_late_answer_give(answer.release(), is_done ? 0 : static_cast<std::uint32_t>(reply.code) + 1,
                          is_done ? reply.payload.data() : text, is_done ? reply.payload.size() : reply.message.size());
     });
   } catch (...) {  // the answer is gone with what held it, and the guest's call ends

@@ -1,8 +1,8 @@
 //! Threads that many calls share: each call runs on a stack of its own, and one that waits leaves the thread.
 
 use crate::boundary::{boundary, cordon_error, cordon_status, quiet};
-use crate::code::{borrow, cordon_linked, free};
-use ::cordon_engine::lane::Lane;
+use crate::code::{cordon_linked, free};
+use ::cordon_engine::lane::{Lane, Work};
 use ::cordon_engine::{Fault, Kind};
 use std::ffi::c_void;
 use std::sync::Arc;
@@ -43,20 +43,24 @@ pub unsafe extern "C" fn cordon_lane_put(
     user: *mut c_void,
     error: *mut *mut cordon_error,
 ) -> cordon_status {
-    boundary(
-        error,
-        |()| (),
-        || {
-            // Safety: a pointer from this library, or NULL.
-            let lane = unsafe { borrow(lane, "lane")? };
-            let (Some(work), Some(after)) = (work, after) else {
-                return Err(Fault::new(Kind::Invalid, "work for a lane is NULL"));
-            };
-            let (first, second) = (User(user), User(user));
+    // Safety: a pointer from this library, or NULL.
+    let (Some(lane), Some(work), Some(after)) = (unsafe { lane.as_ref() }, work, after) else {
+        return boundary(error, |()| (), || Err(Fault::new(Kind::Invalid, "a lane or its work is NULL")));
+    };
+    let (first, second) = (User(user), User(user));
+    // Not an operation that ends with an error of memory: what was put is run, and belongs to the lane.
+    let put = cordon_memory::watch(|| {
+        quiet(false, || {
             // Safety: the caller's functions, under the contract above.
-            lane.0.put(Box::new(move || unsafe { work(first.get()) }), Box::new(move || unsafe { after(second.get()) }))
-        },
-    )
+            let work: Work = Box::new(move || unsafe { work(first.get()) });
+            let after: Work = Box::new(move || unsafe { after(second.get()) });
+            lane.0.put(work, after).is_ok()
+        })
+    });
+    if put {
+        return cordon_status::OK;
+    }
+    boundary(error, |()| (), || Err(Fault::new(Kind::Unavailable, "the lane was closed")))
 }
 
 /// Nothing more is put into it; `cordon_lane_run` returns when all that was has ended.

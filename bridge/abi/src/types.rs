@@ -106,7 +106,7 @@ pub struct cordon_port {
     /// The same for an import that is deferred: returns at once, and `answer` is the host's, who gives it or lets it
     /// go, from any thread. NULL: `send` answers those too.
     pub begin: Option<
-        unsafe extern "C" fn(user: *mut c_void, message: *const cordon_message, answer: *mut cordon_answer),
+        unsafe extern "C" fn(user: *mut c_void, message: *const cordon_message, answer: *mut cordon_late_answer),
     >,
     pub retain: Option<unsafe extern "C" fn(user: *mut c_void) -> *mut c_void>,
     pub release: Option<unsafe extern "C" fn(held: *mut c_void)>,
@@ -164,12 +164,17 @@ fn message(call_id: u64, interface: &str, function: &str, payload: &[u8], deadli
 }
 
 /// Takes one reply to a guest that waits for it, if it still does.
-pub struct cordon_answer(Answer);
+pub struct cordon_late_answer(Answer);
 
 /// Gives the reply, as `send` of a port does: `code` 0 and the results, or a code of the host's own plus 1 and a
 /// sentence. `answer` is gone then. Thread-safe.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cordon_answer_give(answer: *mut cordon_answer, code: u32, data: *const u8, len: usize) {
+pub unsafe extern "C" fn cordon_late_answer_give(
+    answer: *mut cordon_late_answer,
+    code: u32,
+    data: *const u8,
+    len: usize,
+) {
     if answer.is_null() {
         return;
     }
@@ -185,7 +190,7 @@ pub unsafe extern "C" fn cordon_answer_give(answer: *mut cordon_answer, code: u3
 
 /// There will be no reply: the guest's call ends.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cordon_answer_free(answer: *mut cordon_answer) {
+pub unsafe extern "C" fn cordon_late_answer_free(answer: *mut cordon_late_answer) {
     if !answer.is_null() {
         // Safety: as above.
         drop(unsafe { Box::from_raw(answer) });
@@ -207,7 +212,7 @@ impl Port for HeldPort {
         };
         let message = message(call_id, interface, function, payload, deadline_ns);
         // Safety: the host's function, under the contract above.
-        unsafe { begin(self.0.user, &message, Box::into_raw(Box::new(cordon_answer(answer)))) }
+        unsafe { begin(self.0.user, &message, Box::into_raw(Box::new(cordon_late_answer(answer)))) }
     }
 
     fn send(&self, call_id: u64, interface: &str, function: &str, payload: &[u8], deadline_ns: u64) -> Reply {
