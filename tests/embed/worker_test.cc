@@ -155,7 +155,11 @@ TEST(Worker, AKeeperThatIsKilledIsReplaced) {
     }
     return true;
   })) << "workers end with their keeper";
-  EXPECT_EQ(loaded.plugin->Call("add", kSum)->json, "42");
+  // A call that met a worker on its way out is lost, and says so; the next one has another.
+  auto again = loaded.plugin->Call("add", kSum);
+  if (!again && again.error().code == Code::kWorkerLost) again = loaded.plugin->Call("add", kSum);
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->json, "42");
 }
 
 // Whoever called gets a code, and what was asked for ran once.
