@@ -232,6 +232,8 @@ class Tests(CordonTest):
         time.sleep(wait)
         started = time.monotonic()
         child.send_signal(signal.SIGINT)
+        # Before its input is closed, which would be an answer too.
+        child.wait(timeout=HANG_SECONDS)
         out, err = child.communicate(timeout=HANG_SECONDS)
         self.assertEqual(130, child.returncode, err)
         self.assertIn(b"E_INTERRUPTED", out + err)
