@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <mutex>
 #include <thread>
 
 namespace cordon::services {
@@ -24,11 +25,15 @@ struct FakeClock {
 
 struct Quotas {
   FakeClock clock;
+  // An alert is told on the thread that passed the threshold.
+  std::mutex mutex;
   std::vector<QuotaAlert> alerts;
 
   std::shared_ptr<QuotaAccount> Account(policy::Quota quota, std::string plugin = "acme/x") {
-    return std::make_shared<QuotaAccount>(std::move(plugin), quota, clock.now(),
-                                          [this](const QuotaAlert& alert) { alerts.push_back(alert); });
+    return std::make_shared<QuotaAccount>(std::move(plugin), quota, clock.now(), [this](const QuotaAlert& alert) {
+      const std::lock_guard lock(mutex);
+      alerts.push_back(alert);
+    });
   }
   std::shared_ptr<LimitEnforcer> Enforcer(policy::Quota own, std::optional<policy::Quota> sum = std::nullopt) {
     return std::make_shared<LimitEnforcer>(Account(own), sum ? Account(*sum, "") : nullptr, clock.now());
