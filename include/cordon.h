@@ -296,6 +296,7 @@ typedef struct cordon_call_options {
   cordon_bytes stdin_bytes;
   const cordon_service_call* parent;  // a call from inside a service names the call that it serves
   cordon_text user, session, agent;   // in whose name, for plugins that were granted ctx:user and so on
+  cordon_text tenant;                 // a worker that served one tenant never serves another; in the audit
 } cordon_call_options;
 
 typedef struct cordon_usage {

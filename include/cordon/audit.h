@@ -32,6 +32,7 @@ struct AuditRecord {
   std::string note;
   std::string input_digest, output_digest;  // "sha256:…", where every call has a record
   std::string trace;                        // "<trace>-<span>", hexadecimal
+  std::string tenant;                       // as Principal::tenant said
 };
 
 // Takes records. Called from any thread that loads or calls; must be thread-safe and quick, and must not call back into

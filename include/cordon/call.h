@@ -60,7 +60,10 @@ class ServiceCall;
 // apart by it. At most 256 bytes each, without control characters; empty: not said.
 struct Principal {
   std::string user{}, session{}, agent{};
-  bool empty() const { return user.empty() && session.empty() && agent.empty(); }
+  // Whose data this is, where one program works for several that must not meet. A worker that served one tenant never
+  // serves another; audit records of the call name it, and no plugin learns it.
+  std::string tenant{};
+  bool empty() const { return user.empty() && session.empty() && agent.empty() && tenant.empty(); }
 };
 
 // Which of the asynchronous calls that wait goes first. Plugins take turns within one; of 21 turns 16 are for high, 4
@@ -80,7 +83,7 @@ struct CallOptions {
   // A call from inside a host service names the call that it serves: it inherits its deadline, and the audit shows the
   // chain. Without it such a call is E_USAGE: a guest must not reach another by way of the host unseen.
   const ServiceCall* parent = nullptr;
-  Principal principal{};  // empty: that of `parent`
+  Principal principal{};  // empty: that of `parent`; without a tenant, that of `parent` too
   // The W3C header of whoever asks: the call is a span of that trace, and the audit's records of it name both. What is
   // not one counts as none. A call with a parent goes on with the parent's without it.
   std::string traceparent{};

@@ -116,6 +116,8 @@ struct HostOptions {
   std::uint32_t max_instances = 64;  // live at once; in workers, of each plugin
   std::uint32_t threads = 0;         // for asynchronous calls; 0: as many as processors
   std::uint32_t queue_max = 1024;    // asynchronous calls that wait
+  // How long one waits for its plugin's quota to have room; then E_BUSY. Other plugins' calls go on meanwhile.
+  std::chrono::nanoseconds queue_wait_max = std::chrono::seconds(30);
   // kSmall: bounds checks in place of terabytes of reserved addresses: for `ulimit -v` and sanitizers.
   enum class AddressSpace : std::uint8_t { kLarge, kSmall } address_space = AddressSpace::kLarge;
   // kSignals: faults of guests are caught by handlers of SIGSEGV, SIGILL and SIGFPE, which pass on what is not theirs.

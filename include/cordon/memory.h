@@ -22,7 +22,8 @@ class Memory {
   struct Place {
     std::string owner;  // the plugin
     Scope scope = Scope::kPlugin;
-    std::string name;                              // the session or the agent; empty for kPlugin
+    // The session or the agent; empty for kPlugin. Of a call for a tenant: that, U+001F, and then the name.
+    std::string name;
     std::uint64_t entries_max = 0, bytes_max = 0;  // of all places of the owner together; beyond it E_LIMIT
     std::int64_t deadline_ns = 0;                  // of the call, CLOCK_MONOTONIC; 0: none
     friend bool operator==(const Place&, const Place&) = default;

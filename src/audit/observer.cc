@@ -23,6 +23,7 @@ Record DecisionView::ToRecord() const {
   record.code = code;
   record.note = note;
   record.trace = trace;
+  record.tenant = tenant;
   return record;
 }
 

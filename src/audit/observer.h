@@ -39,6 +39,7 @@ struct Record {
   std::string actor;                                         // who granted or revoked
   std::string note;
   std::string trace;  // of W3C's traceparent: the trace and the span that asked, "<32 hex>-<16 hex>"
+  std::string tenant;  // for whom the call was made
 };
 
 // A decision in fixed size, its texts somewhere else: what the way of an allowance costs nothing to make.
@@ -48,7 +49,7 @@ struct DecisionView {
   std::string_view capability, target, rule;
   policy::Verdict decision = policy::Verdict::kDeny;
   std::optional<Code> code;
-  std::string_view note, trace;
+  std::string_view note, trace, tenant;
   Record ToRecord() const;
 };
 

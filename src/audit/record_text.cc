@@ -125,6 +125,7 @@ std::string RecordBody(const Record& record) {
   Text(out, "output", record.output_digest);
   Text(out, "actor", record.actor);
   Text(out, "note", record.note);
+  Text(out, "tenant", record.tenant);
   Text(out, "trace", record.trace);
   return out + "}";
 }
@@ -140,6 +141,7 @@ void AppendBody(const DecisionView& decision, std::string& out) {
   Text(out, "decision", VerdictName(decision.decision));
   if (decision.code) Text(out, "code", CodeName(*decision.code));
   Text(out, "note", decision.note);
+  Text(out, "tenant", decision.tenant);
   Text(out, "trace", decision.trace);
   out += '}';
 }

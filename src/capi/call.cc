@@ -28,7 +28,7 @@ Result<CallOptions> ReadCallOptions(const cordon_call_options* options) {
   if (in.cancel != nullptr) out.cancel = in.cancel->token;
   const ByteView input = ViewOf(in.stdin_bytes);
   out.stdin_bytes.assign(reinterpret_cast<const char*>(input.data()), input.size());
-  out.principal = {StringOf(in.user), StringOf(in.session), StringOf(in.agent)};
+  out.principal = {StringOf(in.user), StringOf(in.session), StringOf(in.agent), StringOf(in.tenant)};
   out.parent = reinterpret_cast<const ServiceCall*>(in.parent);
   return out;
 }

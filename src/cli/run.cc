@@ -35,7 +35,7 @@ constexpr Option kOptions[] = {
     kTimeoutOption,
     kMemoryOption,
     kFuelOption,
-    {"--context", "NAME=VALUE", "in whose name: user, session or agent, for plugins granted to know",
+    {"--context", "NAME=VALUE", "in whose name: user, session, agent (as granted) or tenant",
      Option::Times::kMany},
     {"--with", "PLUGIN", "a plugin that it may call, with its own grants", Option::Times::kMany, Offer::kFile},
     {"--watch", "", "run again whenever what it depends on changes"},
@@ -144,10 +144,11 @@ Result<Principal> ReadPrincipal(const Arguments& arguments) {
     std::string* part = name == "user"      ? &principal.user
                         : name == "session" ? &principal.session
                         : name == "agent"   ? &principal.agent
+                        : name == "tenant"  ? &principal.tenant
                                             : nullptr;
     if (part == nullptr || equals == std::string::npos || equals + 1 == text.size()) {
       return Fail(Code::kUsage, "--context cannot be '" + EscapeShort(text, 120) + "'",
-                  "write --context user=NAME, session=ID or agent=NAME");
+                  "write --context user=NAME, session=ID, agent=NAME or tenant=NAME");
     }
     if (!part->empty()) return Fail(Code::kUsage, "--context says the " + name + " twice", "say each once");
     *part = text.substr(equals + 1);

@@ -204,7 +204,8 @@ Result<int> Show(Session& session) {
 
 constexpr std::string_view kColumns[] = {"seq",    "time",       "event",  "plugin", "digest",   "action",
                                          "capability", "target", "rule",   "decision", "code",   "count",
-                                         "duration_us", "actor", "note",   "trace",  "callers",  "usage"};
+                                         "duration_us", "actor", "note",   "trace",  "callers",  "usage",
+                                         "tenant"};
 
 // A cell that a program for tables would take for a formula gets an apostrophe: guests write them.
 std::string Cell(std::string text) {

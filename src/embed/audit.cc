@@ -23,6 +23,7 @@ AuditRecord Public(const audit::Record& from) {
   record.input_digest = from.input_digest;
   record.output_digest = from.output_digest;
   record.trace = from.trace;
+  record.tenant = from.tenant;
   return record;
 }
 
@@ -86,6 +87,7 @@ class ChainedSink final : public AuditSink {
     record.input_digest = from.input_digest;
     record.output_digest = from.output_digest;
     record.trace = from.trace;
+  record.tenant = from.tenant;
     return log_->On(record);
   }
 

@@ -87,7 +87,7 @@ Status CallWarm(detail::InstanceState& instance, const detail::BoundFunction& fu
                 std::span<const ByteView> input, detail::ResultSink sink) {
   const Plugin::State& state = *function.plugin;
   CORDON_TRY(CheckWarm(instance, function));
-  CORDON_ASSIGN(runtime::CallOptions call, embed::OptionsOf(state, options));
+  CORDON_ASSIGN(runtime::CallOptions call, embed::OptionsIn(instance, options));
   SinkOf out(sink);
   const BusyScope busy(instance.busy);
   std::optional<embed::CancelWatch> watch;
@@ -115,8 +115,10 @@ Status CallBound(const BoundFunction& function, const CallOptions* options, std:
 
 Status CallBoundOn(InstanceState& instance, const BoundFunction& function, const CallOptions* options,
                    std::span<const ByteView> input, ResultSink sink) noexcept {
-  if (options != nullptr) {
-    return embed::Guarded([&] { return CallWarm(instance, function, *options, input, sink); });
+  if (options != nullptr || !instance.tenant.empty()) {
+    return embed::Guarded([&] {
+      return CallWarm(instance, function, options != nullptr ? *options : CallOptions{}, input, sink);
+    });
   }
   try {
     return CallWarmPlain(instance, function, input, sink);  // not through a lambda, whose captures go through memory

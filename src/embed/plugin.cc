@@ -159,8 +159,22 @@ Result<runtime::CallOptions> OptionsOf(const Plugin::State& plugin, const CallOp
   if (call.traceparent.empty() && options.parent != nullptr) call.traceparent = options.parent->traceparent();
   call.stdin_bytes = options.stdin_bytes;
   call.principal = options.principal;
-  if (options.parent != nullptr && call.principal.empty()) call.principal = options.parent->principal();
+  if (options.parent != nullptr) {
+    const Principal& inherited = options.parent->principal();
+    if (call.principal.empty()) call.principal = inherited;
+    if (call.principal.tenant.empty()) call.principal.tenant = inherited.tenant;
+  }
   return call;
+}
+
+Result<runtime::CallOptions> OptionsIn(const detail::InstanceState& instance, const CallOptions& options) {
+  CORDON_ASSIGN(runtime::CallOptions call, OptionsOf(*instance.plugin, options));
+  std::string& tenant = call.principal.tenant;
+  if (tenant.empty()) tenant = instance.tenant;
+  if (tenant == instance.tenant) return call;
+  return Fail(Error(Code::kDenied, "the instance is not of the tenant that the call is for",
+                    "make an instance for each tenant")
+                  .With("rule", "tenant:instance"));
 }
 
 }  // namespace embed
@@ -186,7 +200,7 @@ Result<Answer> Instance::Call(std::string_view action, std::string_view input_js
     const BusyScope scope(state_->busy);
     if (!scope.mine())
       return Fail(Code::kBusy, "the instance is in a call already", "use one instance for each thread");
-    CORDON_ASSIGN(runtime::CallOptions call, embed::OptionsOf(*state_->plugin, options));
+    CORDON_ASSIGN(runtime::CallOptions call, embed::OptionsIn(*state_, options));
     runtime::CallReport report;
     Status outcome;
     if (call.handle != nullptr) {
@@ -301,7 +315,8 @@ Result<Instance> Plugin::NewInstance(const CallOptions& options) const {
     CORDON_TRY(embed::CheckUsable(*state_));
     CORDON_ASSIGN(runtime::CallOptions call, embed::OptionsOf(*state_, options));
     CORDON_ASSIGN(engine::Instance instance, state_->plugin->NewInstance(call));
-    return Instance(std::make_unique<detail::InstanceState>(state_, std::move(instance)));
+    return Instance(
+        std::make_unique<detail::InstanceState>(state_, std::move(instance), std::move(call.principal.tenant)));
   });
 }
 

@@ -57,8 +57,8 @@ struct BoundFunction {
 };
 
 struct InstanceState {
-  InstanceState(std::shared_ptr<const Plugin::State> of, engine::Instance made)
-      : plugin(std::move(of)), instance(std::move(made)) {}
+  InstanceState(std::shared_ptr<const Plugin::State> of, engine::Instance made, std::string whose)
+      : plugin(std::move(of)), instance(std::move(made)), tenant(std::move(whose)) {}
   InstanceState(const InstanceState&) = delete;
   InstanceState& operator=(const InstanceState&) = delete;
   ~InstanceState() {
@@ -92,6 +92,7 @@ struct InstanceState {
   static constexpr std::uint64_t kBatchMax = 1024;
   std::shared_ptr<const Plugin::State> plugin;
   engine::Instance instance;
+  const std::string tenant;  // all its calls are for this one
   std::uint64_t uncounted = 0, batch = 1;
   engine::Usage counted;  // of `instance`, in the totals already
   std::uint64_t next_id = 0, ids_left = 0;
@@ -126,6 +127,9 @@ Status CheckPlace(const CallOptions* options);
 // The public options as the runtime's. `handle` is set when the call can be cancelled; E_TIMEOUT for a deadline that
 // has passed, E_USAGE for a cycle, E_LIMIT for a chain that is too long.
 Result<runtime::CallOptions> OptionsOf(const Plugin::State& plugin, const CallOptions& options);
+
+// The same for a call in an instance, which is for its tenant: E_DENIED for another one's.
+Result<runtime::CallOptions> OptionsIn(const detail::InstanceState& instance, const CallOptions& options);
 
 // The public options as the runtime's. E_UNAVAILABLE after Shutdown; E_USAGE inside a host service.
 Result<runtime::LoadRequest> Prepare(Host::State& host, const LoadOptions& options);

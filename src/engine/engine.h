@@ -266,6 +266,8 @@ struct InstanceOptions {
   StoreLimits limits;
   // kAsked: each operation on a file asks the channel ("cordon:host/files", "spend") how long to wait.
   enum class FileRate : std::uint8_t { kNone, kAsked } file_rate = FileRate::kNone;
+  // For whom it runs: processes that ran something for one are not used for another. Empty is one, too.
+  std::string tenant;
 };
 
 struct CallLimits {

@@ -23,6 +23,7 @@ constexpr std::size_t kDirectoriesMax = 64;
 constexpr std::string_view kSystemFile = "/etc/cordon/config.yaml";
 constexpr std::array<std::string_view, 4> kLevels = {"relaxed", "default", "strict", "paranoid"};
 // As Config::Native.
+constexpr std::array<std::string_view, 2> kTenants = {"apart", "shared"};
 constexpr std::array<std::string_view, 4> kNative = {"refuse", "confirm", "warn", "allow"};
 constexpr std::array<std::string_view, 2> kAllowlist = {"deny", "allow"};
 constexpr std::string_view kNotYet = "remove it: this part of cordon does not exist yet";
@@ -324,6 +325,7 @@ class Parser {
     ReadSettings(isolation);
     ReadSettings(Fields(findings_, isolation.Get("limits"), "plugins.isolation.limits",
                         KeysAt(ConfigKeys(), "plugins.isolation.limits")));
+    ReadWorkers(findings_, isolation.Get("workers"), "plugins.isolation.workers", out_.isolation.workers);
     if (const Node* level = fields.Get("level"); level != nullptr && out_.level == policy::Level::kRelaxed &&
                                                  fields.Get("level_until") == nullptr) {
       findings_.At(*level, Code::kMissing, "level relaxed needs an end",
@@ -406,6 +408,10 @@ class Parser {
     }
     ReadEgress(findings_, environment_, fields.Get("egress"), path + ".egress", entry.egress);
     ReadQuota(findings_, fields.Get("quotas"), path + ".quotas", entry.quota);
+    if (const Node* tenants = fields.Get("tenants")) {
+      const auto word = ReadWord(findings_, *tenants, path + ".tenants", kTenants);
+      if (word) entry.tenants = static_cast<ConfigEntry::Tenants>(*word);
+    }
     return entry;
   }
 

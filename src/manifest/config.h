@@ -70,6 +70,15 @@ struct MessagingConfig {
 };
 
 // `plugins.isolation`: what runs in a process of its own, and what it may there.
+// The worker processes of one plugin. A worker is replaced when one of `calls`, `age` and `growth` is reached.
+struct WorkersConfig {
+  std::optional<std::uint32_t> most;  // at once; as many as there may be instances
+  std::uint32_t idle = 2;             // kept for the next call
+  std::uint64_t calls = 100'000;
+  Duration age = std::chrono::minutes(10);
+  Bytes growth{64ull << 20};  // of its own memory
+};
+
 struct IsolationConfig {
   enum class Backend : std::uint8_t { kInProcess, kWorker, kBubblewrap, kDocker, kDaytona, kFirecracker, kMicroVm };
   bool enabled = false;
@@ -79,6 +88,7 @@ struct IsolationConfig {
   std::optional<Duration> timeout;
   std::optional<Bytes> max_memory;
   std::optional<double> max_cpu;  // processors, of one plugin in sum
+  WorkersConfig workers;          // of every plugin that is in workers
 
   bool Forces(std::string_view plugin) const;
   bool Isolates(std::string_view plugin) const {
@@ -102,6 +112,8 @@ struct ConfigEntry {
   std::vector<EgressHeader> egress;
   Json config = Json::object();  // the plugin's own settings; what is secret never stands here
   policy::Quota quota;           // of this plugin
+  // kShared: a resident serves all tenants with its one instance.
+  enum class Tenants : std::uint8_t { kApart, kShared } tenants = Tenants::kApart;
 };
 
 struct Config {

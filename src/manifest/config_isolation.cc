@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/text.h"
+#include "manifest/keys.h"
 
 namespace cordon::manifest {
 namespace {
@@ -15,6 +16,7 @@ namespace {
 constexpr std::array<std::string_view, 7> kBackends = {"in-process", "worker",      "bubblewrap", "docker",
                                                        "daytona",    "firecracker", "microvm"};
 constexpr std::size_t kForceMax = 256;
+constexpr std::uint64_t kGrowthMin = 64ull << 10, kGrowthMax = 64ull << 30;
 constexpr double kCpuMin = 0.01, kCpuMax = 1024;
 
 // "acme/*": names of plugins, with '*' in place of any text within a part.
@@ -93,6 +95,29 @@ void ReadMaxMemory(Findings& findings, const yaml::Node& node, std::string_view 
     return;
   }
   out.max_memory = *value;
+}
+
+void ReadWorkers(Findings& findings, const yaml::Node* node, std::string_view path, WorkersConfig& out) {
+  const Fields fields(findings, node, std::string(path), KeysAt(ConfigKeys(), path));
+  const auto count = [&](std::string_view key, Range range) -> std::optional<std::uint64_t> {
+    const yaml::Node* const value = fields.Get(key);
+    return value == nullptr ? std::nullopt : ReadCount(findings, *value, fields.NameOf(key), range);
+  };
+  if (const auto value = count("most", {1, 4096})) out.most = static_cast<std::uint32_t>(*value);
+  if (const auto value = count("idle", {0, 4096})) out.idle = static_cast<std::uint32_t>(*value);
+  if (const auto value = count("calls", {1, 1'000'000'000})) out.calls = *value;
+  if (const yaml::Node* age = fields.Get("age")) {
+    if (const auto value = ReadDuration(findings, *age, fields.NameOf("age"))) out.age = *value;
+  }
+  const yaml::Node* const growth = fields.Get("growth");
+  const auto bytes = growth == nullptr ? std::nullopt : ReadBytes(findings, *growth, fields.NameOf("growth"));
+  if (!bytes) return;
+  if (bytes->count < kGrowthMin || bytes->count > kGrowthMax) {
+    findings.At(*growth, Code::kRange,
+                "'" + fields.NameOf("growth") + "' must be between 64KiB and 64GiB, not " + growth->text);
+    return;
+  }
+  out.growth = *bytes;
 }
 
 }  // namespace cordon::manifest

@@ -16,5 +16,7 @@ void ReadIsolationNetwork(Findings& findings, const yaml::Node& node, std::strin
 void ReadIsolationTimeout(Findings& findings, const yaml::Node& node, std::string_view key, IsolationConfig& out);
 void ReadMaxCpu(Findings& findings, const yaml::Node& node, std::string_view key, IsolationConfig& out);
 void ReadMaxMemory(Findings& findings, const yaml::Node& node, std::string_view key, IsolationConfig& out);
+// The mapping `plugins.isolation.workers`, which may be null.
+void ReadWorkers(Findings& findings, const yaml::Node* node, std::string_view path, WorkersConfig& out);
 
 }  // namespace cordon::manifest

@@ -242,6 +242,34 @@ TEST(Config, IsolationSaysWhoIsIsolatedAndWhatIsLeftToThem) {
   EXPECT_FALSE(Parse("plugins: { isolation: { backend: kvm } }"));
 }
 
+TEST(Config, WorkersAreBounded) {
+  const auto workers = [](const std::string& text) {
+    return Parse("plugins: { isolation: { workers: " + text + " } }");
+  };
+  const Result<Config> config = workers("{ most: 8, idle: 0, calls: 1000, age: 30s, growth: 1MiB }");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->isolation.workers.most, 8u);
+  EXPECT_EQ(config->isolation.workers.idle, 0u);
+  EXPECT_EQ(config->isolation.workers.calls, 1000u);
+  EXPECT_EQ(config->isolation.workers.age, std::chrono::seconds(30));
+  EXPECT_EQ(config->isolation.workers.growth, MiB(1));
+  EXPECT_EQ(Parse("plugins: {}")->isolation.workers.growth, MiB(64));
+  for (const char* text : {"{ most: 0 }", "{ most: 4097 }", "{ idle: -1 }", "{ calls: 0 }", "{ age: 0s }",
+                           "{ growth: 1KiB }", "{ growth: 65GiB }"}) {
+    EXPECT_EQ(CodeOf(workers(text)), Code::kRange) << text;
+  }
+  EXPECT_EQ(CodeOf(workers("{ growth: much }")), Code::kType);
+  EXPECT_EQ(CodeOf(workers("{ per: tenant }")), Code::kUnknownKey);
+}
+
+TEST(Config, TenantsShareAResidentOnlyWhenTheOperatorSaysSo) {
+  using Tenants = ConfigEntry::Tenants;
+  EXPECT_EQ(Parse("plugins: { entries: { acme/x: { tenants: shared } } }")->entries.at("acme/x").tenants,
+            Tenants::kShared);
+  EXPECT_EQ(Parse("plugins: { entries: { acme/x: {} } }")->entries.at("acme/x").tenants, Tenants::kApart);
+  EXPECT_EQ(CodeOf(Parse("plugins: { entries: { acme/x: { tenants: all } } }")), Code::kRange);
+}
+
 TEST(Config, WhatDoesNotExistYetIsRefused) {
   for (const char* text :
        {"compat: { nexus_empty_allowlist: allow }", "registries: { a: b }", "trust: { a: b }",

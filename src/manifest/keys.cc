@@ -71,8 +71,9 @@ constexpr Names kPlugins[] = {"enabled", "directories", "cache",  "level", "leve
                               "native",  "isolation",   "limits", "entries", "network", "messaging", "quotas"};
 constexpr Names kCeiling[] = {"memory",  "timeout", "stack", "tables", "instances",
                               "handles", "stdout",  "input", "output", "functions", "storage", "keys"};
-constexpr Names kIsolation[] = {"enabled", "backend", "force", "network_enabled", "timeout", "limits"};
+constexpr Names kIsolation[] = {"enabled", "backend", "force", "network_enabled", "timeout", "limits", "workers"};
 constexpr Names kIsolationLimits[] = {"max_cpu", "max_memory"};
+constexpr Names kWorkers[] = {"most", "idle", "calls", "age", "growth"};
 constexpr Names kCache[] = {"directory", "size"};
 constexpr Names kNetwork[] = {"dns",  "roots", "private", "connections",  "keep_alive", "connect", "first_byte",
                               "idle", "total", "headers", "header_bytes", "request",    "response"};
@@ -80,7 +81,7 @@ constexpr Names kMessagingLimits[] = {"messages", "bytes", "rate", "attempts"};
 constexpr Names kEgress[] = {"to", "methods", "header", "prefix", "variable", "file", "secret"};
 constexpr Names kQuota[] = {"cpu", "memory", "concurrency", "io", "alert"};
 constexpr Names kQuotaCpu[] = {"share", "time", "per"};
-constexpr Names kEntry[] = {"enabled", "level", "config", "egress", "quotas"};
+constexpr Names kEntry[] = {"enabled", "level", "config", "egress", "quotas", "tenants"};
 constexpr Names kTelemetry[] = {"otlp"};
 constexpr Names kOtlp[] = {"endpoint"};
 constexpr Names kCompat[] = {"nexus_empty_allowlist"};
@@ -91,6 +92,7 @@ constexpr Keys kConfig[] = {
     {"plugins.cache", kCache},
     {"plugins.isolation", kIsolation},
     {"plugins.isolation.limits", kIsolationLimits},
+    {"plugins.isolation.workers", kWorkers},
     {"plugins.limits", kCeiling},
     {"plugins.network", kNetwork},
     {"plugins.messaging", kMessagingLimits},

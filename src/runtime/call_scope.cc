@@ -43,7 +43,9 @@ Status CallScope::Settle(Status outcome, std::string_view action, const engine::
     CORDON_TRY(Write(outcome, action, usage));
     return outcome;
   }
-  if (detail >= policy::AuditDetail::kDigests || (own_ && detail == policy::AuditDetail::kCalls)) {
+  // What a tally of calls could not say.
+  const bool is_named = own_ || !options_.principal.tenant.empty();
+  if (detail >= policy::AuditDetail::kDigests || (is_named && detail == policy::AuditDetail::kCalls)) {
     if (account != Account::kByOwner) state_.meter->CountCalls(1, usage.wall);
     return Write(outcome, action, usage);
   }
@@ -70,6 +72,7 @@ Status CallScope::Write(const Status& outcome, std::string_view action, const en
   if (!outcome) record.code = outcome.error().code;
   record.input_digest = input_digest;
   record.output_digest = output_digest;
+  record.tenant = options_.principal.tenant;
   if (own_) record.trace = own_->Text();
   return state_.observer().On(record);
 }

@@ -17,6 +17,7 @@ Status HostCallAudit::Before(const services::Caller& caller, const HostRequest& 
   record.plugin = plugin_;
   record.digest = digest_;
   record.callers = caller.chain;
+  if (caller.principal != nullptr) record.tenant = caller.principal->tenant;
   record.target = NameOf(request);
   record.input_digest = Digest::Of(request.payload).ToString();
   if (caller.trace) record.trace = caller.trace->Text();

@@ -3,6 +3,7 @@
 
 #include "engine/code_cache.h"
 #include "runtime/load.h"
+#include "runtime/meter.h"
 #include "worker/pool.h"
 
 namespace cordon::runtime {
@@ -100,7 +101,15 @@ Status Loader::CompileForWorkers() {
     pool.folders.push_back({folder.fd.get(), folder.access == policy::Access::kWrite});
   }
   const manifest::Limits& limits = plugin_->limits;
-  pool.workers_max = host_.options.max_instances;
+  const manifest::WorkersConfig& workers = rules_->config.isolation.workers;
+  pool.workers_max = std::min(host_.options.max_instances, workers.most.value_or(host_.options.max_instances));
+  pool.idle_max = workers.idle;
+  pool.calls_max = workers.calls;
+  pool.age_max = workers.age;
+  pool.growth_max = workers.growth.count;
+  pool.on_retired = [meter = plugin_->meter](worker::Retirement why) {
+    meter->CountRetired(worker::RetirementName(why));
+  };
   pool.output_bytes = limits.output.count;
   pool.stream_bytes = limits.stdout_bytes.count;
   pool.data_bytes = limits.memory.count + 2 * (limits.output.count + limits.input.count) + kOwnBytes;

@@ -156,6 +156,12 @@ Totals Meter::SumsOfAll() {
   return all;
 }
 
+void PluginMeter::CountRetired(std::string_view why) {
+  const std::lock_guard lock(mutex_);
+  const auto found = retired_.find(why);
+  ++(found == retired_.end() ? retired_.emplace(why, 0).first : found)->second;
+}
+
 std::shared_ptr<PluginMeter> Meter::Of(const std::string& plugin) {
   const std::lock_guard lock(mutex_);
   const bool room = plugins_.size() < kPluginsMax || plugins_.contains(plugin);
@@ -287,6 +293,13 @@ std::string Meter::Text(const Now& now) {
     const std::lock_guard lock(meter->mutex_);
     if (meter->resident_.empty()) continue;
     page.Row("cordon_resident_state", "plugin=\"" + Label(name) + "\",state=\"" + meter->resident_ + "\"", 1);
+  }
+  page.Family("cordon_workers_retired_total", "counter", "Worker processes that were ended, by why.");
+  for (auto& [name, meter] : plugins_) {
+    const std::lock_guard lock(meter->mutex_);
+    for (const auto& [why, count] : meter->retired_) {
+      page.Row("cordon_workers_retired_total", "plugin=\"" + Label(name) + "\",reason=\"" + why + "\"", count);
+    }
   }
   AddUse(page);
   AddQuotas(page, now);

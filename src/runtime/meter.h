@@ -31,6 +31,8 @@ class PluginMeter {
   void CountFailure(Code code, Duration took);
   // Of a resident: its state now, and how often it was made anew since it was loaded.
   void SetResident(std::string_view state, std::uint64_t restarts);
+  // A worker was ended.
+  void CountRetired(std::string_view why);
   void CountUse(const engine::Usage& usage);
   void CountNetwork(std::uint64_t sent, std::uint64_t received);
   void CountWaiting(std::int64_t by) { waiting_.fetch_add(by, std::memory_order_relaxed); }
@@ -54,8 +56,9 @@ class PluginMeter {
   std::atomic<std::int64_t> waiting_{0};
   Counter network_sent_{0}, network_received_{0}, memory_peak_{0};
   Spread<Counter> host_calls_;
-  std::mutex mutex_;  // guards failures_, resident_, restarts_, restarts_seen_
+  std::mutex mutex_;  // guards failures_, retired_, resident_, restarts_, restarts_seen_
   std::map<Code, std::uint64_t> failures_;
+  std::map<std::string, std::uint64_t, std::less<>> retired_;  // workers, by why
   std::string resident_;  // empty: it is none
   std::uint64_t restarts_ = 0, restarts_seen_ = 0;
   Counter failed_ns_{0};

@@ -288,10 +288,12 @@ Status UnderSwitch(const Plugin::State& state, std::string_view action, const Ca
 
 const engine::InstanceOptions& Plugin::OptionsOf(const CallOptions& options, engine::InstanceOptions& own) const {
   const engine::InstanceOptions& all = state_->instance;
-  if (!options.handle && options.stdin_bytes.empty() && options.passed == policy::KindSet::All()) return all;
+  const bool is_plain = options.stdin_bytes.empty() && options.principal.tenant.empty();
+  if (!options.handle && is_plain && options.passed == policy::KindSet::All()) return all;
   own = options.handle ? Stoppable(all) : all;
   if (options.handle) options.handle->Watch(own.interrupter);
   own.stdin_bytes = options.stdin_bytes;
+  own.tenant = options.principal.tenant;
   // What an instance is given without asking the guard.
   if (!options.passed.Has(policy::Kind::kFiles)) own.preopens.clear();
   if (!options.passed.Has(policy::Kind::kEnvironment)) own.environment.clear();
@@ -553,11 +555,8 @@ Status Plugin::RunTarget(const Target& target, engine::Pieces input, engine::Res
         },
         [&] { return usage.cpu; });
   };
-  if (!options.handle) [[likely]]
-    return call(state_->instance);
-  const engine::InstanceOptions stoppable = Stoppable(state_->instance);
-  options.handle->Watch(stoppable.interrupter);
-  return call(stoppable);
+  engine::InstanceOptions own;
+  return call(OptionsOf(options, own));
 }
 
 Status Plugin::CallTargetIn(engine::Instance& instance, const Target& target, engine::Pieces input,
@@ -666,16 +665,22 @@ Result<engine::Instance> Plugin::MakeInstance(const CallOptions& options) const 
   engine::CallLimits limits = {.wall = state_->limits.timeout, .cpu = state_->limits.cpu, .fuel = state_->limits.fuel};
   if (options.timeout) limits.wall = std::min(limits.wall, *options.timeout);
   KillSwitch* const kill_switch = state_->host->options.kill_switch.get();
-  if (kill_switch == nullptr && !options.handle) [[likely]] {
+  const std::string& tenant = options.principal.tenant;
+  if (kill_switch == nullptr && !options.handle && tenant.empty()) [[likely]] {
     return engine::Instance::Create(state_->linked, state_->instance, state_->channel, limits, options.call_id);
   }
+  CORDON_TRY(services::CheckPrincipal(options.principal));
   // Its initialisers are the guest's code too.
-  const engine::InstanceOptions stoppable = Stoppable(state_->instance);
+  engine::InstanceOptions stoppable = Stoppable(state_->instance);
+  stoppable.tenant = tenant;
   const auto make = [&](CallHandle& handle) {
     handle.Watch(stoppable.interrupter);
     return engine::Instance::Create(state_->linked, stoppable, state_->channel, limits, options.call_id);
   };
-  if (kill_switch == nullptr) return make(*options.handle);
+  if (kill_switch == nullptr) {
+    CallHandle none;
+    return make(options.handle != nullptr ? *options.handle : none);
+  }
   CORDON_ASSIGN(const KillSwitch::Running running, kill_switch->Enter(options.handle, state_->standing));
   auto made = make(*running.handle());
   if (made) return made;

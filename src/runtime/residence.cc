@@ -11,7 +11,8 @@ Digest QuestionOf(std::string_view action, std::string_view input, const CallOpt
   const auto add = [&text](std::string_view part) { text += std::to_string(part.size()) + ":" + std::string(part); };
   for (const std::string_view part : {action, input, std::string_view(options.principal.user),
                                       std::string_view(options.principal.session),
-                                      std::string_view(options.principal.agent)}) {
+                                      std::string_view(options.principal.agent),
+                                      std::string_view(options.principal.tenant)}) {
     add(part);
   }
   for (const std::string& caller : options.callers) add(caller);
@@ -43,7 +44,13 @@ Result<bool> SharesInstance(const Plugin::State& state, const CallOptions& optio
   const bool has_more = (!options.passed.Has(policy::Kind::kFiles) && !has.preopens.empty()) ||
                         (!options.passed.Has(policy::Kind::kEnvironment) && !has.environment.empty()) ||
                         (!options.passed.Has(policy::Kind::kArguments) && !has.arguments.empty());
-  if (state.resident == nullptr) return options.stdin_bytes.empty() && !has_more;
+  const std::string& tenant = options.principal.tenant;
+  if (state.resident == nullptr) return options.stdin_bytes.empty() && tenant.empty() && !has_more;
+  if (!tenant.empty() && !state.serves_all_tenants) {
+    return Fail(Error(Code::kDenied, state.source.name + " is a resident, whose one instance would serve every tenant",
+                      "say so with plugins.entries." + state.source.name + ".tenants: shared in config.yaml")
+                    .With("rule", "tenant:resident"));
+  }
   if (!options.stdin_bytes.empty()) {
     return Fail(Code::kUsage, state.source.name + " is a resident, which reads no standard input of a call",
                 "pass it in the action's input");

@@ -169,6 +169,7 @@ struct Plugin::State {
   std::shared_ptr<PluginStanding> standing;  // null when it is only looked at
   std::shared_ptr<KeptInstances> kept;       // null: each call has an instance of its own
   std::shared_ptr<Resident> resident;        // the same, of a resident
+  bool serves_all_tenants = false;           // with that one instance
   std::unique_ptr<LastGood> last_good;       // when its manifest wants it
   std::shared_ptr<services::LimitEnforcer> enforcer;  // null: nothing has a quota
 

@@ -16,6 +16,10 @@ Decision Yes() { return {Verdict::kAllow, {}, {}, Code::kDenied}; }
 
 Timestamp WallNow() { return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()); }
 
+std::string_view TenantOf(const Caller& caller) {
+  return caller.principal == nullptr ? std::string_view() : std::string_view(caller.principal->tenant);
+}
+
 std::string_view RuleOf(Tally::Answer answer) {
   switch (answer) {
     case Tally::Answer::kUsesGone: return "limit:uses";
@@ -77,7 +81,8 @@ Decision Guard::Check(const Caller& caller, const policy::Capability& asked, std
                                                  .decision = Verdict::kAllow,
                                                  .code = {},
                                                  .note = {},
-                                                 .trace = trace});
+                                                 .trace = trace,
+                                                 .tenant = TenantOf(caller)});
     if (written) [[likely]]
       return {Verdict::kAllow, {}, {}, Code::kDenied};
     return {Verdict::kDeny, "audit", written.error().remedy, Code::kAuditUnavailable};
@@ -177,6 +182,7 @@ Decision Guard::Audit(const Caller& caller, std::string_view capability, std::st
   record.plugin = plugin_;
   record.digest = digest_;
   record.callers = caller.chain;
+  record.tenant = TenantOf(caller);
   if (caller.trace) record.trace = caller.trace->Text();
   record.capability = std::string(capability);
   record.target = std::string(target);

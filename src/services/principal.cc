@@ -24,7 +24,8 @@ constexpr std::uint32_t kAccessDenied = 0;
 Status CheckPrincipal(const Principal& principal) {
   CORDON_TRY(CheckPart("user", principal.user));
   CORDON_TRY(CheckPart("session", principal.session));
-  return CheckPart("agent", principal.agent);
+  CORDON_TRY(CheckPart("agent", principal.agent));
+  return CheckPart("tenant", principal.tenant);
 }
 
 HostReply PrincipalService::Call(const Caller& caller, std::string_view function,

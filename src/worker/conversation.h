@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <condition_variable>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -68,7 +69,19 @@ struct Pool::Worker {
   UniqueFd door;
   std::vector<std::int64_t> functions;  // of the pool's numbers; -1: not asked yet
   std::uint64_t calls = 0;
-  MonotonicTime born = Clock::now();
+  MonotonicTime born = Clock::now(), taken{};
+  std::optional<std::string> tenant;  // nothing: it has run nothing yet
+  std::string charged;                // whose it is while it is busy
+  std::uint64_t bytes_at_first = 0;   // of its own memory
+};
+
+// A call that waits for a worker, on its thread's stack.
+struct Pool::Waiter {
+  std::string tenant;
+  bool for_nobody = false;
+  std::unique_ptr<Worker> worker{};  // that it was given, or leave to make one
+  enum class Answer : std::uint8_t { kNone, kWorker, kMayMake, kRefused } answer = Answer::kNone;
+  std::condition_variable ready{};
 };
 
 // The answer to one question of a worker, whoever gives it; let go, it ends the guest's call.
@@ -272,7 +285,15 @@ class Pool::Lease {
   Lease(Pool& pool, std::unique_ptr<Worker> worker) : pool_(&pool), worker_(std::move(worker)) {}
   Lease(Lease&&) = default;
   ~Lease() {
-    if (worker_ != nullptr) pool_->Retire(std::move(worker_));
+    if (worker_ != nullptr) pool_->Retire(std::move(worker_), why_);
+  }
+  // Why it is ended, unless it is given back.
+  void Blame(Retirement why) { why_ = why; }
+  void Blame(const Error& error) {
+    const bool is_lost = error.code == Code::kWorkerLost || error.code == Code::kUnavailable;
+    const bool is_late = error.code == Code::kTimeout || error.code == Code::kCpu;
+    const bool is_stopped = is_late || error.code == Code::kInterrupted;
+    why_ = is_lost ? Retirement::kLost : is_stopped ? Retirement::kStopped : Retirement::kTrap;
   }
   Worker& operator*() const { return *worker_; }
   Worker* operator->() const { return worker_.get(); }
@@ -284,6 +305,7 @@ class Pool::Lease {
  private:
   Pool* pool_;
   std::unique_ptr<Worker> worker_;
+  Retirement why_ = Retirement::kLost;
 };
 
 }  // namespace cordon::worker

@@ -54,7 +54,11 @@ bool Await(int fd, Duration most) {
   }
 }
 
-Process::Process(UniqueFd handle) : handle_(std::move(handle)), number_(NumberOf(handle_.get())) {}
+Process::Process(UniqueFd handle) : handle_(std::move(handle)), number_(NumberOf(handle_.get())) {
+  if (number_ <= 0) return;
+  statm_.Reset(::open(("/proc/" + std::to_string(number_) + "/statm").c_str(), O_RDONLY | O_CLOEXEC));
+  if (Ended()) statm_.Reset();  // the number may be another's by then
+}
 
 void Process::Kill() const {
   if (handle_) ::syscall(SYS_pidfd_send_signal, handle_.get(), SIGKILL, nullptr, 0);
@@ -75,6 +79,21 @@ std::optional<Duration> Process::CpuTime() const {
     return std::nullopt;
   }
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+std::optional<std::uint64_t> Process::OwnBytes() const {
+  char text[128];
+  const ssize_t n = statm_ ? ::pread(statm_.get(), text, sizeof text, 0) : -1;
+  if (n <= 0) return std::nullopt;
+  std::uint64_t pages[3] = {};  // all, those in memory, those of them that are shared
+  const char* at = text;
+  for (std::uint64_t& count : pages) {
+    const auto [end, error] = std::from_chars(at, text + n, count);
+    if (error != std::errc() || end == text + n) return std::nullopt;
+    at = end + 1;
+  }
+  if (pages[1] < pages[2]) return 0;
+  return (pages[1] - pages[2]) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 Result<std::shared_ptr<Keeper>> Keeper::Start(const std::filesystem::path& program) {

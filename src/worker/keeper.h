@@ -32,10 +32,13 @@ class Process {
   int handle() const { return handle_.get(); }
   // CPU time of all its threads; nothing when it is gone.
   std::optional<Duration> CpuTime() const;
+  // Memory that it shares with nobody, as the kernel counts; nothing when it is gone, or /proc does not show it.
+  std::optional<std::uint64_t> OwnBytes() const;
 
  private:
   UniqueFd handle_;
   int number_ = -1;  // for its clock
+  UniqueFd statm_;   // of this very process, whoever has the number later
 };
 
 // One for each host. Thread-safe.

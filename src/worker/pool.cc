@@ -19,9 +19,12 @@
 namespace cordon::worker {
 namespace {
 
-constexpr int kStartTries = 5;
-constexpr int kSettleLooks = 100;
+constexpr int kStartTries = 8;
+constexpr int kSettleLooks = 100, kSettleRests = 20;  // on a busy machine it is off its processor
+constexpr Duration kSettleRest = std::chrono::microseconds(100);
 constexpr Duration kStartMost = std::chrono::seconds(10);
+constexpr Duration kLongCall = std::chrono::milliseconds(1);
+constexpr std::uint64_t kCallsToALook = 16;
 
 constexpr std::pair<int, std::string_view> kNamespaces[] = {
     {CLONE_NEWUSER, "users"},   {CLONE_NEWPID, "processes"},    {CLONE_NEWNET, "networks"},
@@ -54,7 +57,12 @@ Status SendStreams(int door, const std::optional<engine::Streams>& streams) {
   return Fail(Lost("its socket is closed"));
 }
 
+constexpr std::array<std::string_view, kRetirements> kRetirementNames = {"trap",   "stopped", "lost",   "calls", "age",
+                                                                         "memory", "idle",    "tenant", "kept"};
+
 }  // namespace
+
+std::string_view RetirementName(Retirement why) { return kRetirementNames[static_cast<std::size_t>(why)]; }
 
 Pool::Pool(PoolOptions options) : options_(std::move(options)) {}
 
@@ -89,7 +97,7 @@ Result<std::shared_ptr<Pool>> Pool::Start(PoolOptions options) {
   CORDON_ASSIGN(pool->set_up_, engine::Sealed(bytes));
   CORDON_ASSIGN(auto first, pool->Make());
   ++pool->live_;
-  pool->Put(std::move(first));
+  pool->idle_.push_back(std::move(first));
   return pool;
 }
 
@@ -101,7 +109,7 @@ Pool::~Pool() {
   }
   // Nothing is left behind: not even a process that is on its way out.
   for (const UniqueFd& handle : dying_) {
-    if (handle) Await(handle.get(), std::chrono::seconds(2));
+    if (handle) worker::Await(handle.get(), std::chrono::seconds(2));
   }
 }
 
@@ -189,91 +197,231 @@ Result<std::unique_ptr<Pool::Worker>> Pool::Make() {
     worker->wire->process.Kill();
     return Fail(std::move(met).error());
   }
+  worker->bytes_at_first = worker->wire->process.OwnBytes().value_or(0);
   return worker;
 }
 
-Result<std::unique_ptr<Pool::Worker>> Pool::Take(Duration most) {
+// ---- Who gets which worker -----------------------------------------------------------------------------------------
+
+Error Pool::Busy(Duration waited) const {
+  const std::string how = waited == Duration(0)
+                              ? "are busy, and " + std::to_string(waiting_.size()) + " calls wait for one"
+                              : "were busy for " + FormatDuration(waited);
+  return Error(Code::kBusy, "all " + std::to_string(live_) + " workers " + how,
+               "try again, or raise the number of workers")
+      .With("retry-after", "1s");
+}
+
+// Of several tenants none has all the workers, however long its calls are.
+bool Pool::MayHaveOneMore(const std::string& tenant) const {
+  if (!several_ || options_.workers_max < 2) return true;
+  const auto found = busy_.find(tenant);
+  const std::uint32_t kept_for_others = std::max(1u, options_.workers_max / 8);
+  return found == busy_.end() || found->second < options_.workers_max - kept_for_others;
+}
+
+void Pool::CountBusy(const std::string& tenant, int by) {
+  const auto found = busy_.try_emplace(tenant).first;
+  found->second += static_cast<std::uint32_t>(by);
+  if (found->second == 0) busy_.erase(found);
+}
+
+// Gives it a worker that fits, or leave to make one.
+bool Pool::Grant(Waiter& waiter, Ended& ended) {
+  for (std::size_t i = idle_.size(); i-- > 0;) {
+    const std::optional<std::string>& of = idle_[i]->tenant;
+    if (of && *of != waiter.tenant && !waiter.for_nobody) continue;
+    std::unique_ptr<Worker> worker = std::move(idle_[i]);
+    idle_.erase(idle_.begin() + static_cast<std::ptrdiff_t>(i));
+    if (worker->wire->process.Ended()) {
+      --live_;
+      ended.emplace_back(std::move(worker), Retirement::kLost);
+      continue;
+    }
+    waiter.worker = std::move(worker);
+    waiter.answer = Waiter::Answer::kWorker;
+    CountBusy(waiter.tenant, 1);
+    return true;
+  }
+  if (live_ < options_.workers_max) {
+    ++live_;
+  } else if (!idle_.empty()) {
+    ended.emplace_back(std::move(idle_.front()), Retirement::kTenant);  // its place is the new one's
+    idle_.erase(idle_.begin());
+  } else {
+    return false;
+  }
+  waiter.answer = Waiter::Answer::kMayMake;
+  CountBusy(waiter.tenant, 1);
+  return true;
+}
+
+// Something is free: for whoever waits, in turn.
+void Pool::Serve(const std::string* warm, Ended& ended) {
+  while (!waiting_.empty() && (live_ < options_.workers_max || !idle_.empty())) {
+    Waiter* const next = waiting_.Next(warm, [this](const std::string& tenant) { return MayHaveOneMore(tenant); });
+    if (next == nullptr) return;
+    Grant(*next, ended);
+    next->ready.notify_one();
+  }
+}
+
+// Gives the waiter what is free, or a place in the line.
+Status Pool::LineUp(Waiter& waiter) {
+  Ended ended;
+  std::optional<Error> refused;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!waiter.for_nobody && !several_) {
+      if (!first_) first_ = waiter.tenant;
+      several_ = *first_ != waiter.tenant;
+    }
+    if (!waiting_.empty() || !MayHaveOneMore(waiter.tenant) || !Grant(waiter, ended)) {
+      waiting_.Push(waiter);
+      Serve(nullptr, ended);
+    }
+    if (waiter.answer == Waiter::Answer::kNone && waiting_.size() > options_.waiting_max) {
+      if (Waiter* const other = waiting_.MakeWay(waiter)) {
+        other->answer = Waiter::Answer::kRefused;
+        other->ready.notify_one();
+      } else {
+        waiting_.Remove(waiter);
+        refused = Busy(Duration(0));
+      }
+    }
+  }
+  End(std::move(ended));
+  if (refused) return Fail(*std::move(refused));
+  return {};
+}
+
+Status Pool::Await(Waiter& waiter, Duration most) {
+  using Answer = Waiter::Answer;
+  std::unique_lock lock(mutex_);
+  if (waiter.answer == Answer::kNone) {
+    const MonotonicTime end = Clock::now() + most;
+    if (!waiter.ready.wait_until(lock, end, [&] { return waiter.answer != Answer::kNone; })) {
+      waiting_.Remove(waiter);
+      return Fail(Busy(most));
+    }
+  }
+  if (waiter.answer == Answer::kRefused) return Fail(Busy(Duration(0)));
+  return {};
+}
+
+Result<std::unique_ptr<Pool::Worker>> Pool::Take(const std::string* tenant, Duration most) {
   if (mark_.was_forked()) {
     return Fail(Code::kUnavailable, "this process was forked after its workers were made: they are not its own",
                 "make a new Host in this process");
   }
-  {
-    std::unique_lock lock(mutex_);
-    const MonotonicTime end = Clock::now() + std::min(most, options_.wait_max);
-    while (idle_.empty() && live_ >= options_.workers_max) {
-      if (waiting_ >= options_.waiting_max) {
-        return Fail(Error(Code::kBusy, "all " + std::to_string(live_) + " workers are busy, and " +
-                                           std::to_string(waiting_) + " calls wait for one",
-                          "try again, or raise the number of workers")
-                        .With("retry-after", "1s"));
-      }
-      ++waiting_;
-      const auto woken = freed_.wait_until(lock, end);
-      --waiting_;
-      if (woken == std::cv_status::timeout && idle_.empty() && live_ >= options_.workers_max) {
-        return Fail(Error(Code::kBusy, "all " + std::to_string(live_) + " workers were busy for " +
-                                           FormatDuration(std::min(most, options_.wait_max)),
-                          "try again, or raise the number of workers")
-                        .With("retry-after", "1s"));
-      }
-    }
-    while (!idle_.empty()) {
-      std::unique_ptr<Worker> worker = std::move(idle_.back());  // the warmest
-      idle_.pop_back();
-      if (!worker->wire->process.Ended()) return worker;
-      --live_;
-    }
-    ++live_;
-  }
+  Waiter waiter{.tenant = tenant != nullptr ? *tenant : std::string(), .for_nobody = tenant == nullptr};
+  CORDON_TRY(LineUp(waiter));
+  CORDON_TRY(Await(waiter, std::min(most, options_.wait_max)));
+  Result<std::unique_ptr<Worker>> worker = waiter.answer == Waiter::Answer::kWorker
+                                               ? Result<std::unique_ptr<Worker>>(std::move(waiter.worker))
+                                               : MakeCounted(waiter.tenant);
+  if (!worker) return worker;
+  (*worker)->charged = std::move(waiter.tenant);
+  if (tenant != nullptr) (*worker)->tenant = *tenant;
+  (*worker)->taken = Clock::now();
+  return worker;
+}
+
+// Makes one that is counted as live and as the tenant's already.
+Result<std::unique_ptr<Pool::Worker>> Pool::MakeCounted(const std::string& tenant) {
   Result<std::unique_ptr<Worker>> made = Make();
   // One that ended before it was ready has run nothing.
   for (int left = kStartTries - 1; left > 0 && !made && made.error().Detail("reason") == "start"; --left) made = Make();
-  if (!made) {
+  if (made) return made;
+  Ended ended;
+  {
     const std::lock_guard lock(mutex_);
     --live_;
-    freed_.notify_one();
+    CountBusy(tenant, -1);
+    Serve(nullptr, ended);
   }
+  End(std::move(ended));
   return made;
+}
+
+// What the kernel counts is looked at after each call that took a while, and after every few of those that did not.
+std::optional<Retirement> Pool::Old(const Worker& worker, Duration took) const {
+  if (worker.calls >= options_.calls_max) return Retirement::kCalls;
+  if (Clock::now() - worker.born >= options_.age_max) return Retirement::kAge;
+  if (took < kLongCall && worker.calls % kCallsToALook != 0) return std::nullopt;
+  const std::optional<std::uint64_t> bytes = worker.wire->process.OwnBytes();
+  if (bytes && *bytes > worker.bytes_at_first + options_.growth_max) return Retirement::kMemory;
+  return std::nullopt;
 }
 
 void Pool::Put(std::unique_ptr<Worker> worker) {
   // The thread that has just answered its last question may still be on its way out.
-  for (int i = 0; i < kSettleLooks && worker->wire->unanswered.load() > 0; ++i) std::this_thread::yield();
-  // What it asked and does not wait for is in its way.
-  const bool is_old = worker->wire->unanswered.load() > 0 || worker->calls >= options_.calls_max ||
-                      Clock::now() - worker->born >= options_.age_max;
-  {
-    const std::lock_guard lock(mutex_);
-    // Whoever waits gets it, however many are idle.
-    if (!is_old && idle_.size() < std::max<std::size_t>(options_.idle_max, waiting_)) {
-      idle_.push_back(std::move(worker));
-      freed_.notify_one();
-      return;
+  for (int i = 0; i < kSettleLooks + kSettleRests && worker->wire->unanswered.load() > 0; ++i) {
+    if (i < kSettleLooks) {
+      std::this_thread::yield();
+    } else {
+      std::this_thread::sleep_for(kSettleRest);
     }
   }
-  Retire(std::move(worker));
+  // What it asked and does not wait for is in its way.
+  if (worker->wire->unanswered.load() > 0) return Retire(std::move(worker), Retirement::kStopped);
+  if (const auto why = Old(*worker, Clock::now() - worker->taken)) return Retire(std::move(worker), *why);
+  Ended ended;
+  {
+    const std::lock_guard lock(mutex_);
+    CountBusy(worker->charged, -1);
+    idle_.push_back(std::move(worker));
+    if (!waiting_.empty()) {
+      const std::optional<std::string> warm = idle_.back()->tenant;
+      Serve(warm ? &*warm : nullptr, ended);
+    }
+    while (idle_.size() > options_.idle_max) {
+      --live_;
+      ended.emplace_back(std::move(idle_.front()), Retirement::kIdle);
+      idle_.erase(idle_.begin());
+    }
+  }
+  End(std::move(ended));
 }
 
-void Pool::Retire(std::unique_ptr<Worker> worker) {
+void Pool::Retire(std::unique_ptr<Worker> worker, Retirement why) {
   if (mark_.was_forked()) {
     (void)worker.release();  // the parent's
     return;
   }
-  worker->wire->process.Kill();
-  worker->wire->closed = true;
-  UniqueFd handle(::fcntl(worker->wire->process.handle(), F_DUPFD_CLOEXEC, 0));
-  worker.reset();
+  Ended ended;
+  ended.reserve(1);
+  {
+    const std::lock_guard lock(mutex_);
+    --live_;
+    CountBusy(worker->charged, -1);
+    ended.emplace_back(std::move(worker), why);
+    Serve(nullptr, ended);
+  }
+  End(std::move(ended));
+}
+
+void Pool::End(Ended ended) {
+  if (ended.empty()) return;
+  for (auto& [worker, why] : ended) {
+    worker->wire->process.Kill();
+    worker->wire->closed = true;
+    UniqueFd handle(::fcntl(worker->wire->process.handle(), F_DUPFD_CLOEXEC, 0));
+    worker.reset();
+    if (options_.on_retired) options_.on_retired(why);
+    const std::lock_guard lock(mutex_);
+    if (handle) dying_.push_back(std::move(handle));
+  }
   const std::lock_guard lock(mutex_);
-  --live_;
   Bury();
-  if (handle) dying_.push_back(std::move(handle));
-  freed_.notify_one();
 }
 
 // Lets go of those that have ended since. REQUIRES: locked.
 void Pool::Bury() {
-  std::erase_if(dying_, [](const UniqueFd& handle) { return Await(handle.get(), Duration(0)); });
+  std::erase_if(dying_, [](const UniqueFd& handle) { return worker::Await(handle.get(), Duration(0)); });
 }
+
+// ---- Calls ---------------------------------------------------------------------------------------------------------
 
 Result<std::uint32_t> Pool::FunctionIn(Worker& worker, std::uint32_t function) {
   if (function < worker.functions.size() && worker.functions[function] >= 0) {
@@ -316,7 +464,7 @@ Result<std::uint32_t> Pool::Find(const engine::FunctionId& id) {
     number = static_cast<std::uint32_t>(functions_.size());
     functions_.push_back(id);
   }
-  CORDON_ASSIGN(auto worker, Take(kStartMost));
+  CORDON_ASSIGN(auto worker, Take(nullptr, kStartMost));
   Lease lease(*this, std::move(worker));
   const Result<std::uint32_t> found = FunctionIn(*lease, number);
   // That there is no such function is an answer like any other.
@@ -327,7 +475,7 @@ Result<std::uint32_t> Pool::Find(const engine::FunctionId& id) {
 
 Status Pool::CallOnce(const engine::RemoteCall& call, std::uint32_t function, engine::Pieces input,
                       engine::ResultSink& sink, const engine::CallTraces& traces) {
-  CORDON_ASSIGN(auto worker, Take(call.limits.wall));
+  CORDON_ASSIGN(auto worker, Take(&call.options.tenant, call.limits.wall));
   Lease lease(*this, std::move(worker));
   CORDON_ASSIGN(const std::uint32_t number, FunctionIn(*lease, function));
   wire::Buffer head;
@@ -350,12 +498,16 @@ Status Pool::CallOnce(const engine::RemoteCall& call, std::uint32_t function, en
       traces.usage->cpu = lease->wire->process.CpuTime().value_or(Duration(0));
     }
     if (done.error().Detail("reason") == "protocol" && options_.on_broken) options_.on_broken(done.error().message);
+    lease.Blame(done.error());
     return Fail(std::move(done).error());
   }
   if (traces.usage != nullptr) *traces.usage = done->usage;
   if (traces.out != nullptr) *traces.out = std::move(done->out);
   if (traces.err != nullptr) *traces.err = std::move(done->err);
-  if (done->error) return Fail(std::move(*done->error));
+  if (done->error) {
+    lease.Blame(*done->error);
+    return Fail(std::move(*done->error));
+  }
   lease.GiveBack();
   return {};
 }
@@ -390,6 +542,7 @@ class Pool::KeptInstance final : public engine::RemoteInstance {
     Result<Done> done = run();
     if (!done) {
       poisoned_ = true;
+      lease_.Blame(done.error());
       usage_.wall += talk.elapsed();
       if (done.error().Detail("reason") == "protocol" && pool_->options_.on_broken) {
         pool_->options_.on_broken(done.error().message);
@@ -400,8 +553,9 @@ class Pool::KeptInstance final : public engine::RemoteInstance {
     poisoned_ = done->poisoned;
     out_ += done->out;
     err_ += done->err;
-    if (done->error) return Fail(std::move(*done->error));
-    return {};
+    if (!done->error) return {};
+    if (poisoned_) lease_.Blame(*done->error);
+    return Fail(std::move(*done->error));
   }
   bool poisoned() const override { return poisoned_; }
   engine::Usage usage() const override { return usage_; }
@@ -420,7 +574,7 @@ class Pool::KeptInstance final : public engine::RemoteInstance {
 };
 
 Result<std::unique_ptr<engine::RemoteInstance>> Pool::Create(const engine::RemoteCall& call) {
-  CORDON_ASSIGN(auto worker, Take(call.limits.wall));
+  CORDON_ASSIGN(auto worker, Take(&call.options.tenant, call.limits.wall));
   Lease lease(*this, std::move(worker));
   wire::Buffer body;
   wire::Writer out(body);
@@ -431,10 +585,15 @@ Result<std::unique_ptr<engine::RemoteInstance>> Pool::Create(const engine::Remot
     Conversation talk(*this, *lease, call.limits.wall, call.limits.cpu, call.options.interrupter.brake());
     CORDON_TRY(SendStreams(lease->door.get(), call.options.streams));
     CORDON_TRY(talk.Send(kCreate, body));
-    CORDON_ASSIGN(Done done, talk.Finish(call.channel, nullptr, call.call_id));
-    if (done.error) return Fail(std::move(*done.error));
-    usage = done.usage;
+    Result<Done> done = talk.Finish(call.channel, nullptr, call.call_id);
+    if (!done || done->error) {
+      Error error = done ? std::move(*done->error) : std::move(done).error();
+      lease.Blame(error);
+      return Fail(std::move(error));
+    }
+    usage = done->usage;
   }
+  lease.Blame(Retirement::kKept);
   return std::make_unique<KeptInstance>(shared_from_this(), std::move(lease), call.channel, usage);
 }
 

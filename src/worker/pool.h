@@ -2,12 +2,14 @@
 // whoever is given a result cannot tell. A worker that failed, was stopped or broke the rules is ended, and the next
 // call goes to another.
 //
+// A worker that ran anything for one tenant runs nothing for another. Where all workers are busy, tenants take turns,
+// and none of several may have every worker.
+//
 // Thread-safe. A call is driven by the thread that made it: what the guest asks is answered on it.
 #pragma once
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -27,6 +29,7 @@
 #include "worker/frames.h"
 #include "worker/keeper.h"
 #include "worker/link.h"
+#include "worker/turns.h"
 
 namespace cordon::worker {
 
@@ -34,6 +37,21 @@ struct FolderFd {
   int fd = -1;  // as in the InstanceOptions of calls; duplicated
   bool writable = false;
 };
+
+// Why a worker was ended before its pool was.
+enum class Retirement : std::uint8_t {
+  kTrap,    // what it ran failed
+  kStopped, // its call was stopped, by a limit or by whoever made it
+  kLost,    // it ended by itself, was killed, or broke the rules
+  kCalls,   // it has answered enough
+  kAge,
+  kMemory,  // it has grown
+  kIdle,    // more wait for calls than are kept
+  kTenant,  // to make way for another tenant's
+  kKept,    // with the instance that was kept in it
+};
+inline constexpr std::size_t kRetirements = 9;
+std::string_view RetirementName(Retirement why);  // "trap", "calls"
 
 struct PoolOptions {
   std::shared_ptr<Keeper> keeper;  // REQUIRED
@@ -44,9 +62,10 @@ struct PoolOptions {
   std::uint32_t workers_max = 4;     // at once; one more call waits
   std::uint32_t waiting_max = 256;   // calls that wait for a worker; one more is E_BUSY
   Duration wait_max = std::chrono::seconds(1);  // for a worker; then E_BUSY
-  std::uint32_t idle_max = 2;        // kept for the next call
+  std::uint32_t idle_max = 2;        // kept for the next call, of all tenants together
   std::uint64_t calls_max = 100'000;                 // then a worker is replaced
   Duration age_max = std::chrono::minutes(10);       // too
+  std::uint64_t growth_max = 64ull << 20;            // of its own memory since it was made, as the kernel counts: too
   std::uint64_t output_bytes = 8ull << 20;           // of one result
   std::uint64_t stream_bytes = 64u << 10;            // kept of stdout, and of stderr
   std::uint64_t data_bytes = 0;                      // memory of one worker beside its code; 0: as much as there is
@@ -57,6 +76,8 @@ struct PoolOptions {
   enum class Demand : std::uint8_t { kBasic, kAll } demand = Demand::kBasic;
   // Told when a worker did what no worker of ours does. Called by the thread of the call.
   std::function<void(std::string_view what)> on_broken{};
+  // Told why a worker was ended, once for each.
+  std::function<void(Retirement why)> on_retired{};
 };
 
 class Pool final : public engine::Remote, public std::enable_shared_from_this<Pool> {
@@ -82,9 +103,24 @@ class Pool final : public engine::Remote, public std::enable_shared_from_this<Po
   explicit Pool(PoolOptions options);
   Result<std::unique_ptr<Worker>> Make();
   Status Meets(const Confined& confined) const;
-  Result<std::unique_ptr<Worker>> Take(Duration most);
+  struct Waiter;
+  // `tenant` null: for nobody, since nothing of the guest runs.
+  Result<std::unique_ptr<Worker>> Take(const std::string* tenant, Duration most);
+  Result<std::unique_ptr<Worker>> MakeCounted(const std::string& tenant);
   void Put(std::unique_ptr<Worker> worker);
-  void Retire(std::unique_ptr<Worker> worker);
+  void Retire(std::unique_ptr<Worker> worker, Retirement why);
+  std::optional<Retirement> Old(const Worker& worker, Duration took) const;
+  Status LineUp(Waiter& waiter);
+  Status Await(Waiter& waiter, Duration most);
+  // With why; ended without the lock.
+  using Ended = std::vector<std::pair<std::unique_ptr<Worker>, Retirement>>;
+  void End(Ended ended);
+  // REQUIRES: locked, of these.
+  bool Grant(Waiter& waiter, Ended& ended);
+  void Serve(const std::string* warm, Ended& ended);
+  bool MayHaveOneMore(const std::string& tenant) const;
+  void CountBusy(const std::string& tenant, int by);
+  Error Busy(Duration waited) const;
   void Bury();
   // How a question is answered: by this thread, by another one, or later.
   enum class Way : std::uint8_t { kHere, kAside, kLater };
@@ -100,11 +136,14 @@ class Pool final : public engine::Remote, public std::enable_shared_from_this<Po
   UniqueFd set_up_;
   ForkMark mark_;
   mutable std::mutex mutex_;  // guards what follows
-  std::condition_variable freed_;
-  std::vector<std::unique_ptr<Worker>> idle_;
+  std::vector<std::unique_ptr<Worker>> idle_;  // the warmest last
+  Turns<Waiter> waiting_;
+  std::map<std::string, std::uint32_t> busy_;  // workers by tenant; none has nothing
+  std::optional<std::string> first_;           // the first tenant
+  bool several_ = false;                       // there was another
   std::vector<UniqueFd> dying_;  // pidfds of workers that were ended
   std::vector<engine::FunctionId> functions_;
-  std::uint32_t live_ = 0, waiting_ = 0;
+  std::uint32_t live_ = 0;
   std::atomic<std::uint64_t> talks_{0};
 };
 

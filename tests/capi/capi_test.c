@@ -392,6 +392,11 @@ static void calls(cordon_plugin* plugin) {
   EXPECT(cordon_cancel_new(&cancel, &f), CORDON_OK);
   cordon_cancel_now(cancel);
   CHECK(cordon_cancel_is_cancelled(cancel));
+  options.tenant = cordon_text_of("two\nlines");
+  EXPECT(cordon_plugin_call(plugin, cordon_text_of("add"), cordon_text_of("{\"a\":1,\"b\":2}"), &options, &answer, &f),
+         CORDON_E_INVALID);
+  cordon_answer_free(answer);
+  options.tenant = cordon_text_of("north");
   options.cancel = cancel;
   EXPECT(cordon_plugin_call(plugin, cordon_text_of("spin"), cordon_text_of("{}"), &options, &answer, &f),
          CORDON_E_INTERRUPTED);

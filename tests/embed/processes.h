@@ -17,7 +17,8 @@ namespace processes {
 // Parent of a process; 0 when it is gone.
 inline pid_t ParentOf(pid_t process) {
   std::ifstream file("/proc/" + std::to_string(process) + "/stat");
-  std::string text((std::istreambuf_iterator<char>(file)), {});
+  std::string text;
+  std::getline(file, text, '\0');  // which does not throw when the process goes meanwhile
   const std::size_t end = text.rfind(')');
   if (end == text.npos) return 0;
   std::istringstream rest(text.substr(end + 1));

@@ -195,7 +195,8 @@ TEST(Service, LearnsInWhoseNameItIsAskedAndPassesItOn) {
   cordon::Service prices("acme:shop/prices@1.0.0");
   prices.Function("price-of", cordon::Needs("prices"),
                   [&](const cordon::ServiceCall& call, const std::string& article) -> std::optional<std::uint32_t> {
-                    users.push_back(call.principal().user + "/" + call.principal().session);
+                    const cordon::Principal& who = call.principal();
+                    users.push_back(who.tenant + ":" + who.user + "/" + who.session);
                     if (article == "last") return std::nullopt;
                     cordon::CallOptions options;
                     options.parent = &call;
@@ -220,11 +221,12 @@ TEST(Service, LearnsInWhoseNameItIsAskedAndPassesItOn) {
   auto second = load("second");
   other = *second;
   cordon::CallOptions options;
-  options.principal = {.user = "alice", .session = "s1"};
+  options.principal = {.user = "alice", .session = "s1", .agent = {}, .tenant = "north"};
   ASSERT_TRUE(first->Call("price", R"({"article": "same"})", options));
   ASSERT_TRUE(first->Call("price", R"({"article": "another"})", options));
   ASSERT_TRUE(first->Call("price", R"({"article": "last"})"));
-  EXPECT_EQ(users, (std::vector<std::string>{"alice/s1", "alice/s1", "alice/s1", "bob/", "/"}));
+  const std::string alice = "north:alice/s1";
+  EXPECT_EQ(users, (std::vector<std::string>{alice, alice, alice, "north:bob/", ":/"}));
   options.principal.user = "two\nlines";
   EXPECT_EQ(CodeOf(first->Call("price", R"({"article": "last"})", options)), Code::kInvalid);
   options.principal.user = std::string(257, 'x');

@@ -26,6 +26,14 @@ class Told(AgentCase):
                 self.assertEqual(told[name], {"ok": value} if grant == f"ctx:{name}" else {"err": "access-denied"})
             self.assertEqual([decision for decision, _, _ in self.decisions()].count("deny"), 2)
 
+    def test_no_plugin_learns_of_the_tenant_and_the_audit_does(self):
+        self.assertEqual(self.who("ctx:user", context={"user": "bob", "tenant": "north"})["user"], {"ok": "bob"})
+        named = {line.get("tenant") for line in self.added if line["event"] == "call" or "target" in line}
+        self.assertEqual(named, {"north"})
+        exported = self.cordon("trail", "export", "--format", "csv").stdout.decode().splitlines()
+        self.assertTrue(exported[0].endswith(",tenant"), exported[0])
+        self.assertEqual(sum(line.endswith(",north") for line in exported), 4, "three decisions and a call")
+
     def test_without_a_grant_stubs_deny(self):
         self.assertEqual(self.who(context=ALL), {name: {"err": "access-denied"} for name in ALL})
         self.assertEqual([decision for decision, _, _ in self.decisions()], ["deny"] * 3)
@@ -55,7 +63,7 @@ class Told(AgentCase):
     def test_values_are_bounded_and_say_nothing_to_a_terminal(self):
         for text, code in (("user", "E_USAGE"), ("user=", "E_USAGE"), ("colour=red", "E_USAGE"), ("=x", "E_USAGE"),
                            ("user=\x1b[31m", "E_INVALID"), ("session=a\nb", "E_INVALID"), ("agent=\u202e", "E_INVALID"),
-                           ("user=" + "x" * 257, "E_LIMIT")):
+                           ("user=" + "x" * 257, "E_LIMIT"), ("tenant=", "E_USAGE"), ("tenant=a\tb", "E_INVALID")):
             done = self.cordon("run", self.a, "who", "--json", "--context", text)
             self.assertEqual(json.loads(done.stdout)["error"]["code"], code, text)
             self.assertNotIn(b"\x1b", done.stdout)

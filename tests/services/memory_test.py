@@ -64,6 +64,12 @@ class Remembers(MemoryCase):
         self.assertEqual(self.texts(scope="agent", context={"agent": "s1"}), ["of the agent s1"])
         self.assertEqual(self.texts(context={"session": "s1"}), ["of all"])
         self.assertEqual(self.texts(scope="session", context={"session": "s3"}), [])
+        of_north = {"session": "s1", "tenant": "north"}
+        self.assertEqual(self.texts(scope="session", context=of_north), [], "another tenant's session of that name")
+        self.assertEqual(self.texts(context=of_north), [])
+        self.assertIn("ok", self.memory("store", scope="session", context=of_north, text="of north", labels=[]))
+        self.assertEqual(self.texts("of", scope="session", context=of_north), ["of north"])
+        self.assertEqual(self.texts("of", scope="session", context={"session": "s1"}), ["of s1"])
         self.assertEqual(self.memory("recall", scope="session", query="", max=1), {"err": "no-scope"})
 
     def test_the_operator_has_a_plugin_forget(self):

@@ -92,6 +92,9 @@ Memory::Place MemoryService::PlaceOf(const Caller& caller, Memory::Scope scope) 
   if (caller.principal == nullptr) return place;
   if (scope == Memory::Scope::kSession) place.name = caller.principal->session;
   if (scope == Memory::Scope::kAgent) place.name = caller.principal->agent;
+  if (scope != Memory::Scope::kPlugin && place.name.empty()) return place;  // there is no such scope
+  // No name has control characters, so that none is another tenant's.
+  if (!caller.principal->tenant.empty()) place.name.insert(0, caller.principal->tenant + '\x1f');
   return place;
 }
 
