@@ -21,7 +21,7 @@ constexpr Namespace kNamespaces[] = {
 };
 
 // Rights of Landlock, as in linux/landlock.h, of which the system's may be older than its kernel.
-constexpr std::uint64_t kExecute = 1u << 0, kWriteFile = 1u << 1, kReadFile = 1u << 2, kReadDir = 1u << 3,
+constexpr std::uint64_t kWriteFile = 1u << 1, kReadFile = 1u << 2, kReadDir = 1u << 3,
                         kRemoveDir = 1u << 4, kRemoveFile = 1u << 5, kMakeDir = 1u << 7, kMakeRegular = 1u << 8,
                         kMakeLink = 1u << 12, kRefer = 1u << 13, kTruncate = 1u << 14;
 

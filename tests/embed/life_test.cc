@@ -167,7 +167,7 @@ TEST_F(Life, AShutdownEndsWithinItsTime) {
   std::vector<std::jthread> serving;
   for (int t = 0; t < 2; ++t) {
     serving.emplace_back([&, t] {
-      for (int i = 0; !stop; ++i) {
+      while (!stop) {
         auto plugin = host->Load(folder / "keeper", {.grants = {"kv:write:kept"}});
         if (!plugin) continue;
         for (int k = 0; k < 20 && !stop; ++k) {

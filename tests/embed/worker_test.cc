@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -86,50 +85,6 @@ TEST(Worker, attack_104_AResidentWhoseWorkerIsKilledComesBackWithItsState) {
   // Between calls, too: the next one finds out, or the probe.
   for (const pid_t worker : Workers()) ::kill(worker, SIGKILL);
   EXPECT_TRUE(Soon([&] { return plugin->Call("add", R"({"n": 0})").has_value(); }));
-}
-
-// Of calls under way, each ends with its result or with the loss of its worker.
-TEST(Worker, soak_KilledAtRandomUnderLoadEveryCallEnds) {
-  auto loaded = LoadInWorkers();
-  ASSERT_TRUE(loaded.plugin);
-  std::atomic<bool> stop = false;
-  std::atomic<int> right = 0, lost = 0, wrong = 0, busy = 0;
-  std::vector<std::jthread> callers;
-  for (int t = 0; t < 4; ++t) {
-    callers.emplace_back([&] {
-      while (!stop) {
-        const auto answer = loaded.plugin->Call("price", R"({"article": "shoes"})");
-        if (answer && answer->json == "80") {
-          ++right;
-        } else if (!answer && answer.error().code == Code::kWorkerLost) {
-          ++lost;
-        } else if (!answer && answer.error().code == Code::kBusy) {
-          ++busy;
-        } else {
-          ++wrong;
-          if (!answer) ADD_FAILURE() << answer.error().message;
-        }
-      }
-    });
-  }
-  const int kills = std::getenv("CORDON_SOAK") != nullptr ? 10'000 : 60;
-  unsigned seed = 1;
-  for (int killed = 0; killed < kills;) {
-    const std::vector<pid_t> workers = Workers();
-    if (!workers.empty()) {
-      ::kill(workers[::rand_r(&seed) % workers.size()], SIGKILL);
-      ++killed;
-    }
-    ::usleep(1000);
-  }
-  stop = true;
-  callers.clear();
-  EXPECT_EQ(wrong, 0);
-  EXPECT_GT(right, 0);
-  EXPECT_EQ(loaded.plugin->Call("add", kSum)->json, "42");
-  loaded.plugin->Unload();
-  loaded = {};
-  EXPECT_TRUE(Soon([] { return Keepers().empty(); })) << "no process is left";
 }
 
 TEST(Worker, OneThatStandsStillEndsWithItsDeadline) {
