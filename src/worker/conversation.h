@@ -248,13 +248,13 @@ class Pool::Conversation {
   }
 
   // An answer that may take long is made by another thread, so that the call ends when it should. One that nobody waits
-  // for any more is still made, and dropped. False when there is no thread for it.
+  // for any more is dropped, and not begun if it was not yet. False when there is no thread for it.
   bool AnswerOutside(std::uint32_t number, const OwnedRequest& asked,
                      const std::function<HostReply(const OwnedRequest&)>& answer) {
     if (worker_.wire->unanswered.load() >= kUnansweredMax) return false;
     ++worker_.wire->unanswered;
     const auto make = [wire = worker_.wire, answer, number, asked] {
-      wire->ReplyLate(number, answer(asked));
+      if (!wire->closed.load()) wire->ReplyLate(number, answer(asked));
       --wire->unanswered;
     };
     if (pool_.errands_.Run(make)) return true;

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <map>
 #include <mutex>
+#include <thread>
 
 #include "processes.h"
 #include "residents.h"
@@ -46,7 +47,7 @@ void Kill(pid_t worker) {
   if (worker > 0) ::kill(worker, SIGKILL);
 }
 
-// How often each article was asked for.
+// How often the prices of articles 0, 1, 2… of a caller were asked for.
 class Ledger {
  public:
   cordon::Service Prices() {
@@ -55,7 +56,10 @@ class Ledger {
         .Function("price-of", cordon::Needs("prices"),
                   [this](const cordon::ServiceCall&, std::string article) -> std::optional<std::uint32_t> {
                     const std::lock_guard lock(mutex_);
-                    ++asked_[article];
+                    std::vector<std::uint8_t>& asked = asked_[article.front()];
+                    const auto at = static_cast<std::size_t>(std::stoul(article.substr(1)));
+                    if (asked.size() <= at) asked.resize(at + 1);
+                    ++asked[at];
                     return 80;
                   })
         .Function("describe", cordon::Needs("prices"),
@@ -68,20 +72,19 @@ class Ledger {
         .Function("fail", cordon::Needs("prices"), [](const cordon::ServiceCall&) {});
     return prices;
   }
-  // Of a call that has ended, and forgets it.
-  int Take(const std::string& article) {
+  // Of any article.
+  int Most(char caller) {
     const std::lock_guard lock(mutex_);
-    const auto row = asked_.extract(article);
-    return row.empty() ? 0 : row.mapped();
+    return asked_[caller].empty() ? 0 : std::ranges::max(asked_[caller]);
   }
-  bool empty() {
+  bool Has(char caller, std::size_t article) {
     const std::lock_guard lock(mutex_);
-    return asked_.empty();
+    return article < asked_[caller].size() && asked_[caller][article] > 0;
   }
 
  private:
   std::mutex mutex_;
-  std::map<std::string, int> asked_;
+  std::map<char, std::vector<std::uint8_t>> asked_;
 };
 
 // The shop as a plugin with a manifest, of which `price` has a line more.
@@ -100,8 +103,8 @@ std::filesystem::path ShopIn(const residents::Folder& folder, const std::string&
 // Calls without end, each with an article of its own.
 class Caller {
  public:
-  Caller(const cordon::Plugin& plugin, std::string name, int runs_max, Ledger& ledger)
-      : plugin_(plugin), name_(std::move(name)), runs_max_(runs_max), ledger_(ledger), thread_([this] { Call(); }) {}
+  Caller(const cordon::Plugin& plugin, char name, Ledger& ledger)
+      : plugin_(plugin), name_(name), ledger_(ledger), thread_([this] { Call(); }) {}
   void Stop() {
     stop_ = true;
     thread_.join();
@@ -111,14 +114,11 @@ class Caller {
 
  private:
   void Call() {
-    for (int i = 0; !stop_; ++i) {
-      const std::string article = name_ + std::to_string(i);
-      const auto answer = plugin_.Call("price", R"({"article": ")" + article + "\"}");
-      const int runs = ledger_.Take(article);
-      EXPECT_LE(runs, runs_max_) << name_;
+    for (std::size_t i = 0; !stop_; ++i) {
+      const auto answer = plugin_.Call("price", R"({"article": ")" + (name_ + std::to_string(i)) + "\"}");
       if (answer) {
         EXPECT_EQ(answer->json, "80");
-        EXPECT_GE(runs, 1);
+        EXPECT_TRUE(ledger_.Has(name_, i));
         ++right_;
       } else if (answer.error().code == Code::kWorkerLost) {
         ++lost_;
@@ -129,8 +129,7 @@ class Caller {
   }
 
   const cordon::Plugin plugin_;
-  const std::string name_;
-  const int runs_max_;
+  const char name_;
   Ledger& ledger_;
   std::atomic<bool> stop_ = false;
   std::atomic<int> right_ = 0, lost_ = 0;
@@ -195,7 +194,7 @@ TEST(Fault, soak_KilledAtRandomUnderLoadEveryCallEndsAndRunsOnce) {
     const int descriptors = processes::CountIn("/proc/self/fd");
 
     Bystander bystander(*other);
-    Caller a(*once, "a", 1, ledger), b(*once, "b", 1, ledger), c(*again, "c", 2, ledger), d(*again, "d", 2, ledger);
+    Caller a(*once, 'a', ledger), b(*once, 'b', ledger), c(*again, 'c', ledger), d(*again, 'd', ledger);
     ::usleep(IsSoak() ? 10'000'000 : 300'000);
     const nanoseconds calm = bystander.P99();
     const int kills = IsSoak() ? 10'000 : 60;
@@ -216,17 +215,20 @@ TEST(Fault, soak_KilledAtRandomUnderLoadEveryCallEndsAndRunsOnce) {
     }
     bystander.Stop();
     EXPECT_GT(a.lost() + b.lost(), 0);
-    EXPECT_TRUE(ledger.empty()) << "something ran after its call had ended";
     RecordProperty("p99_calm_ns", std::to_string(calm.count()));
     RecordProperty("p99_under_fire_ns", std::to_string(under_fire.count()));
     std::printf("p99 of another plugin: %.3f ms, while workers are killed %.3f ms\n",
                 static_cast<double>(calm.count()) / 1e6, static_cast<double>(under_fire.count()) / 1e6);
+    // Speed is no matter of the gate, which runs beside other tests.
+    if (IsSoak()) EXPECT_LE(under_fire, 2 * calm);
     EXPECT_EQ(once->Call("add", kSum)->json, "42");
     // One descriptor each for the wire, the door and the process of a worker that is kept for the next call.
     EXPECT_TRUE(Soon([&] { return Workers().size() <= 5; }));
     EXPECT_LE(processes::CountIn("/proc/self/fd"), descriptors + 12);
   }
   EXPECT_TRUE(Soon([] { return Keepers().empty(); })) << "no process is left";
+  for (const char caller : {'a', 'b'}) EXPECT_EQ(ledger.Most(caller), 1);
+  for (const char caller : {'c', 'd'}) EXPECT_LE(ledger.Most(caller), 2) << "its manifest lets it run again";
 }
 
 TEST(Fault, AWorkerWithoutMemoryCostsItsCall) {
