@@ -94,7 +94,7 @@ asan: setup-guests build/asan/build.ninja ## every test under ASan and UBSan
 tsan: setup-check build/tsan/build.ninja ## every test under TSan
 	$(STEP) "TSan over everything"
 	@$(ENV) cmake --build build/tsan -j$(JOBS)
-	@$(ENV) TSAN_OPTIONS="suppressions=$(CURDIR)/tools/tsan.supp halt_on_error=1" \
+	@$(ENV) TSAN_OPTIONS="suppressions=$(CURDIR)/tools/tsan.supp halt_on_error=1 report_signal_unsafe=0" \
 	  $(CTEST) --test-dir build/tsan --timeout 600
 
 lint: setup-check build/clang/build.ninja ## clang-tidy over our sources

@@ -22,7 +22,23 @@ else()
   set(CORDON_BRIDGE_A ${PROJECT_BINARY_DIR}/libcordon_bridge.a)
   cordon_cargo(cordon_bridge_build cordon-bridge ${CORDON_BRIDGE_A})
 endif()
-add_library(cordon_bridge STATIC IMPORTED GLOBAL)
+set(kind STATIC)
+if(CORDON_SANITIZE MATCHES thread)
+  # As a library of its own, so that ThreadSanitizer can be told to look past what Rust does (tools/tsan.supp).
+  set(shared ${PROJECT_BINARY_DIR}/lib/libcordon_bridge.so)
+  file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
+  add_custom_command(OUTPUT ${shared}
+    COMMAND ${CMAKE_CXX_COMPILER} -shared -o ${shared} -Wl,-soname,libcordon_bridge.so
+      -Wl,--whole-archive ${CORDON_BRIDGE_A} -Wl,--no-whole-archive -lgcc_s -lutil -lrt -lpthread -lm -ldl
+    DEPENDS cordon_bridge_build ${CORDON_BRIDGE_A} VERBATIM)
+  add_custom_target(cordon_bridge_shared DEPENDS ${shared})
+  set(CORDON_BRIDGE_A ${shared})
+  set(kind SHARED)
+endif()
+add_library(cordon_bridge ${kind} IMPORTED GLOBAL)
+if(TARGET cordon_bridge_shared)
+  add_dependencies(cordon_bridge cordon_bridge_shared)
+endif()
 set_target_properties(cordon_bridge PROPERTIES
   IMPORTED_LOCATION ${CORDON_BRIDGE_A}
   INTERFACE_INCLUDE_DIRECTORIES ${PROJECT_SOURCE_DIR}/bridge/include

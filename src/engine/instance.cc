@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <new>
 
+#include "engine/crossing.h"
 #include "engine/engine.h"
 #include "engine/network.h"
 #include "engine/raw.h"
@@ -11,6 +12,7 @@ namespace {
 
 // Runs once, and must not throw across the bridge: running out of memory here ends the process, as it would anywhere.
 void WriteString(void* user, const std::uint8_t* data, std::size_t size) noexcept {
+  const Crossing crossing;
   try {
     static_cast<std::string*>(user)->assign(reinterpret_cast<const char*>(data), size);
   } catch (const std::bad_alloc&) {  // what a guest wrote to its streams is not worth the call
@@ -19,6 +21,7 @@ void WriteString(void* user, const std::uint8_t* data, std::size_t size) noexcep
 
 // The bridge's pieces to a ResultSink.
 void Take(void* user, const cordon_bytes* pieces, std::size_t size) noexcept {
+  const Crossing crossing;
   static_cast<ResultSink*>(user)->Take(Pieces(PiecesOf(pieces), size));
 }
 
@@ -52,10 +55,14 @@ class VectorSink final : public ResultSink {
 using ChannelPointer = std::shared_ptr<HostChannel>;
 
 void* Retain(void* user) noexcept {
+  const Crossing crossing;
   return new (std::nothrow) ChannelPointer(*static_cast<const ChannelPointer*>(user));
 }
 
-void Release(void* held) noexcept { delete static_cast<const ChannelPointer*>(held); }
+void Release(void* held) noexcept {
+  const Crossing crossing;
+  delete static_cast<const ChannelPointer*>(held);
+}
 
 HostRequest RequestOf(const cordon_message& message) {
   return {
@@ -73,12 +80,14 @@ struct AnswerGone {
 
 // What is answered later. The reply keeps the channel, and so all that may still be asked of it, until it is given.
 void Begin(void* user, const cordon_message* message, cordon_late_answer* raw) noexcept {
+  const Crossing crossing;
   std::unique_ptr<cordon_late_answer, AnswerGone> answer(raw);
   try {
     const ChannelPointer channel = *static_cast<const ChannelPointer*>(user);
     channel->Begin(RequestOf(*message), [answer = std::move(answer), channel](const HostReply& reply) mutable {
       const bool is_done = reply.outcome == HostReply::Outcome::kDone;
       const auto* text = reinterpret_cast<const std::uint8_t*>(reply.message.data());
+      { const Crossing crossing; }
       cordon_late_answer_give(answer.release(), is_done ? 0 : static_cast<std::uint32_t>(reply.code) + 1,
                          is_done ? reply.payload.data() : text, is_done ? reply.payload.size() : reply.message.size());
     });
@@ -88,6 +97,7 @@ void Begin(void* user, const cordon_message* message, cordon_late_answer* raw) n
 
 // The bridge's message to a HostChannel and its reply back. A code travels as its number plus 1.
 std::uint32_t Send(void* user, const cordon_message* message, const cordon_writer* reply) noexcept {
+  const Crossing crossing;
   try {
     const HostRequest request = RequestOf(*message);
     const HostReply answer = (*static_cast<const ChannelPointer*>(user))->Send(request);
@@ -225,6 +235,7 @@ Result<Instance> Instance::Create(std::shared_ptr<const Linked> linked, const In
   const cordon_call_limits raw_limits = LimitsOf(limits);
   instance.raw_ = new Raw{};
   cordon_error* error = nullptr;
+  { const Crossing crossing; }
   const cordon_status status = cordon_instance_new(linked->raw()->linked, view.get(), channel ? &port : nullptr,
                                                    &raw_limits, call_id, &instance.raw_->instance, &error);
   if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));
@@ -257,6 +268,7 @@ Status Instance::Call(const Function& function, Pieces input, ResultSink& sink, 
   const cordon_call_limits raw_limits = LimitsOf(limits);
   const cordon_result_sink raw_sink = {&sink, Take};
   cordon_error* error = nullptr;
+  { const Crossing crossing; }
   const cordon_status status = cordon_instance_call(raw_->instance, function.raw()->function, BytesOf(input),
                                                     input.size(), &raw_limits, call_id, &raw_sink, &error);
   if (status != CORDON_STATUS_OK) [[unlikely]]
@@ -356,6 +368,7 @@ Status CallOnce(const std::shared_ptr<const Linked>& linked, const InstanceOptio
   const cordon_writer err_writer = {traces.err, WriteString};
   cordon_usage raw_usage{};
   cordon_error* error = nullptr;
+  { const Crossing crossing; }
   const cordon_status status = cordon_call_once(
       linked->raw()->linked, view.get(), channel ? &port : nullptr, function.raw()->function, BytesOf(input),
       input.size(), &raw_limits, call_id, &raw_sink, traces.usage ? &raw_usage : nullptr,

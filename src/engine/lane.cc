@@ -2,14 +2,19 @@
 
 #include <memory>
 
+#include "engine/crossing.h"
 #include "engine/raw.h"
 
 namespace cordon::engine {
 namespace {
 
-void Run(void* user) noexcept { static_cast<Lane::Task*>(user)->Run(); }
+void Run(void* user) noexcept {
+  const Crossing crossing;
+  static_cast<Lane::Task*>(user)->Run();
+}
 
 void After(void* user) noexcept {
+  const Crossing crossing;
   const std::unique_ptr<Lane::Task> task(static_cast<Lane::Task*>(user));
   task->After();
 }
@@ -21,6 +26,7 @@ Lane::~Lane() { cordon_lane_free(static_cast<cordon_lane*>(raw_)); }
 
 Status Lane::Put(std::unique_ptr<Task> task) {
   cordon_error* error = nullptr;
+  { const Crossing crossing; }
   const cordon_status status =
       cordon_lane_put(static_cast<const cordon_lane*>(raw_), cordon::engine::Run, After, task.get(), &error);
   if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));

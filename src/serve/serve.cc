@@ -26,7 +26,7 @@ namespace cordon::worker {
 namespace {
 
 // Sanitizers map terabytes of their own.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef CORDON_SANITIZED
 constexpr bool kHasDataLimit = false;
 #else
 constexpr bool kHasDataLimit = true;

@@ -15,12 +15,8 @@ std::atomic<std::uint64_t> allocations{0};  // of this program
 }
 
 // A sanitizer has an allocator of its own in that place.
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#ifdef CORDON_SANITIZED
 #define CORDON_COUNTS_ALLOCATIONS 0
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
-#define CORDON_COUNTS_ALLOCATIONS 0
-#endif
 #endif
 #ifndef CORDON_COUNTS_ALLOCATIONS
 #define CORDON_COUNTS_ALLOCATIONS 1

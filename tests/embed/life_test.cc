@@ -21,7 +21,7 @@ using processes::ChildrenOf;
 using processes::Soon;
 using shop::CodeOf;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef CORDON_SANITIZED
 constexpr bool kSanitized = true;  // freed memory is kept for a while
 #else
 constexpr bool kSanitized = false;

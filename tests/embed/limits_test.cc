@@ -75,6 +75,7 @@ std::size_t Mappings() {
   return count;
 }
 
+#ifndef CORDON_SANITIZED  // whose shadow alone is terabytes
 // Beyond what the process has already, of which the allocator keeps some.
 void LeaveAddresses(rlim_t bytes) {
   std::size_t pages = 0;
@@ -82,8 +83,6 @@ void LeaveAddresses(rlim_t bytes) {
   SetLimit(RLIMIT_AS, pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE)) + bytes);
 }
 
-#ifndef __SANITIZE_ADDRESS__  // whose shadow alone is terabytes
-#ifndef __SANITIZE_THREAD__
 TEST(Addresses, TwoGiBAreEnough) {
   for (const auto compiler : {HostOptions::Compiler::kProcess, HostOptions::Compiler::kInProcess}) {
     EXPECT_EQ(InChild([&] {
@@ -119,7 +118,6 @@ TEST(Addresses, WithLessMemoryForPluginsFewerAreEnough) {
             0);
   std::filesystem::remove(config);
 }
-#endif
 #endif
 
 TEST(Descriptors, TooFewAreAnErrorAndEnoughIsLittle) {

@@ -108,11 +108,11 @@ impl Warm {
             digest: block(32),
         };
         Ok(Warm {
-            add: instance.get_typed_func(&mut store, &exports.add)?,
-            echo_string: instance.get_typed_func(&mut store, &exports.echo_string)?,
-            echo_bytes: instance.get_typed_func(&mut store, &exports.echo_bytes)?,
-            echo_nested: instance.get_typed_func(&mut store, &exports.echo_nested)?,
-            echo_record: instance.get_typed_func(&mut store, &exports.echo_record)?,
+            add: instance.get_typed_func(&mut store, exports.add)?,
+            echo_string: instance.get_typed_func(&mut store, exports.echo_string)?,
+            echo_bytes: instance.get_typed_func(&mut store, exports.echo_bytes)?,
+            echo_nested: instance.get_typed_func(&mut store, exports.echo_nested)?,
+            echo_record: instance.get_typed_func(&mut store, exports.echo_record)?,
             store,
             short: text(1 << 10).leak(),
             long: text(64 << 10).leak(),

@@ -1,7 +1,7 @@
 //! The other side of `make bench`: raw Wasmtime as an embedder in Rust uses it, with the same `Config` as Cordon's
 //! engine and typed functions, behind a few C functions. No limiter, no audit, no decisions: what Cordon is held to.
 //! `../raw.h` is the header. Every function says what went wrong on stderr.
-#![allow(non_camel_case_types)]
+#![allow(non_camel_case_types, clippy::missing_safety_doc)]
 
 mod calls;
 mod http;

@@ -8,7 +8,8 @@
 //! - NULL where it is not allowed is `CORDON_STATUS_INVALID`, never a crash.
 //! - No panic crosses: it becomes `CORDON_STATUS_PANIC`. Callbacks must not throw.
 //! - Engine, code, linked and function are immutable and may be shared by threads; an instance has one owner at a time.
-#![allow(non_camel_case_types)]
+// What makes a call safe is said once, above, and not of each function.
+#![allow(non_camel_case_types, clippy::missing_safety_doc)]
 
 /// Of the whole library, and of no one else: it is a static library with Rust inside.
 #[global_allocator]

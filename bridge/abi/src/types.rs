@@ -198,15 +198,7 @@ pub unsafe extern "C" fn cordon_late_answer_free(answer: *mut cordon_late_answer
 }
 
 impl Port for HeldPort {
-    fn begin(
-        &self,
-        call_id: u64,
-        interface: &str,
-        function: &str,
-        payload: &[u8],
-        deadline_ns: u64,
-        answer: Answer,
-    ) {
+    fn begin(&self, call_id: u64, interface: &str, function: &str, payload: &[u8], deadline_ns: u64, answer: Answer) {
         let Some(begin) = self.0.begin else {
             return answer.give(self.send(call_id, interface, function, payload, deadline_ns));
         };

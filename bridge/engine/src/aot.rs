@@ -97,7 +97,8 @@ impl Code {
             let loaded = if std::fs::metadata(&path).is_ok() {
                 unsafe { Component::deserialize_file(&engine.wasm, &path) }
             } else {
-                let bytes = read_all(&file).map_err(|e| Fault::new(Kind::Internal, format!("cannot read code: {e}")))?;
+                let bytes =
+                    read_all(&file).map_err(|e| Fault::new(Kind::Internal, format!("cannot read code: {e}")))?;
                 unsafe { Component::deserialize(&engine.wasm, bytes) }
             };
             Binary::Component(loaded.map_err(fail)?)

@@ -3,8 +3,8 @@
 use crate::engine::Engine;
 use crate::extism;
 use crate::fault::{Fault, Kind, Outcome, classify};
-use crate::link::{Function, Linked, Pre, instantiation_fault, read_core, write_core};
 use crate::lane;
+use crate::link::{Function, Linked, Pre, instantiation_fault, read_core, write_core};
 use crate::nested::{Driving, interrupted_outside};
 use crate::store::{CallLimits, InstanceOptions, Interrupter, Port, State, Usage};
 use crate::ticker::monotonic_ns;

@@ -3,6 +3,7 @@
 //! and no thread. A call stays with its lane, so that what threads keep for themselves stays its own.
 
 use crate::fault::{Fault, Kind, Outcome};
+use crate::fiber::Fiber;
 use crate::nested::{self, Level};
 use crate::store::{leave_cpu_clock, return_to_cpu_clock};
 use crate::ticker::monotonic_ns;
@@ -153,6 +154,7 @@ impl Kept {
 
 struct Strand {
     run: Coroutine<(), u64, (), DefaultStack>,
+    fiber: Fiber,
     bell: Arc<Bell>,
     after: Work,
     /// Counts its waits: a time that was set for an earlier one means nothing.
@@ -266,13 +268,13 @@ impl Floor {
             run_caught(work);
             HERE.set(null());
         });
-        self.ready.push_back((self.count, Strand { run, bell, after: task.after, turn: 0 }));
+        self.ready.push_back((self.count, Strand { run, fiber: Fiber::new(), bell, after: task.after, turn: 0 }));
     }
 
     fn resume(&mut self, number: u64, mut strand: Strand) {
         // From here on a ring is of what happens now.
         strand.bell.rung.store(false, Ordering::Release);
-        let outcome = strand.run.resume(());
+        let outcome = strand.fiber.visit(|| strand.run.resume(()));
         HERE.set(null());
         match outcome {
             CoroutineResult::Yield(end_ns) => {

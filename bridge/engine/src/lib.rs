@@ -6,6 +6,7 @@ mod disposal;
 pub mod engine;
 pub mod extism;
 pub mod fault;
+mod fiber;
 pub mod files;
 pub mod fledge;
 pub mod http;

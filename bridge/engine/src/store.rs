@@ -36,15 +36,7 @@ pub trait Port: Send + Sync {
     fn send(&self, call_id: u64, interface: &str, function: &str, payload: &[u8], deadline_ns: u64) -> Reply;
 
     /// The same for what is answered later, by any thread. Returns at once.
-    fn begin(
-        &self,
-        call_id: u64,
-        interface: &str,
-        function: &str,
-        payload: &[u8],
-        deadline_ns: u64,
-        answer: Answer,
-    ) {
+    fn begin(&self, call_id: u64, interface: &str, function: &str, payload: &[u8], deadline_ns: u64, answer: Answer) {
         answer.give(self.send(call_id, interface, function, payload, deadline_ns));
     }
 }
@@ -206,10 +198,10 @@ pub struct Interrupter {
 impl Interrupter {
     pub fn interrupt(&self) {
         self.flag.store(true, Ordering::SeqCst);
-        if let Ok(waiting) = self.waiting.lock() {
-            if let Some(waker) = waiting.as_ref() {
-                waker.wake_by_ref();
-            }
+        if let Ok(waiting) = self.waiting.lock()
+            && let Some(waker) = waiting.as_ref()
+        {
+            waker.wake_by_ref();
         }
     }
 

@@ -7,8 +7,7 @@
 //! - The ticker clears `used` before it advances the epoch, and sleeps only after IDLE_TICKS advances without a touch
 //!   and without a long call. A touch that found `used` set came before the clearing, and so did the reading of the
 //!   epoch in the first rule: the guest reaches its epoch deadline long before the ticker would sleep.
-//! - Who finds `used` clear, or the ticker asleep, or keeps a long call, says so first and then looks for the
-//! sleeper,
+//! - Who finds `used` clear, or the ticker asleep, or keeps a long call, says so first and then looks for the sleeper,
 //!   who looks for work after saying that it sleeps: one of the two sees the other.
 
 use crate::fault::{Fault, Kind, Outcome};
@@ -123,7 +122,7 @@ impl std::ops::Deref for Page {
 
 impl Drop for Page {
     fn drop(&mut self) {
-        if self.0.addr().get() % PAGE_BYTES == 0 {
+        if self.0.addr().get().is_multiple_of(PAGE_BYTES) {
             // Safety: mapped in `new`; nobody refers to it any more.
             let _ = unsafe { rustix::mm::munmap(self.0.as_ptr().cast(), PAGE_BYTES) };
         }

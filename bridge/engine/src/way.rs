@@ -329,9 +329,11 @@ enum Event {
     Failed(Error),
 }
 
+type BodySender = mpsc::Sender<Result<Frame<Bytes>, Error>>;
+
 struct Sent {
     /// None when the body has ended.
-    body: Mutex<Option<mpsc::Sender<Result<Frame<Bytes>, Error>>>>,
+    body: Mutex<Option<BodySender>>,
     events: Mutex<mpsc::Receiver<Event>>,
     task: AbortHandle,
 }

@@ -29,7 +29,7 @@ fn strings_lists_and_nested_lists_cross() {
     let echo = r#"(func (export "echo") (param i32 i32) (result i32)
         (i32.store (i32.const 16) (local.get 0)) (i32.store (i32.const 20) (local.get 1)) (i32.const 16))"#;
     for ty in ["string", "(list u8)", "(list u64)", "(list string)", "(list (tuple u8 (list u16)))"] {
-        let lifts = lift("echo", &format!(r#"(param "x" $t) (result $t)"#));
+        let lifts = lift("echo", r#"(param "x" $t) (result $t)"#);
         let wat = component(&format!("(type $t {ty})"), echo, &lifts);
         let Ok(linked) = link(&engine(false), &wat, &[], &[]) else { panic!("{ty}") };
         let payload: Vec<u8> = match ty {

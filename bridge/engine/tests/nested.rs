@@ -34,6 +34,7 @@ fn asking() -> Arc<Linked> {
         nested: true,
         deferred: false,
         traced: false,
+        shape: String::new(),
     };
     link(&engine(false), wat, &[], &[import]).unwrap()
 }

@@ -145,11 +145,11 @@ impl<'m> Blocks<'m> {
         if needed < room {
             return self.bump(bytes).map(Place::At);
         }
-        if needed <= used {
-            if let Some(block) = self.reuse(bytes as u32) {
-                let fits = block + (HEAD + bytes) as usize <= self.0.len();
-                return fits.then(|| Place::At(self.take(block, bytes as u32)));
-            }
+        if needed <= used
+            && let Some(block) = self.reuse(bytes as u32)
+        {
+            let fits = block + (HEAD + bytes) as usize <= self.0.len();
+            return fits.then(|| Place::At(self.take(block, bytes as u32)));
         }
         Some(Place::Pages((needed - room).div_ceil(PAGE)))
     }

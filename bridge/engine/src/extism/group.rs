@@ -51,10 +51,10 @@ fn plain(module: &Module, name: &str) -> Option<ModuleExport> {
 impl Start {
     fn of_plugin(module: &Module) -> Start {
         let is_function = |name| module.get_export(name).is_some_and(|export| export.func().is_some());
-        if is_function("hs_init") {
-            if let Some(init) = module.get_export_index("hs_init") {
-                return Start::Haskell { before: plain(module, "_initialize"), init };
-            }
+        if is_function("hs_init")
+            && let Some(init) = module.get_export_index("hs_init")
+        {
+            return Start::Haskell { before: plain(module, "_initialize"), init };
         }
         let name = if is_function("__wasm_call_ctors") { "__wasm_call_ctors" } else { "_initialize" };
         plain(module, name).map_or(Start::Nothing, Start::Call)
@@ -131,11 +131,12 @@ impl Joiner<'_> {
             let export = library.get_export_index(name).ok_or_else(|| unknown(&wanted.to_string()))?;
             return Ok(Source::Part(part, export));
         }
-        if module == ENV && name != "memory" {
-            if let Some(export) = self.kernel.get_export_index(name) {
-                fits(self.kernel.get_export(name))?;
-                return Ok(Source::Kernel(export));
-            }
+        if module == ENV
+            && name != "memory"
+            && let Some(export) = self.kernel.get_export_index(name)
+        {
+            fits(self.kernel.get_export(name))?;
+            return Ok(Source::Kernel(export));
         }
         if module == "wasi_snapshot_preview1" && self.has_preview1 {
             return Ok(Source::Host(module.into(), name.into()));

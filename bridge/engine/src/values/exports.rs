@@ -165,12 +165,13 @@ unsafe impl<const R: usize> Lift for Results<R> {
     fn linear_lift_from_memory(cx: &mut LiftContext<'_>, ty: InterfaceType, at: &[u8]) -> Result<Self> {
         let receiver = receiver()?;
         let bytes = tuple_bytes(cx, ty, at)?;
-        if let Some(result @ (Simple::Text | Simple::Block(_))) = receiver.shape.result {
-            if bytes.len() == 8 && cx.options().string_encoding == StringEncoding::Utf8 {
-                let (ptr, len) = pointer_pair(bytes);
-                receiver.bytes = result.give(cx, [ptr, len], receiver.sink)?;
-                return Ok(Results);
-            }
+        if let Some(result @ (Simple::Text | Simple::Block(_))) = receiver.shape.result
+            && bytes.len() == 8
+            && cx.options().string_encoding == StringEncoding::Utf8
+        {
+            let (ptr, len) = pointer_pair(bytes);
+            receiver.bytes = result.give(cx, [ptr, len], receiver.sink)?;
+            return Ok(Results);
         }
         let mut out = Lifted::new();
         load(cx, ty, bytes, &mut out)?;

@@ -15,7 +15,7 @@ pub(super) fn charge(cx: &mut LiftContext<'_>, bytes: usize) -> Result<()> {
 
 pub(super) fn slice<'m>(cx: &LiftContext<'m>, ptr: u32, bytes: usize, align: u32, what: &str) -> Result<&'m [u8]> {
     let ptr = ptr as usize;
-    if ptr % align as usize != 0 {
+    if !ptr.is_multiple_of(align as usize) {
         return Err(bad_pointer(format!("the pointer of a {what} is not aligned")));
     }
     let memory = cx.memory();

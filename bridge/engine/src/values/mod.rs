@@ -16,8 +16,8 @@ mod pieces;
 mod reader;
 mod shape;
 
-pub(crate) use exports::{KeptReceiver, put_receiver, take_receiver};
 pub use exports::{Given, Params, Results, receive};
+pub(crate) use exports::{KeptReceiver, put_receiver, take_receiver};
 pub use hosted::Hosted;
 pub use pieces::{Piece, Sink};
 pub use reader::Reader;

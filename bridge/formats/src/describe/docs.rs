@@ -128,8 +128,7 @@ fn from_folder(folder: &Path) -> Outcome<Library> {
         );
         return Err(Failure::new(Status::Limit, message));
     }
-    let mut resolve = Resolve::default();
-    resolve.all_features = true;
+    let mut resolve = Resolve { all_features: true, ..Resolve::default() };
     resolve.push_dir(folder).map_err(|error| show(&format!("{error:#}")))?;
     let mut library = Library::new();
     for (id, interface) in resolve.interfaces.iter() {
