@@ -180,6 +180,18 @@ Finding CheckLandlock(int abi) {
           "use a kernel with Landlock: without, no plugin may run a program, and seccomp alone holds the compiler"};
 }
 
+Finding CheckGroups(const groups::Bounds& holds) {
+  std::string missing;
+  const auto miss = [&](std::string_view what) { missing += (missing.empty() ? "" : ", ") + std::string(what); };
+  if (holds.memory_bytes == 0) miss("memory");
+  if (holds.threads == 0) miss("threads");
+  if (!holds.processors) miss("processors");
+  if (missing.empty()) return Pass("host", "control-groups", "memory, threads and processors of workers are bound");
+  return {Grade::kWarn, "host", "control-groups",
+          "no control group bounds " + missing + " here: workers are held by their own limits, and by their host",
+          "delegate one: for a service of systemd Delegate=yes and DelegateSubgroup=host"};
+}
+
 // Its backend is tried, which runs no plugin.
 Finding CheckNative(manifest::Config::Native native, const fs::path& bubblewrap) {
   if (native == manifest::Config::Native::kRefuse) return Pass("host", "native", "native plugins are refused");
@@ -269,6 +281,12 @@ Access AccessOf(const fs::path& path) {
   return access;
 }
 
+groups::Bounds BoundsToBeHad() {
+  constexpr groups::Bounds kAll{.memory_bytes = 1 << 30, .threads = 64, .processors = 1};
+  const auto group = groups::Group::Make(groups::Home::Make(), kAll);
+  return group != nullptr && group->LetsIn() ? group->holds() : groups::Bounds();
+}
+
 std::vector<Finding> CheckHost(const manifest::Config& config) {
   rlimit addresses{};
   ::getrlimit(RLIMIT_AS, &addresses);
@@ -282,6 +300,7 @@ std::vector<Finding> CheckHost(const manifest::Config& config) {
           CheckLandlock(static_cast<int>(abi)),
           CheckSeccomp(),
           CheckSealing(),
+          CheckGroups(BoundsToBeHad()),
           CheckMemory(memory, addresses.rlim_cur, config.limits.memory.count)};
 }
 

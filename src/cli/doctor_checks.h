@@ -12,6 +12,7 @@
 
 #include "audit/trail.h"
 #include "cordon/result.h"
+#include "groups/group.h"
 #include "manifest/config.h"
 
 namespace cordon::cli {
@@ -44,6 +45,8 @@ Finding CheckAccess(std::string category, std::string check, const std::filesyst
 Finding CheckMemory(std::uint64_t memory_bytes, std::uint64_t address_limit_bytes, std::uint64_t ceiling_bytes);
 Finding CheckLandlock(int abi);  // below 1: there is none
 Finding CheckConfinement(std::string_view text);  // of `cordon-worker --json`
+// Of a group that was asked to bound all that there is.
+Finding CheckGroups(const groups::Bounds& holds);
 
 // ---- Of this machine ------------------------------------------------------------------------------------------------
 

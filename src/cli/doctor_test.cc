@@ -93,6 +93,14 @@ TEST(Doctor, WarnsOfWhatMakesAMachineSlowOrWeaker) {
   }
 }
 
+TEST(Doctor, NamesWhatNoControlGroupBounds) {
+  EXPECT_EQ(CheckGroups({.memory_bytes = 1, .threads = 1, .processors = 1}).grade, Finding::Grade::kPass);
+  const Finding some = CheckGroups({.memory_bytes = 1});
+  EXPECT_EQ(some.grade, Finding::Grade::kWarn);
+  EXPECT_NE(some.message.find("bounds threads, processors here"), std::string::npos) << some.message;
+  EXPECT_NE(CheckGroups({}).message.find("bounds memory, threads, processors here"), std::string::npos);
+}
+
 TEST(Doctor, SaysWhenNothingCouldConfineANativePlugin) {
   using Native = manifest::Config::Native;
   EXPECT_EQ(CheckNative(Native::kRefuse, "/nowhere/bwrap").grade, Finding::Grade::kPass);

@@ -45,6 +45,15 @@ bool SetLimits(char** argv) {
          Limit(RLIMIT_NOFILE, 16);
 }
 
+// What is not granted is left out: limits of this process hold besides.
+void EnterGroups(std::uint64_t count) {
+  const int end = kFirstGroupFd + static_cast<int>(std::min<std::uint64_t>(count, kGroupsMax));
+  for (int fd = kFirstGroupFd; fd < end; ++fd) {
+    (void)!::write(fd, "0", 1);
+    ::close(fd);
+  }
+}
+
 // Not of processes: its members are its init, which ignores the signals of limits, or a second process. What would act
 // on another process is refused by the filter.
 constexpr int kNamespaces = CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
@@ -118,6 +127,7 @@ int main(int argc, char** argv) {
     return ::write(STDERR_FILENO, kText.data(), kText.size()) < 0 ? kFailed : 2;
   }
   struct stat file{};
+  EnterGroups(Number(argv[kGroups]));
   EndWhenShortOfMemory();
   const int namespaces = confine::LeaveNamespaces(kNamespaces);
   if (!SetLimits(argv) || ::fstat(kWasmFd, &file) != 0 || file.st_size <= 0) return kFailed;

@@ -4,6 +4,7 @@
 #include <linux/landlock.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -116,19 +117,18 @@ std::span<const int> BasicCalls() {
       SCMP_SYS(pwrite64),      SCMP_SYS(pread64),
       SCMP_SYS(close),         SCMP_SYS(fstat),
       SCMP_SYS(lseek),         SCMP_SYS(ftruncate),
-      SCMP_SYS(mmap),          SCMP_SYS(munmap),
-      SCMP_SYS(mprotect),      SCMP_SYS(mremap),
-      SCMP_SYS(madvise),       SCMP_SYS(brk),
-      SCMP_SYS(futex),         SCMP_SYS(set_robust_list),
-      SCMP_SYS(rseq),          SCMP_SYS(sched_yield),
-      SCMP_SYS(clock_gettime), SCMP_SYS(sched_getaffinity),
-      SCMP_SYS(nanosleep),     SCMP_SYS(clock_nanosleep),
-      SCMP_SYS(getrandom),     SCMP_SYS(gettid),
-      SCMP_SYS(getpid),        SCMP_SYS(rt_sigaction),
-      SCMP_SYS(rt_sigreturn),  SCMP_SYS(rt_sigprocmask),
-      SCMP_SYS(sigaltstack),   SCMP_SYS(getrlimit),
-      SCMP_SYS(exit),          SCMP_SYS(exit_group),
-      SCMP_SYS(restart_syscall),
+      SCMP_SYS(munmap),        SCMP_SYS(mprotect),
+      SCMP_SYS(mremap),        SCMP_SYS(madvise),
+      SCMP_SYS(brk),           SCMP_SYS(futex),
+      SCMP_SYS(set_robust_list),SCMP_SYS(rseq),
+      SCMP_SYS(sched_yield),   SCMP_SYS(clock_gettime),
+      SCMP_SYS(sched_getaffinity),SCMP_SYS(nanosleep),
+      SCMP_SYS(clock_nanosleep),SCMP_SYS(getrandom),
+      SCMP_SYS(gettid),        SCMP_SYS(getpid),
+      SCMP_SYS(rt_sigaction),  SCMP_SYS(rt_sigreturn),
+      SCMP_SYS(rt_sigprocmask),SCMP_SYS(sigaltstack),
+      SCMP_SYS(getrlimit),     SCMP_SYS(exit),
+      SCMP_SYS(exit_group),    SCMP_SYS(restart_syscall),
   };
   return kCalls;
 }
@@ -161,6 +161,10 @@ bool AllowOnly(std::span<const int> calls, int receive_fd) {
   good = good && ::seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0 &&
          ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
                             SCMP_A0(SCMP_CMP_MASKED_EQ, kThread, kThread)) == 0;
+  // RLIMIT_DATA counts neither shared memory nor stacks that grow: there is no more than before this.
+  constexpr std::uint64_t kUncounted = MAP_SHARED | MAP_GROWSDOWN;
+  good = good &&
+         ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A3(SCMP_CMP_MASKED_EQ, kUncounted, 0)) == 0;
   // Names of threads.
   good = good && ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
                                     SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(PR_SET_NAME), 0)) == 0;

@@ -43,7 +43,8 @@ int ForbidPaths(std::span<const Folder> folders = {});
 bool EmptyRoot();
 
 // From here on only these system calls are made; everything else fails with EPERM. Threads may be started, processes
-// not; only threads of this process may be signalled. `receive_fd` may receive messages, unless it is -1.
+// not; only threads of this process may be signalled; memory is mapped for this process alone. `receive_fd` may receive
+// messages, unless it is -1.
 bool AllowOnly(std::span<const int> calls, int receive_fd = -1);
 // What memory, threads, clocks and the end of a process need.
 std::span<const int> BasicCalls();

@@ -42,6 +42,11 @@ class Child {
     const UniqueFd wasm(::fcntl(wasm_fd, F_DUPFD_CLOEXEC, 10)), answer(::fcntl(answer_fd, F_DUPFD_CLOEXEC, 10));
     // EINVAL: the limit is below the number that is asked for.
     if (!wasm || !answer) return Fail(CannotStart(ErrnoText(errno == EINVAL ? EMFILE : errno)));
+    std::vector<UniqueFd> groups;
+    for (const int fd : request.groups) {
+      groups.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, kFirstGroupFd + kGroupsMax));
+      if (!groups.back()) return Fail(CannotStart(ErrnoText(errno == EINVAL ? EMFILE : errno)));
+    }
     std::vector<std::string> words = Words(request);
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
@@ -55,7 +60,9 @@ class Child {
     }
     ::posix_spawn_file_actions_adddup2(&actions, wasm.get(), kWasmFd);
     ::posix_spawn_file_actions_adddup2(&actions, answer.get(), kAnswerFd);
-    ::posix_spawn_file_actions_addclosefrom_np(&actions, kAnswerFd + 1);
+    int next = kFirstGroupFd;
+    for (const UniqueFd& group : groups) ::posix_spawn_file_actions_adddup2(&actions, group.get(), next++);
+    ::posix_spawn_file_actions_addclosefrom_np(&actions, next);
     posix_spawnattr_t attributes;
     ::posix_spawnattr_init(&attributes);
     sigset_t none, all;
@@ -125,7 +132,7 @@ class Child {
           std::uint64_t{copied}, std::uint64_t{unstoppable}, options.max_memory_bytes,
           std::uint64_t{options.max_instances}, std::uint64_t{options.max_table_elements},
           std::uint64_t{options.stack_bytes}, static_cast<std::uint64_t>(seconds), limits.memory_bytes,
-          limits.output_bytes}) {
+          limits.output_bytes, std::uint64_t{request.groups.size()}}) {
       words.push_back(std::to_string(number));
     }
     return words;

@@ -28,6 +28,7 @@ struct CompileRequest {
   EngineOptions options;
   std::span<const std::uint8_t> wasm;
   CompileLimits limits{};
+  std::vector<int> groups{};  // files of control groups: it writes "0" to each before it does anything else
   std::function<bool()> cancelled{};                // asked every few milliseconds; may be empty
   std::function<void(Duration elapsed)> waiting{};  // told as often; may be empty
 };
@@ -65,9 +66,12 @@ enum CompileArgument {
   kCpuSeconds,
   kSpace,
   kOutput,
+  kGroups,  // how many; descriptors after the answer
   kArgumentEnd
 };
 inline constexpr int kWasmFd = 3;
 inline constexpr int kAnswerFd = 4;
+inline constexpr int kFirstGroupFd = 5;
+inline constexpr int kGroupsMax = 4;
 
 }  // namespace cordon::engine

@@ -120,6 +120,12 @@ Result<std::shared_ptr<worker::Keeper>> Host::State::Workers() {
   return keeper;
 }
 
+std::shared_ptr<groups::Home> Host::State::Groups() {
+  const std::lock_guard lock(mutex);
+  if (!std::exchange(looked_for_groups, true)) groups = groups::Home::Make();
+  return groups;
+}
+
 Result<std::shared_ptr<services::KvBackend>> Host::State::Storage() {
   const std::lock_guard lock(mutex);
   if (storage == nullptr) {

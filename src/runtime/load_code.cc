@@ -1,8 +1,16 @@
 // From a binary to linked code: found in the cache, or compiled.
+#include <thread>
+
 #include "engine/code_cache.h"
 #include "runtime/load.h"
 
 namespace cordon::runtime {
+namespace {
+
+// It compiles with one for each processor.
+std::uint32_t CompilerThreads() { return 16 + 2 * std::thread::hardware_concurrency(); }
+
+}  // namespace
 
 void Loader::AuditRefusedCode(engine::CodeCache::Refusal refusal, const std::string& entry, std::string_view why) {
   constexpr int kAlarmCount = 3;
@@ -37,6 +45,9 @@ Result<engine::Precompiled> Loader::MakeCode(const engine::Engine& engine, std::
     compile.options = options;
     compile.wasm = wasm;
     compile.limits = host_.options.compile_limits;
+    const groups::Bounds bounds{.memory_bytes = compile.limits.memory_bytes, .threads = CompilerThreads()};
+    const auto group = groups::Group::Make(host_.Groups(), bounds);
+    if (group != nullptr) compile.groups = group->entries();
     compile.cancelled = request_.cancelled;
     if (request_.progress) compile.waiting = [this](Duration) { Stage("compiling"); };
     return engine::CompileApart(compile);

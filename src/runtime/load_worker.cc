@@ -11,6 +11,8 @@ namespace {
 
 // Of a worker, beside what its guest may use: stacks of threads, results on their way, tables of the engine.
 constexpr std::uint64_t kOwnBytes = 256ull << 20;
+// Of that, what is in use at once.
+constexpr std::uint64_t kOwnResidentBytes = 64ull << 20;
 
 }  // namespace
 
@@ -112,7 +114,10 @@ Status Loader::CompileForWorkers() {
   };
   pool.output_bytes = limits.output.count;
   pool.stream_bytes = limits.stdout_bytes.count;
-  pool.data_bytes = limits.memory.count + 2 * (limits.output.count + limits.input.count) + kOwnBytes;
+  const std::uint64_t guest_bytes = limits.memory.count + 2 * (limits.output.count + limits.input.count);
+  pool.data_bytes = guest_bytes + kOwnBytes;
+  pool.groups = host_.Groups();
+  pool.resident_bytes = guest_bytes + kOwnResidentBytes;
   pool.files = std::max<std::uint64_t>(limits.handles, 64);
   if (const auto& isolation = rules_->config.isolation; isolation.Isolates(plugin_->source.name)) {
     pool.cpu_max = isolation.max_cpu;

@@ -15,6 +15,7 @@
 #include "base/message_codec.h"
 #include "base/spread.h"
 #include "formats/schema.h"
+#include "groups/group.h"
 #include "runtime/folders.h"
 #include "runtime/host.h"
 #include "runtime/kept_instances.h"
@@ -45,6 +46,10 @@ struct Host::State : std::enable_shared_from_this<Host::State> {
   std::map<std::tuple<bool, bool, bool, bool, bool>, std::shared_ptr<const engine::Engine>> engines;
   std::shared_ptr<worker::Keeper> keeper;  // null until a worker is needed; guarded by mutex
   Result<std::shared_ptr<worker::Keeper>> Workers();
+  std::shared_ptr<groups::Home> groups;  // null until a process is bound; guarded by mutex
+  bool looked_for_groups = false;        // guarded by mutex
+  // Null where this system lets this process have none.
+  std::shared_ptr<groups::Home> Groups();
   Spread<std::atomic<std::uint64_t>> next_call;
   std::shared_ptr<services::CallChains> chains = std::make_shared<services::CallChains>();
 

@@ -1,14 +1,18 @@
 #include "serve/drill.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <thread>
 #include <vector>
@@ -37,6 +41,11 @@ std::vector<Attempt> Attempts() {
       {"open-passwd", SYS_openat, {AT_FDCWD, Pointer("/etc/passwd"), O_RDONLY}},
       {"open-own-memory", SYS_openat, {AT_FDCWD, Pointer("/proc/self/mem"), O_RDWR}},
       {"open-device", SYS_openat, {AT_FDCWD, Pointer("/dev/mem"), O_RDONLY}},
+      {"proc-descriptor", SYS_openat, {AT_FDCWD, Pointer("/proc/self/fd/3"), O_RDONLY}},
+      {"proc-root", SYS_openat, {AT_FDCWD, Pointer("/proc/self/root/etc/passwd"), O_RDONLY}},
+      {"dev-descriptor", SYS_openat, {AT_FDCWD, Pointer("/dev/fd/3"), O_RDONLY}},
+      {"sys", SYS_openat, {AT_FDCWD, Pointer("/sys/kernel"), O_RDONLY | O_DIRECTORY}},
+      {"control-groups", SYS_openat, {AT_FDCWD, Pointer("/sys/fs/cgroup/pids/tasks"), O_WRONLY}},
       {"make-file", SYS_openat, {AT_FDCWD, Pointer("/tmp/drill"), O_RDWR | O_CREAT, 0600}},
       {"socket-internet", SYS_socket, {AF_INET, SOCK_STREAM, 0}},
       {"socket-unix", SYS_socket, {AF_UNIX, SOCK_STREAM, 0}},
@@ -72,6 +81,8 @@ std::vector<Attempt> Attempts() {
       {"capabilities", SYS_capset, {Pointer(buffer), Pointer(buffer)}},
       {"be-dumpable", SYS_prctl, {4 /* PR_SET_DUMPABLE */, 1, 0, 0, 0}},
       {"raise-limits", SYS_prlimit64, {0, 7, Pointer(buffer), 0}},
+      {"uncounted-memory", SYS_mmap, {0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0}},
+      {"uncounted-stack", SYS_mmap, {0, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0}},
       {"shared-memory", SYS_shmget, {0, 4096, 01666}},
       {"queues", SYS_mq_open, {Pointer("drill"), O_RDWR | O_CREAT, 0600, 0}},
       {"clock", SYS_settimeofday, {Pointer(buffer), 0}},
@@ -107,6 +118,32 @@ void AskForEver(Link& link) {
   }).detach();
   const std::span<const std::uint8_t> piece(asked);
   while (true) (void)link.Send(kAsk, Link::Pieces(&piece, 1), {});
+}
+
+void EatMemory() {
+  constexpr std::size_t kBlock = 1 << 20;
+  while (true) {
+    void* block = ::mmap(nullptr, kBlock, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block == MAP_FAILED) std::abort();
+    std::memset(block, 1, kBlock);
+  }
+}
+
+int StartThreads() {
+  constexpr int kEnough = 5000;
+  constexpr std::size_t kStack = 64 << 10;
+  pthread_attr_t attributes;
+  ::pthread_attr_init(&attributes);
+  ::pthread_attr_setstacksize(&attributes, kStack);
+  const auto sleep = [](void*) -> void* {
+    std::this_thread::sleep_for(std::chrono::hours(1));
+    return nullptr;
+  };
+  int started = 0;
+  for (pthread_t thread{}; started < kEnough; ++started) {
+    if (::pthread_create(&thread, &attributes, sleep, nullptr) != 0) break;
+  }
+  return started;
 }
 
 std::string Attack(std::span<const int> folders) {

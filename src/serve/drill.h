@@ -12,6 +12,10 @@ namespace cordon::worker {
 
 // One line for each attack: its name, and "got in" or how the system refused it. `folders` are the worker's own.
 std::string Attack(std::span<const int> folders);
+// Uses all memory that there is.
+[[noreturn]] void EatMemory();
+// How many threads it could start.
+int StartThreads();
 // Asks the host for what the plugin was not linked with.
 void AskForMore(HostChannel& host);
 // Asks for what it may without a pause, and takes every answer at once: its host never waits for it.

@@ -32,15 +32,19 @@ constexpr int kFailed = 1;
 constexpr std::uint64_t kAll =
     CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
 
-// A copy of this process in namespaces of its own; 0 in the copy. C libraries keep the thread's number where `fork` has
-// the kernel write it, so it is written here too.
-pid_t Copy(std::uint64_t namespaces, int& pidfd) {
+// A copy of this process in namespaces of its own, and in the control group of `folder` unless that is -1; 0 in the
+// copy. C libraries keep the thread's number where `fork` has the kernel write it, so it is written here too.
+pid_t Copy(std::uint64_t namespaces, int& pidfd, int folder = -1) {
   int* thread_number = nullptr;
   if (::prctl(PR_GET_TID_ADDRESS, &thread_number, 0, 0, 0) != 0) thread_number = nullptr;
   clone_args arguments{};
   arguments.flags = namespaces | CLONE_PIDFD;
   arguments.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
   arguments.exit_signal = SIGCHLD;
+  if (folder >= 0) {
+    arguments.flags |= CLONE_INTO_CGROUP;
+    arguments.cgroup = static_cast<std::uint64_t>(folder);
+  }
   if (thread_number != nullptr) {
     arguments.flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
     arguments.child_tid = reinterpret_cast<std::uintptr_t>(thread_number);
@@ -71,7 +75,7 @@ enum class Came : std::uint8_t { kRequest, kTooMany, kEnd };
 
 Came Receive(Received& into) {
   iovec data = {&into.request, sizeof into.request};
-  alignas(cmsghdr) char space[CMSG_SPACE((3 + kCodesMax + kFoldersMax) * sizeof(int))];
+  alignas(cmsghdr) char space[CMSG_SPACE((3 + kCodesMax + kFoldersMax + kGroupsMax) * sizeof(int))];
   msghdr message{};
   message.msg_iov = &data;
   message.msg_iovlen = 1;
@@ -90,7 +94,9 @@ Came Receive(Received& into) {
     std::memcpy(&fd, CMSG_DATA(head) + i * sizeof(int), sizeof fd);
     into.fds.emplace_back(fd);
   }
-  const bool whole = (message.msg_flags & MSG_CTRUNC) == 0 && count == 3 + into.request.codes + into.request.folders;
+  const SpawnRequest& request = into.request;
+  const bool whole =
+      (message.msg_flags & MSG_CTRUNC) == 0 && count == 3 + request.codes + request.folders + request.groups;
   return whole ? Came::kRequest : Came::kTooMany;
 }
 
@@ -112,7 +118,17 @@ bool Answer(const SpawnAnswer& answer, int pidfd) {
   return ::sendmsg(kKeeperFd, &message, MSG_NOSIGNAL) == sizeof answer;
 }
 
-[[noreturn]] void BeWorker(Received& received, std::uint64_t namespaces) {
+// Before anything else takes memory. A thread moves itself at once; whoever moves another waits.
+bool Enter(Received& received) {
+  bool entered = true;
+  for (std::uint32_t i = 0; i < received.request.groups; ++i) {
+    entered = ::write(received.fds.back().get(), "0", 1) == 1 && entered;
+    received.fds.pop_back();
+  }
+  return entered;
+}
+
+[[noreturn]] void BeWorker(Received& received, Surroundings around) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::signal(SIGCHLD, SIG_DFL);
   // Higher numbers first, so that none is overwritten before it is moved.
@@ -125,7 +141,7 @@ bool Answer(const SpawnAnswer& answer, int pidfd) {
     (void)received.fds[i].Release();
   }
   ::syscall(SYS_close_range, kDoorFd + static_cast<unsigned>(high.size()), ~0u, 0);
-  Serve(received.request, static_cast<int>(namespaces));
+  Serve(received.request, around);
 }
 
 int Keep() {
@@ -144,8 +160,19 @@ int Keep() {
       continue;
     }
     int pidfd = -1;
-    const pid_t pid = Copy(namespaces, pidfd);
-    if (pid == 0) BeWorker(received, namespaces);
+    Surroundings around{static_cast<int>(namespaces), false};
+    pid_t pid = -1;
+    if (received.request.groups == 1 && received.request.entry == SpawnRequest::Entry::kFolder) {
+      pid = Copy(namespaces, pidfd, received.fds.back().get());
+      around.in_groups = pid >= 0;
+      received.fds.pop_back();
+      received.request.groups = 0;
+    }
+    if (pid < 0) pid = Copy(namespaces, pidfd);
+    if (pid == 0) {
+      if (received.request.groups > 0) around.in_groups = Enter(received);
+      BeWorker(received, around);
+    }
     const UniqueFd held(pid > 0 ? pidfd : -1);
     if (!Answer({pid > 0 ? 0 : errno}, held.get())) return 0;
   }

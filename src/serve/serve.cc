@@ -141,7 +141,7 @@ class LinkSink final : public engine::ResultSink {
 
 class Worker {
  public:
-  Worker(const SpawnRequest& request, int namespaces) : request_(request), namespaces_(namespaces) {}
+  Worker(const SpawnRequest& request, Surroundings around) : request_(request), around_(around) {}
 
   [[noreturn]] void Run() {
     Result<std::unique_ptr<Link>> link = Link::Open(kMemoryFd, Link::Side::kWorker);
@@ -155,7 +155,7 @@ class Worker {
     out.Bool(!prepared);
     if (!prepared) Encode(out, prepared.error());
     for (const std::uint32_t number : {confined.namespaces, confined.landlock, confined.seccomp, confined.empty_root,
-                                       confined.limits}) {
+                                       confined.limits, confined.groups}) {
       out.U32(number);
     }
     if (!speaker_->Say(kReady, body) || !prepared) ::_exit(1);
@@ -195,12 +195,13 @@ class Worker {
   // Before the first frame is read, and the first instruction of the guest run.
   Confined Confine() const {
     Confined confined;
-    confined.namespaces = static_cast<std::uint32_t>(namespaces_);
+    confined.namespaces = static_cast<std::uint32_t>(around_.namespaces);
+    confined.groups = around_.in_groups ? 1 : 0;
     bool limits = confine::GiveUpPrivileges();
     if (request_.files > 0) limits = limits && confine::Limit(RLIMIT_NOFILE, request_.files);
     if (kHasDataLimit && request_.data_bytes > 0) limits = limits && confine::Limit(RLIMIT_DATA, request_.data_bytes);
     confined.limits = limits ? 1 : 0;
-    if ((namespaces_ & CLONE_NEWNS) != 0) confined.empty_root = confine::EmptyRoot() ? 1 : 0;
+    if ((around_.namespaces & CLONE_NEWNS) != 0) confined.empty_root = confine::EmptyRoot() ? 1 : 0;
     std::vector<confine::Folder> folders;
     for (std::size_t i = 0; i < folders_.size(); ++i) {
       folders.push_back({folders_[i], (request_.writable >> i & 1) != 0});
@@ -299,9 +300,11 @@ class Worker {
     const std::string_view told(reinterpret_cast<const char*>(input.data()), input.size());
     if (told.ends_with("ask for more")) AskForMore(*channel_);
     if (told.ends_with("never stop")) AskForEver(*link_);
-    if (told.ends_with("break out")) {
+    if (told.ends_with("eat memory")) EatMemory();
+    if (told.ends_with("crash")) __builtin_trap();
+    if (told.ends_with("break out") || told.ends_with("start threads")) {
       wire::Buffer report;
-      wire::Writer(report).String(Attack(folders_));
+      wire::Writer(report).String(told.ends_with("out") ? Attack(folders_) : std::to_string(StartThreads()));
       return speaker_->Say(kOutput, report) && Say({}, done);
     }
 #endif
@@ -352,7 +355,7 @@ class Worker {
   }
 
   const SpawnRequest request_;
-  const int namespaces_;
+  const Surroundings around_;
   std::unique_ptr<Link> link_;
   std::optional<Speaker> speaker_;
   std::vector<int> folders_;
@@ -366,9 +369,9 @@ class Worker {
 
 }  // namespace
 
-void Serve(const SpawnRequest& request, int namespaces) {
+void Serve(const SpawnRequest& request, Surroundings around) {
   // Never destroyed: the process ends first.
-  (new Worker(request, namespaces))->Run();
+  (new Worker(request, around))->Run();
 }
 
 }  // namespace cordon::worker

@@ -8,8 +8,14 @@
 
 namespace cordon::worker {
 
-// Runs in the worker's process from its first moment, on kDoorFd and the descriptors that follow. `namespaces` are
-// those that it was made in. Loads the code, gives up what it can, says so, and answers frames until the host is gone.
-[[noreturn]] void Serve(const SpawnRequest& request, int namespaces);
+// What the process was made in.
+struct Surroundings {
+  int namespaces = 0;  // CLONE_NEW*
+  bool in_groups = false;  // those that it was given
+};
+
+// Runs in the worker's process from its first moment, on kDoorFd and the descriptors that follow. Loads the code, gives
+// up what it can, says so, and answers frames until the host is gone.
+[[noreturn]] void Serve(const SpawnRequest& request, Surroundings around);
 
 }  // namespace cordon::worker

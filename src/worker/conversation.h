@@ -67,12 +67,21 @@ struct Pool::Wire {
 struct Pool::Worker {
   std::shared_ptr<Wire> wire = std::make_shared<Wire>();
   UniqueFd door;
+  std::shared_ptr<groups::Group> group;  // its own; null: it has none
+  std::uint64_t ended_before = 0;        // in that group, for its memory
   std::vector<std::int64_t> functions;  // of the pool's numbers; -1: not asked yet
   std::uint64_t calls = 0;
   MonotonicTime born = Clock::now(), taken{};
   std::optional<std::string> tenant;  // nothing: it has run nothing yet
   std::string charged;                // whose it is while it is busy
   std::uint64_t bytes_at_first = 0;   // of its own memory
+
+  // Why its process is no more.
+  Error WhyEnded() const {
+    if (group == nullptr || group->ended_for_memory() == ended_before) return Lost("its process was ended, or crashed");
+    return OverLimit(Code::kMemory, "the worker used more memory than its control group has", "memory",
+                     "raise limits.memory, or let the plugin use less");
+  }
 };
 
 // A call that waits for a worker, on its thread's stack.
@@ -175,7 +184,7 @@ class Pool::Conversation {
                             "raise the limit with --timeout, or make the plugin faster"));
     }
     // A first wait is short for most calls: nothing is looked at before it.
-    if (looked_ && worker_.wire->process.Ended()) return Fail(Lost("its process was ended, or crashed"));
+    if (looked_ && worker_.wire->process.Ended()) return Fail(worker_.WhyEnded());
     if (cpu_ && looked_) CORDON_TRY(LookAtCpu());
     if (share_ && looked_) HoldBack(now);
     looked_ = true;

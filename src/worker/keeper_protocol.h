@@ -10,14 +10,18 @@ inline constexpr char kProgramName[] = "cordon-worker";
 inline constexpr int kKeeperFd = 3;
 inline constexpr std::uint32_t kFoldersMax = 64;
 inline constexpr std::uint32_t kCodesMax = 64;
+inline constexpr std::uint32_t kGroupsMax = 4;
 
-// Make a worker. Descriptors: door, memory, set-up, codes, folders.
+// Make a worker. Descriptors: door, memory, set-up, codes, folders, groups.
 struct SpawnRequest {
   std::uint32_t codes = 0;
   std::uint32_t folders = 0;
   std::uint64_t writable = 0;    // a bit for each folder
   std::uint64_t data_bytes = 0;  // RLIMIT_DATA; 0: none
   std::uint64_t files = 0;       // RLIMIT_NOFILE
+  // Of control groups: files to write "0" to, or one folder to be made in.
+  std::uint32_t groups = 0;
+  enum class Entry : std::uint32_t { kFiles, kFolder } entry = Entry::kFiles;
 };
 // Comes with the worker's pidfd, unless there is an error.
 struct SpawnAnswer {
@@ -31,6 +35,7 @@ struct Confined {
   std::uint32_t seccomp = 0;
   std::uint32_t empty_root = 0;
   std::uint32_t limits = 0;
+  std::uint32_t groups = 0;  // it is in those that it was given
 };
 
 }  // namespace cordon::worker

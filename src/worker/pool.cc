@@ -19,9 +19,10 @@
 namespace cordon::worker {
 namespace {
 
-constexpr int kStartTries = 8;
+constexpr int kStartTries = 20;
 constexpr int kSettleLooks = 100, kSettleRests = 20;  // on a busy machine it is off its processor
 constexpr Duration kSettleRest = std::chrono::microseconds(100);
+constexpr std::uint32_t kThreadsMax = 64;  // of one worker
 constexpr Duration kStartMost = std::chrono::seconds(10);
 constexpr Duration kLongCall = std::chrono::milliseconds(1);
 constexpr std::uint64_t kCallsToALook = 16;
@@ -95,6 +96,9 @@ Result<std::shared_ptr<Pool>> Pool::Start(PoolOptions options) {
   wire::Writer out(bytes);
   Encode(out, pool->options_.set_up);
   CORDON_ASSIGN(pool->set_up_, engine::Sealed(bytes));
+  if (pool->options_.cpu_max) {
+    pool->all_ = groups::Group::Make(pool->options_.groups, {.processors = pool->options_.cpu_max});
+  }
   CORDON_ASSIGN(auto first, pool->Make());
   ++pool->live_;
   pool->idle_.push_back(std::move(first));
@@ -105,11 +109,11 @@ Pool::~Pool() {
   if (mark_.was_forked()) return;
   for (auto& worker : idle_) {
     worker->wire->process.Kill();
-    dying_.push_back(UniqueFd(::fcntl(worker->wire->process.handle(), F_DUPFD_CLOEXEC, 0)));
+    dying_.push_back({UniqueFd(::fcntl(worker->wire->process.handle(), F_DUPFD_CLOEXEC, 0)), worker->group});
   }
   // Nothing is left behind: not even a process that is on its way out.
-  for (const UniqueFd& handle : dying_) {
-    if (handle) worker::Await(handle.get(), std::chrono::seconds(2));
+  for (const Dying& one : dying_) {
+    if (one.handle) worker::Await(one.handle.get(), std::chrono::seconds(2));
   }
 }
 
@@ -151,6 +155,22 @@ Status Pool::Meets(const Confined& confined) const {
               "allow it (cordon doctor), or run the plugin at a level that does not demand it");
 }
 
+// One whose worker is gone, or another; null when there are none to be had.
+std::shared_ptr<groups::Group> Pool::TakeGroup() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (options_.groups == nullptr || !has_groups_) return nullptr;
+    Bury();
+    if (!spare_groups_.empty()) {
+      std::shared_ptr<groups::Group> group = std::move(spare_groups_.back());
+      spare_groups_.pop_back();
+      return group;
+    }
+  }
+  const groups::Bounds bounds{.memory_bytes = options_.resident_bytes, .threads = kThreadsMax};
+  return groups::Group::Make(options_.groups, bounds, all_);
+}
+
 Result<std::unique_ptr<Pool::Worker>> Pool::Make() {
   auto worker = std::make_unique<Worker>();
   CORDON_ASSIGN(const UniqueFd memory, Link::Memory());
@@ -172,6 +192,16 @@ Result<std::unique_ptr<Pool::Worker>> Pool::Make() {
   }
   request.data_bytes = options_.data_bytes;
   request.files = options_.files;
+  worker->group = TakeGroup();
+  const groups::Group* const bounds = worker->group != nullptr ? worker->group.get() : all_.get();
+  if (bounds != nullptr) {
+    worker->ended_before = bounds->ended_for_memory();
+    const bool by_folder = bounds->folder() >= 0;
+    request.entry = by_folder ? SpawnRequest::Entry::kFolder : SpawnRequest::Entry::kFiles;
+    const std::vector<int> entries = by_folder ? std::vector<int>{bounds->folder()} : bounds->entries();
+    request.groups = static_cast<std::uint32_t>(entries.size());
+    fds.insert(fds.end(), entries.begin(), entries.end());
+  }
   CORDON_ASSIGN(worker->wire->process, options_.keeper->Spawn(request, fds));
   Conversation talk(*this, *worker, kStartMost, std::nullopt, nullptr);
   Result<Link::Frame> frame = talk.Receive();
@@ -185,7 +215,7 @@ Result<std::unique_ptr<Pool::Worker>> Pool::Make() {
   Error error = failed ? DecodeError(in) : Error();
   Confined confined;
   for (std::uint32_t* number : {&confined.namespaces, &confined.landlock, &confined.seccomp, &confined.empty_root,
-                                &confined.limits}) {
+                                &confined.limits, &confined.groups}) {
     *number = in.U32();
   }
   if (frame->type != kReady || !in.Finish()) error = BrokenRule("it did not say how it is confined");
@@ -196,6 +226,11 @@ Result<std::unique_ptr<Pool::Worker>> Pool::Make() {
   if (Status met = Meets(confined); !met) {
     worker->wire->process.Kill();
     return Fail(std::move(met).error());
+  }
+  if (request.groups > 0 && confined.groups == 0) {
+    // Limits of processes hold all the same, and bound what a group would.
+    const std::lock_guard lock(mutex_);
+    has_groups_ = false;
   }
   worker->bytes_at_first = worker->wire->process.OwnBytes().value_or(0);
   return worker;
@@ -406,11 +441,11 @@ void Pool::End(Ended ended) {
   for (auto& [worker, why] : ended) {
     worker->wire->process.Kill();
     worker->wire->closed = true;
-    UniqueFd handle(::fcntl(worker->wire->process.handle(), F_DUPFD_CLOEXEC, 0));
+    Dying dying{UniqueFd(::fcntl(worker->wire->process.handle(), F_DUPFD_CLOEXEC, 0)), worker->group};
     worker.reset();
     if (options_.on_retired) options_.on_retired(why);
     const std::lock_guard lock(mutex_);
-    if (handle) dying_.push_back(std::move(handle));
+    if (dying.handle) dying_.push_back(std::move(dying));
   }
   const std::lock_guard lock(mutex_);
   Bury();
@@ -418,7 +453,11 @@ void Pool::End(Ended ended) {
 
 // Lets go of those that have ended since. REQUIRES: locked.
 void Pool::Bury() {
-  std::erase_if(dying_, [](const UniqueFd& handle) { return worker::Await(handle.get(), Duration(0)); });
+  std::erase_if(dying_, [this](Dying& one) {
+    if (!worker::Await(one.handle.get(), Duration(0))) return false;
+    if (one.group != nullptr) spare_groups_.push_back(std::move(one.group));
+    return true;
+  });
 }
 
 // ---- Calls ---------------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@
 #include "base/message_codec.h"
 #include "engine/network.h"
 #include "engine/remote.h"
+#include "groups/group.h"
 #include "worker/errands.h"
 #include "worker/frames.h"
 #include "worker/keeper.h"
@@ -71,6 +72,9 @@ struct PoolOptions {
   std::uint64_t data_bytes = 0;                      // memory of one worker beside its code; 0: as much as there is
   std::uint64_t files = 256;
   std::optional<double> cpu_max{};  // processors that all workers together may keep busy
+  // Bounds them from outside, too. Null: not to be had, and limits of processes have to do.
+  std::shared_ptr<groups::Home> groups{};
+  std::uint64_t resident_bytes = 0;  // memory of one worker that is in use; 0: as much as there is
   // kAll: a worker that is not confined in every way there is, is none. kBasic: the filter of system calls, and
   // Landlock when there are folders.
   enum class Demand : std::uint8_t { kBasic, kAll } demand = Demand::kBasic;
@@ -122,6 +126,7 @@ class Pool final : public engine::Remote, public std::enable_shared_from_this<Po
   void CountBusy(const std::string& tenant, int by);
   Error Busy(Duration waited) const;
   void Bury();
+  std::shared_ptr<groups::Group> TakeGroup();
   // How a question is answered: by this thread, by another one, or later.
   enum class Way : std::uint8_t { kHere, kAside, kLater };
   Way WayOf(const OwnedRequest& request) const;
@@ -134,6 +139,7 @@ class Pool final : public engine::Remote, public std::enable_shared_from_this<Po
   std::map<std::pair<std::string, std::string>, Way, std::less<>> ways_;  // of imports that are not answered here
   std::set<std::pair<std::string, std::string>, std::less<>> linked_;    // all that a guest can ask
   UniqueFd set_up_;
+  std::shared_ptr<groups::Group> all_;  // of all workers together; null: nothing is to be bound
   ForkMark mark_;
   mutable std::mutex mutex_;  // guards what follows
   std::vector<std::unique_ptr<Worker>> idle_;  // the warmest last
@@ -141,7 +147,14 @@ class Pool final : public engine::Remote, public std::enable_shared_from_this<Po
   std::map<std::string, std::uint32_t> busy_;  // workers by tenant; none has nothing
   std::optional<std::string> first_;           // the first tenant
   bool several_ = false;                       // there was another
-  std::vector<UniqueFd> dying_;  // pidfds of workers that were ended
+  // Of a worker that was ended: its pidfd, and its group, which another gets when it is gone.
+  struct Dying {
+    UniqueFd handle;
+    std::shared_ptr<groups::Group> group;
+  };
+  std::vector<Dying> dying_;
+  std::vector<std::shared_ptr<groups::Group>> spare_groups_;
+  bool has_groups_ = true;  // until a worker was not let in
   std::vector<engine::FunctionId> functions_;
   std::uint32_t live_ = 0;
   std::atomic<std::uint64_t> talks_{0};

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <fstream>
+#include <map>
+#include <optional>
 #include <set>
 #include <sstream>
 
@@ -25,6 +27,26 @@ shop::Loaded LoadInWorkers() {
   cordon::HostOptions options;
   options.placement = cordon::HostOptions::Placement::kWorkers;
   return shop::Load(std::move(options));
+}
+
+// The folder of a process in the hierarchy that counts processes, and whether others can be made in it.
+std::filesystem::path GroupOf(pid_t process) {
+  std::ifstream groups("/proc/" + std::to_string(process) + "/cgroup");
+  for (std::string line; std::getline(groups, line);) {
+    const std::size_t at = line.find(":pids:");
+    if (at != line.npos) return "/sys/fs/cgroup/pids" + line.substr(at + 6);
+  }
+  return {};
+}
+bool HasGroups() { return ::access(GroupOf(::getpid()).c_str(), W_OK) == 0; }
+
+int HomesOfThisHost() {
+  int count = 0;
+  for (const auto& one : std::filesystem::directory_iterator(GroupOf(::getpid()))) {
+    const std::string name = one.path().filename().string();
+    count += name.starts_with("cordon-") && name.find("-" + std::to_string(::getpid()) + "-") != name.npos ? 1 : 0;
+  }
+  return count;
 }
 
 constexpr char kSum[] = R"({"a": 20, "b": 22})";
@@ -157,42 +179,119 @@ TEST(Worker, attack_168_ACalleeThatIsKilledRanOnce) {
 }
 
 // A worker that was taken over, by a program that attacks as soon as it is called.
-TEST(Worker, EscapeDrill) {
-  const auto folder = std::filesystem::temp_directory_path() / ("cordon-drill-" + std::to_string(::getpid()));
-  std::filesystem::create_directories(folder);
-  auto audit = cordon::AuditMemory::Make();
-  cordon::HostOptions options;
-  options.placement = cordon::HostOptions::Placement::kWorkers;
-  options.worker_path = CORDON_DRILL_PATH;
-  options.audit = audit;
-  auto host = cordon::Host::Create(std::move(options));
-  ASSERT_TRUE(host) << host.error().message;
-  ASSERT_TRUE(host->Register(shop::Prices()));
-  cordon::LoadOptions load;
-  load.grants = {"host:catalogue", "host:prices"};
-  load.mounts = {{folder, "/data"}};
-  auto plugin = host->Load(shop::Guest(), load);
-  ASSERT_TRUE(plugin) << plugin.error().message;
-  const auto greet = plugin->Function<std::string(std::string_view)>("greet");
-  ASSERT_TRUE(greet);
-  const auto report = (*greet)("break out");
-  ASSERT_TRUE(report) << report.error().message;
-  std::istringstream lines(*report);
-  int attacks = 0;
-  for (std::string line; std::getline(lines, line); ++attacks) {
-    EXPECT_EQ(line.find("got in"), line.npos) << line;
+class Drill : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::filesystem::create_directories(folder_);
+    cordon::HostOptions options;
+    options.placement = cordon::HostOptions::Placement::kWorkers;
+    options.worker_path = CORDON_DRILL_PATH;
+    options.audit = audit_;
+    auto host = cordon::Host::Create(std::move(options));
+    ASSERT_TRUE(host) << host.error().message;
+    host_.emplace(std::move(*host));
+    ASSERT_TRUE(host_->Register(shop::Prices()));
+    cordon::LoadOptions load;
+    load.grants = {"host:catalogue", "host:prices"};
+    load.mounts = {{folder_, "/data"}};
+    auto plugin = host_->Load(shop::Guest(), load);
+    ASSERT_TRUE(plugin) << plugin.error().message;
+    plugin_.emplace(std::move(*plugin));
+    auto greet = plugin_->Function<std::string(std::string_view)>("greet");
+    ASSERT_TRUE(greet);
+    greet_.emplace(std::move(*greet));
   }
-  EXPECT_GE(attacks, 45) << *report;
-  EXPECT_TRUE(std::filesystem::is_empty(folder));
+  ~Drill() override { std::filesystem::remove_all(folder_); }
+
+  std::map<std::string, std::string> Attacks() {
+    const auto report = (*greet_)("break out");
+    std::istringstream lines(report ? *report : report.error().message);
+    std::map<std::string, std::string> attacks;
+    for (std::string line; std::getline(lines, line);) {
+      const std::size_t at = std::min(line.rfind(" refused: "), line.rfind(" got in"));
+      attacks[line.substr(0, at)] = line.substr(std::min(at + 1, line.size()));
+    }
+    return attacks;
+  }
+
+  const std::filesystem::path folder_ =
+      std::filesystem::temp_directory_path() / ("cordon-drill-" + std::to_string(::getpid()));
+  std::shared_ptr<cordon::AuditMemory> audit_ = cordon::AuditMemory::Make();
+  std::optional<cordon::Host> host_;
+  std::optional<cordon::Plugin> plugin_;
+  std::optional<cordon::TypedFunction<std::string(std::string_view)>> greet_;
+};
+
+TEST_F(Drill, NothingGetsIn) {
+  const auto attacks = Attacks();
+  for (const auto& [attack, result] : attacks) EXPECT_EQ(result.find("refused: "), 0u) << attack << " " << result;
+  EXPECT_GE(attacks.size(), 50u);
+  EXPECT_TRUE(std::filesystem::is_empty(folder_));
   cordon::CallOptions brief;
   brief.timeout = std::chrono::milliseconds(100);
-  EXPECT_EQ(CodeOf(greet->Call(brief, "never stop")), Code::kTimeout) << "whoever always asks has a deadline too";
+  EXPECT_EQ(CodeOf(greet_->Call(brief, "never stop")), Code::kTimeout) << "whoever always asks has a deadline too";
   // What a guest that was linked without it could never ask.
-  EXPECT_EQ(CodeOf((*greet)("ask for more")), Code::kWorkerLost);
-  const auto records = audit->records();
+  EXPECT_EQ(CodeOf((*greet_)("ask for more")), Code::kWorkerLost);
+  const auto records = audit_->records();
   EXPECT_EQ(std::ranges::count_if(records, [](const auto& record) { return record.rule == "worker:protocol"; }), 1)
       << "and the audit says so";
-  std::filesystem::remove_all(folder);
+}
+
+TEST_F(Drill, attack_138_ProcessesDevicesAndTheKernelHaveNoFiles) {
+  auto attacks = Attacks();
+  for (const char* attack : {"open-own-memory", "proc-descriptor", "proc-root", "dev-descriptor", "open-device", "sys",
+                             "control-groups"}) {
+    const std::string result = attacks[attack];
+    EXPECT_TRUE(result == "refused: ENOENT" || result == "refused: EACCES") << attack << " " << result;
+  }
+}
+
+TEST_F(Drill, attack_104_AWorkerThatCrashesCostsItsCallAlone) {
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(CodeOf((*greet_)("crash")), Code::kWorkerLost);
+    EXPECT_EQ(plugin_->Call("add", kSum)->json, "42");
+  }
+}
+
+// With a control group the kernel ends it, without one it is refused more memory, and gives up.
+TEST_F(Drill, attack_104_AWorkerThatIsOutOfMemoryCostsItsCallAlone) {
+  for (int i = 0; i < 2; ++i) {
+    const auto eaten = (*greet_)("eat memory");
+    ASSERT_FALSE(eaten);
+    EXPECT_EQ(eaten.error().code, HasGroups() ? Code::kMemory : Code::kWorkerLost) << eaten.error().message;
+    EXPECT_EQ(plugin_->Call("add", kSum)->json, "42");
+  }
+}
+
+TEST_F(Drill, attack_23_AWorkerHasFewThreads) {
+  if (!HasGroups()) GTEST_SKIP() << "this system lets this process have no control groups";
+  const auto started = (*greet_)("start threads");
+  ASSERT_TRUE(started) << started.error().message;
+  EXPECT_LT(std::stoi(*started), 64);
+}
+
+// The groups of workers are this host's, and go with it; they are used again before more are made.
+TEST(Worker, ControlGroupsAreUsedAgainAndLeaveNothing) {
+  if (!HasGroups()) GTEST_SKIP() << "this system lets this process have no control groups";
+  {
+    auto loaded = LoadInWorkers();
+    ASSERT_TRUE(loaded.plugin);
+    // A call that meets a worker on its way out is lost.
+    const auto answered = [&] { return loaded.plugin->Call("add", kSum).has_value(); };
+    for (int i = 0; i < 10; ++i) {
+      ASSERT_TRUE(answered() || answered());
+      const auto before = Workers();
+      ASSERT_EQ(before.size(), 1u);
+      ::kill(before.front(), SIGKILL);
+      ASSERT_TRUE(Soon([] { return Workers().empty(); }));
+    }
+    ASSERT_TRUE(answered() || answered());
+    ASSERT_EQ(Workers().size(), 1u);
+    const std::filesystem::path group = GroupOf(Workers().front());
+    EXPECT_LE(std::stoi(group.filename()), 3) << group;
+    EXPECT_EQ(HomesOfThisHost(), 1);
+  }
+  EXPECT_EQ(HomesOfThisHost(), 0);
 }
 
 TEST(Worker, AnHostThatIsKilledLeavesNothing) {

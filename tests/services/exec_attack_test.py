@@ -6,6 +6,15 @@ import unittest
 from exec_case import ExecCase, word
 
 
+class attack_25(ExecCase):
+    def test_what_makes_other_matchers_go_back_is_answered_at_once(self):
+        text = "a" * 400 + "!"
+        for pattern in ("(a+)+", "(a|aa)+", "((a+)+)+"):
+            grant = f"exec:printf %25s <re:{pattern}>"
+            self.denied("not-requested", "printf", ["%s", text], grant)
+            self.denied("exec:argv", "printf", ["%s", 100 * text], grant)  # not even looked at
+
+
 class attack_107(ExecCase):
     WORDS = ["; touch X", "| touch X", "&& touch X", "& touch X", "$(touch X)", "`touch X`", "a > X", "*", "~",
              "${IFS}", "'; touch X; '", "\"; touch X; \"", "\\", "%s%n", "!!"]
