@@ -6,6 +6,7 @@
 
 #include "base/signals_blocked.h"
 #include "base/units.h"
+#include "embed/queued_call.h"
 
 namespace cordon::embed {
 namespace {
@@ -15,38 +16,21 @@ constexpr std::chrono::seconds kRetryMax(30);
 
 }  // namespace
 
-class CallQueue::Call final : public engine::Lane::Task {
- public:
-  Call(CallQueue::Task&& task, const std::shared_ptr<CallQueue>& queue)
-      : handle(std::move(task.handle)), job(std::move(task.job)), queue_(queue) {}
-
-  void Run() noexcept override { after_ = job(nullptr); }
-  void After() noexcept override {
-    const std::shared_ptr<CallQueue> queue = queue_;
-    {
-      const std::lock_guard lock(queue->mutex_);
-      Station& station = queue->StationOf(Place::kLane);
-      --queue->lanes_[lane].calls;
-      --station.running;
-      queue->Ended(station, *this);
-      FillLanes(queue);
-    }
-    // What the job held is let go without the lock: it may be the last of a plugin.
-    job = nullptr;
-    handle.reset();
-    std::exchange(after_, nullptr)();
+void CallQueue::Call::After() noexcept {
+  const std::shared_ptr<CallQueue> queue = queue_;
+  {
+    Lock lock(queue->mutex_);
+    Station& station = queue->StationOf(Place::kLane);
+    --queue->lanes_[lane].calls;
+    --station.running;
+    queue->Ended(station, *this);
+    FillLanes(queue, lock);
   }
-
-  std::shared_ptr<runtime::CallHandle> handle;
-  Job job;
-  Clock::time_point began{};
-  std::size_t lane = 0;
-  Call *before = nullptr, *next = nullptr;  // of those that run
-
- private:
-  const std::shared_ptr<CallQueue> queue_;
-  CallQueue::After after_;
-};
+  // What the job held is let go without the lock: it may be the last of a plugin.
+  job = nullptr;
+  given.reset();
+  std::exchange(after_, nullptr)();
+}
 
 CallQueue::CallQueue(const Bounds& bounds) : bounds_(bounds) {
   StationOf(Place::kLane).running_max = std::max(1u, bounds.lane_calls_max);
@@ -80,7 +64,9 @@ std::optional<CallQueue::Refused> CallQueue::Admit(const std::shared_ptr<CallQue
     if (other == nullptr) return Refused{std::move(call), Full(station)};
     refused = Refused{std::move(other), Full(station)};
   }
+  const Call& one = *call;
   station.waiting.Push(plugin, priority, std::move(call));
+  if (one.gate != nullptr && one.gate->refusal && !MayBegin(one)) LookAt(queue, WhenToLook(one));
   return refused;
 }
 
@@ -93,13 +79,15 @@ void CallQueue::Submit(const std::shared_ptr<CallQueue>& queue, Task task) {
   std::optional<Refused> refused;
   const Place place = task.place;
   {
-    const std::lock_guard lock(queue->mutex_);
+    Lock lock(queue->mutex_);
     refused = queue->Admit(queue, task);
     Station& station = queue->StationOf(place);
     if (place == Place::kLane) {
-      FillLanes(queue);
-      if (queue->lanes_.empty() && !refused) refused = queue->NoThread(station);
-    } else {
+      const bool has_thread = FillLanes(queue, lock);
+      if (!has_thread && queue->lanes_.empty() && !refused && !station.waiting.empty()) {
+        refused = queue->NoThread(station);
+      }
+    } else if (queue->HasReady(station)) {
       const bool wants = station.idle < station.waiting.size() && station.threads < station.running_max;
       if (wants && !queue->StartThread(queue, place) && station.threads == 0) refused = queue->NoThread(station);
       station.ready.notify_one();
@@ -120,7 +108,7 @@ bool CallQueue::StartThread(const std::shared_ptr<CallQueue>& queue, Place place
   try {
     const SignalsBlocked blocked(SignalsBlocked::Which::kAllButFaults);
     if (place != Place::kLane) {
-      threads_.emplace_back([queue, place] { queue->Work(place); });
+      threads_.emplace_back([queue, place] { queue->Work(queue, place); });
       ++StationOf(place).threads;
       return true;
     }
@@ -143,18 +131,78 @@ std::optional<std::size_t> CallQueue::NextLane(const std::shared_ptr<CallQueue>&
   return static_cast<std::size_t>(least - lanes_.begin());
 }
 
-// Begins what may begin. Allocates nothing but a first thread. REQUIRES: the lock.
-void CallQueue::FillLanes(const std::shared_ptr<CallQueue>& queue) {
+// REQUIRES: the lock.
+bool CallQueue::HasReady(const Station& station) const {
+  return station.waiting.Any([this](const Call& call) { return MayBegin(call); });
+}
+
+// The next call that has its place under the quota of its plugin; null when there is none to begin.
+std::unique_ptr<CallQueue::Call> CallQueue::Next(const std::shared_ptr<CallQueue>& queue, Station& station,
+                                                 Lock& lock) {
+  while (!stopped_) {
+    std::unique_ptr<Call> call = station.waiting.Pop([this](const Call& one) { return MayBegin(one); });
+    if (call == nullptr || call->gate == nullptr) return call;
+    const std::shared_ptr<Gate> gate = call->gate;
+    gate->is_asked = true;
+    const std::uint64_t epoch = epoch_.load();
+    lock.unlock();
+    const Answer answer = Ask(*call);
+    lock.lock();
+    gate->is_asked = false;
+    if (stopped_) {
+      lock.unlock();
+      Refuse(std::move(call), stopped_error_);
+      lock.lock();
+      return nullptr;
+    }
+    if (!answer.refusal) {
+      // Others of the same plugin were passed by meanwhile.
+      if (!station.waiting.empty()) station.ready.notify_one();
+      return call;
+    }
+    if (answer.error) {
+      lock.unlock();
+      Refuse(std::move(call), *answer.error);
+      lock.lock();
+    } else if (!Shut(queue, call, answer, epoch)) {
+      lock.unlock();
+      Refuse(std::move(call), Error(Code::kMemory, "no memory left"));
+      lock.lock();
+    }
+  }
+  return nullptr;
+}
+
+// Begins what may begin. REQUIRES: the lock.
+bool CallQueue::FillLanes(const std::shared_ptr<CallQueue>& queue, Lock& lock) {
   Station& station = queue->StationOf(Place::kLane);
-  while (!queue->stopped_ && !station.waiting.empty() && station.running < station.running_max) {
+  while (!queue->stopped_ && station.running < station.running_max && queue->HasReady(station)) {
     const std::optional<std::size_t> lane = queue->NextLane(queue);
-    if (!lane) return;
-    std::unique_ptr<Call> call = station.waiting.Pop();
-    call->lane = *lane;
+    if (!lane) return false;
     ++station.running;
     ++queue->lanes_[*lane].calls;
+    std::unique_ptr<Call> call = queue->Next(queue, station, lock);
+    if (call == nullptr) {
+      --station.running;
+      --queue->lanes_[*lane].calls;
+      continue;
+    }
+    call->lane = *lane;
     queue->Begun(*call);
     (void)queue->lanes_[*lane].lane->Put(std::move(call));  // only Stop closes it, and then nothing is begun
+  }
+  return true;
+}
+
+// Something may begin by now. REQUIRES: the lock.
+void CallQueue::Rouse(const std::shared_ptr<CallQueue>& queue, Lock& lock) {
+  if (stopped_) return;
+  (void)FillLanes(queue, lock);
+  for (const Place place : {Place::kThread, Place::kWorker}) {
+    Station& station = StationOf(place);
+    if (stopped_ || !HasReady(station)) continue;
+    if (station.idle == 0 && station.threads < station.running_max) (void)StartThread(queue, place);
+    station.ready.notify_all();
   }
 }
 
@@ -174,15 +222,16 @@ void CallQueue::Ended(Station& station, Call& call) {
   station.mean += (took - station.mean) / 16;
 }
 
-void CallQueue::Work(Place place) {
+void CallQueue::Work(const std::shared_ptr<CallQueue>& queue, Place place) {
   Station& station = StationOf(place);
-  std::unique_lock lock(mutex_);
+  Lock lock(mutex_);
   while (true) {
     ++station.idle;
-    station.ready.wait(lock, [&] { return stopped_ || !station.waiting.empty(); });
+    station.ready.wait(lock, [&] { return stopped_ || HasReady(station); });
     --station.idle;
-    std::unique_ptr<Call> call = station.waiting.Pop();
-    if (call == nullptr) return;
+    std::unique_ptr<Call> call = Next(queue, station, lock);
+    if (call == nullptr && stopped_) return;
+    if (call == nullptr) continue;
     Begun(*call);
     lock.unlock();
     After after = call->job(nullptr);
@@ -209,9 +258,10 @@ void CallQueue::Stop() {
     const std::lock_guard lock(mutex_);
     stopped_ = true;
     threads.swap(threads_);
-    for (const Call* call = running_; call != nullptr; call = call->next) call->handle->Interrupt();
+    for (const Call* call = running_; call != nullptr; call = call->next) call->given->handle->Interrupt();
     for (const LaneThread& one : lanes_) one.lane->Close();
     for (Station& station : stations_) station.ready.notify_all();
+    look_.notify_all();
   }
   while (RefuseOne()) {}
   for (std::thread& thread : threads) {

@@ -2,9 +2,14 @@
 //
 // A call whose guest can wait runs in a lane (engine/lane.h), where it takes no thread while it waits; one that only
 // computes runs on a thread of its own, and one that runs in a worker on a thread that waits for the worker.
+//
+// A call of a plugin with a quota has a place under it before it begins. Where there is none the calls of that plugin
+// wait, and others have their turns; the plugin is asked again when any place was let go, and when the quota said that
+// it is worth to come again. One thread looks after what waits so; there is none until something does.
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -20,6 +25,7 @@
 #include "embed/fair_line.h"
 #include "engine/lane.h"
 #include "runtime/plugin.h"
+#include "services/quota.h"
 
 namespace cordon::embed {
 
@@ -30,12 +36,30 @@ class CallQueue {
   using Job = std::move_only_function<After(const Error* refusal)>;
 
   enum class Place : std::uint8_t { kLane, kThread, kWorker };
+  // What a job is given beside its input. The ticket is there when it begins, where there is a quota.
+  struct Given {
+    std::shared_ptr<runtime::CallHandle> handle = std::make_shared<runtime::CallHandle>();
+    std::shared_ptr<services::CallTicket> ticket;
+  };
+  // Of a plugin that has a quota.
+  struct Gate {
+    explicit Gate(std::shared_ptr<const runtime::Plugin> of) : plugin(std::move(of)) {}
+    const std::shared_ptr<const runtime::Plugin> plugin;
+    // Guarded by the queue's mutex. It is shut until `until`, or until the queue's epoch is another one.
+    bool is_asked = false;  // by a thread, right now
+    std::uint64_t epoch = 0;
+    std::chrono::steady_clock::time_point until{};
+    std::optional<services::Refusal> refusal{};
+  };
   struct Task {
-    std::shared_ptr<runtime::CallHandle> handle;
+    std::shared_ptr<Given> given;
     Job job;
     const void* plugin = nullptr;  // only compared
+    std::shared_ptr<Gate> gate;    // null: there is no quota
     Place place = Place::kThread;
     Priority priority = Priority::kNormal;
+    std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
+    CancelToken cancel{};
   };
 
   struct Bounds {
@@ -43,6 +67,7 @@ class CallQueue {
     std::uint32_t waiting_max = 1;  // that have not begun
     std::uint32_t lane_calls_max = 1;  // that have begun, in all lanes together
     std::uint32_t worker_calls_max = 1;
+    std::chrono::nanoseconds room_wait_max = std::chrono::seconds(30);  // for a quota to have room
   };
   // No thread starts before there is a job.
   explicit CallQueue(const Bounds& bounds);
@@ -56,6 +81,8 @@ class CallQueue {
   void Stop();
   // Whether this thread is one of the queue's.
   bool IsOwn() const;
+  // Some quota may have room: who waits for that is asked again.
+  static void Room(const std::shared_ptr<CallQueue>& queue) noexcept;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -82,10 +109,32 @@ class CallQueue {
   std::optional<Refused> Admit(const std::shared_ptr<CallQueue>& queue, Task& task);
   Error Full(const Station& station) const;
   Refused NoThread(Station& station) const;
+  using Lock = std::unique_lock<std::mutex>;
   bool StartThread(const std::shared_ptr<CallQueue>& queue, Place place);
-  static void FillLanes(const std::shared_ptr<CallQueue>& queue);
+  // False: there was something to begin, and no thread for it. Lets go of the lock meanwhile, as the next does.
+  static bool FillLanes(const std::shared_ptr<CallQueue>& queue, Lock& lock);
+  std::unique_ptr<Call> Next(const std::shared_ptr<CallQueue>& queue, Station& station, Lock& lock);
   std::optional<std::size_t> NextLane(const std::shared_ptr<CallQueue>& queue);
-  void Work(Place place);
+  void Work(const std::shared_ptr<CallQueue>& queue, Place place);
+  // REQUIRES: the lock, of these.
+  bool MayBegin(const Call& call) const;
+  bool HasReady(const Station& station) const;
+  void Rouse(const std::shared_ptr<CallQueue>& queue, Lock& lock);
+  // call_queue_room.cc.
+  // Nothing: the call has its place. With an error: it is not worth to wait.
+  struct Answer {
+    std::optional<services::Refusal> refusal;
+    std::optional<Error> error;
+  };
+  static Answer Ask(Call& call);
+  bool Shut(const std::shared_ptr<CallQueue>& queue, std::unique_ptr<Call>& call, const Answer& answer,
+            std::uint64_t epoch);
+  void LookAt(const std::shared_ptr<CallQueue>& queue, Clock::time_point when);
+  void Watch(const std::shared_ptr<CallQueue>& queue);
+  void GiveUp(Lock& lock);
+  Clock::time_point WhenToLook(const Call& call) const;
+  std::optional<Error> WhyGivenUp(const Call& call, Clock::time_point now) const;
+  static void Refuse(std::unique_ptr<Call> call, const Error& error);
   void Begun(Call& call);
   void Ended(Station& station, Call& call);
   bool RefuseOne();
@@ -100,6 +149,11 @@ class CallQueue {
   Call* running_ = nullptr;  // the first
   std::vector<std::thread> threads_;
   bool stopped_ = false;
+  bool has_watch_ = false;
+  Clock::time_point next_look_ = Clock::time_point::max();
+  std::condition_variable look_;
+  std::atomic<std::uint64_t> epoch_{1};
+  std::atomic<bool> any_shut_{false};
 };
 
 }  // namespace cordon::embed

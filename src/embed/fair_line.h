@@ -2,6 +2,7 @@
 // more of the turns than a lower one, never all of them. Not thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -44,10 +45,18 @@ class FairLine {
 
   // Null when nothing waits.
   Entry Pop() {
+    return Pop([](const T&) { return true; });
+  }
+
+  // The next one of those that may begin: `may` is asked of the first of each. Null when there is none.
+  template <typename May>
+  Entry Pop(May&& may) {
+    std::array<typename std::list<Row>::iterator, 3> first;
     std::optional<std::size_t> next;
     std::int32_t all = 0;
     for (std::size_t i = 0; i < rows_.size(); ++i) {
-      if (rows_[i].empty()) continue;
+      first[i] = std::ranges::find_if(rows_[i], [&](const Row& row) { return may(*row.entries.front()); });
+      if (first[i] == rows_[i].end()) continue;
       credit_[i] += kTurns[i];
       all += kTurns[i];
       if (!next || credit_[i] > credit_[*next]) next = i;
@@ -55,16 +64,67 @@ class FairLine {
     if (!next) return nullptr;
     credit_[*next] -= all;
     std::list<Row>& rows = rows_[*next];
-    Entry entry = std::move(rows.front().entries.front());
-    rows.front().entries.pop_front();
+    const auto row = first[*next];
+    Entry entry = std::move(row->entries.front());
+    row->entries.pop_front();
     --size_;
-    if (rows.front().entries.empty()) {
-      rows.pop_front();
+    if (row->entries.empty()) {
+      rows.erase(row);
       if (rows.empty()) credit_[*next] = 0;
     } else {
-      rows.splice(rows.end(), rows, rows.begin());
+      rows.splice(rows.end(), rows, row);
     }
     return entry;
+  }
+
+  // One that Pop gave and that cannot begin yet: it is the first of `who` again, and `who` has its turn at the end.
+  void PutBack(Who who, Priority priority, Entry& entry) {
+    std::list<Row>& rows = rows_[static_cast<std::size_t>(priority)];
+    auto row = std::ranges::find(rows, who, &Row::who);
+    if (row == rows.end()) row = rows.insert(rows.end(), Row{who, {}});
+    try {
+      row->entries.push_front(nullptr);
+    } catch (...) {
+      if (row->entries.empty()) rows.erase(row);
+      throw;
+    }
+    row->entries.front() = std::move(entry);
+    ++size_;
+  }
+
+  template <typename Is>
+  bool Any(Is&& is) const {
+    return std::ranges::any_of(rows_, [&](const std::list<Row>& rows) {
+      return std::ranges::any_of(rows, [&](const Row& row) { return is(std::as_const(*row.entries.front())); });
+    });
+  }
+
+  // Each that waits.
+  template <typename Look>
+  void ForEach(Look&& look) const {
+    for (const std::list<Row>& rows : rows_) {
+      for (const Row& row : rows) {
+        for (const Entry& entry : row.entries) look(std::as_const(*entry));
+      }
+    }
+  }
+
+  // Takes out one that `is`; null when there is none.
+  template <typename Is>
+  Entry TakeOut(Is&& is) {
+    for (std::list<Row>& rows : rows_) {
+      for (auto row = rows.begin(); row != rows.end(); ++row) {
+        const auto found =
+            std::ranges::find_if(row->entries, [&](const Entry& entry) { return is(std::as_const(*entry)); });
+        if (found == row->entries.end()) continue;
+        Entry entry = std::move(*found);
+        row->entries.erase(found);
+        --size_;
+        if (row->entries.empty()) rows.erase(row);
+        return entry;
+      }
+    }
+    return nullptr;
   }
 
   // The line is full, and `who` has less than its share of it: what came last of who has the most, of the lowest

@@ -15,16 +15,19 @@ class SinkOf final : public engine::ResultSink {
 };
 
 Status CallFresh(const detail::BoundFunction& function, const CallOptions* options, std::span<const ByteView> input,
-                 detail::ResultSink sink, const std::shared_ptr<runtime::CallHandle>& handle) {
+                 detail::ResultSink sink, const embed::CallQueue::Given* given) {
   const Plugin::State& state = *function.plugin;
   CORDON_TRY(embed::CheckUsable(state));
   SinkOf out(sink);
-  if (options == nullptr && handle == nullptr) {
+  if (options == nullptr && given == nullptr) {
     CORDON_TRY(embed::CheckPlace(nullptr));
     return state.plugin->CallTarget(function.target, input, out, function.plain);
   }
   CORDON_ASSIGN(runtime::CallOptions call, embed::OptionsOf(state, options != nullptr ? *options : CallOptions{}));
-  if (handle != nullptr) call.handle = handle;
+  if (given != nullptr) {
+    call.handle = given->handle;
+    call.ticket = given->ticket;
+  }
   if (call.handle == nullptr) return state.plugin->CallTarget(function.target, input, out, call);
   const embed::CancelWatch watch(options != nullptr ? options->cancel : CancelToken{}, *call.handle);
   return state.plugin->CallTarget(function.target, input, out, call);
@@ -131,9 +134,9 @@ void CallBoundAsync(std::shared_ptr<const BoundFunction> function, CallOptions o
                     ResultSink sink, Executor executor, std::move_only_function<void(Status)> done) {
   const Plugin::State& state = *function->plugin;
   auto body = [function, input = std::move(input), sink](const CallOptions& call,
-                                                         const std::shared_ptr<runtime::CallHandle>& handle) -> Status {
+                                                         const embed::CallQueue::Given& given) -> Status {
     const ByteView bytes(reinterpret_cast<const std::uint8_t*>(input.data()), input.size());
-    return embed::Guarded([&] { return CallFresh(*function, &call, {&bytes, 1}, sink, handle); });
+    return embed::Guarded([&] { return CallFresh(*function, &call, {&bytes, 1}, sink, &given); });
   };
   embed::Start(state, std::move(options), std::move(executor), std::move(body), std::move(done));
 }

@@ -175,21 +175,27 @@ void Start(const Plugin::State& plugin, CallOptions options, Executor executor, 
   } else if (!options.deadline) {
     options.deadline = std::chrono::steady_clock::now() + plugin.plugin->limits().timeout;
   }
-  auto handle = std::make_shared<runtime::CallHandle>();
+  auto given = std::make_shared<CallQueue::Given>();
   const Priority priority = options.priority;
+  const MonotonicTime deadline = *options.deadline;
+  CancelToken cancel = options.cancel;
   auto waiting = std::make_unique<Waiting>(plugin.plugin);
-  auto job = [waiting = std::move(waiting), options = std::move(options), body = std::move(body), handle,
+  auto job = [waiting = std::move(waiting), options = std::move(options), body = std::move(body), given,
               finish = std::move(finish)](const Error* refusal) mutable -> CallQueue::After {
     waiting.reset();
-    Status status = refusal != nullptr ? Status(Fail(*refusal)) : body(options, handle);
+    Status status = refusal != nullptr ? Status(Fail(*refusal)) : body(options, *given);
+    given->ticket.reset();
     body = nullptr;  // what it holds goes before the completion can see that it is still there
     return [finish = std::move(finish), status = std::move(status)]() mutable { finish(std::move(status)); };
   };
-  CallQueue::Submit(plugin.host->queue, {.handle = handle,
+  CallQueue::Submit(plugin.host->queue, {.given = std::move(given),
                                          .job = std::move(job),
                                          .plugin = plugin.plugin.get(),
+                                         .gate = plugin.gate,
                                          .place = PlaceOf(*plugin.plugin),
-                                         .priority = priority});
+                                         .priority = priority,
+                                         .deadline = deadline,
+                                         .cancel = std::move(cancel)});
 }
 
 }  // namespace embed
@@ -217,7 +223,6 @@ Result<Host> Host::Create(HostOptions options) {
   return embed::Guarded([&]() -> Result<Host> {
     auto state = std::make_shared<State>();
     CORDON_ASSIGN(runtime::HostOptions runtime_options, RuntimeOptions(options, state->operator_marks));
-    CORDON_ASSIGN(state->host, runtime::Host::Create(std::move(runtime_options)));
     std::uint32_t threads = options.threads != 0 ? options.threads : std::thread::hardware_concurrency();
     threads = std::clamp<std::uint32_t>(threads, 1, 1024);
     // Some instances are left for calls that do not go by the queue.
@@ -226,7 +231,12 @@ Result<Host> Host::Create(HostOptions options) {
         embed::CallQueue::Bounds{.threads_max = threads,
                                  .waiting_max = std::max<std::uint32_t>(options.queue_max, 1),
                                  .lane_calls_max = instances - std::min(instances / 8, 64u),
-                                 .worker_calls_max = std::max(threads, std::min(instances, 64u))});
+                                 .worker_calls_max = std::max(threads, std::min(instances, 64u)),
+                                 .room_wait_max = options.queue_wait_max});
+    runtime_options.on_room = [queue = std::weak_ptr(state->queue)] {
+      if (const auto alive = queue.lock()) embed::CallQueue::Room(alive);
+    };
+    CORDON_ASSIGN(state->host, runtime::Host::Create(std::move(runtime_options)));
     state->options = std::move(options);
     return Host(std::move(state));
   });
@@ -271,6 +281,7 @@ Result<std::shared_ptr<const Plugin::State>> LoadState(const std::shared_ptr<Hos
   state->host = host;
   state->digest = loaded->digest().ToString();
   state->plugin = std::move(loaded);
+  if (state->plugin->HasQuota()) state->gate = std::make_shared<CallQueue::Gate>(state->plugin);
   // As for calls of plugins by plugins: hooks, services and commands are of what was loaded to stay.
   if (request.purpose == runtime::LoadRequest::Purpose::kRun &&
       request.publication == runtime::LoadRequest::Publication::kAtOnce && state->plugin->manifest() != nullptr &&

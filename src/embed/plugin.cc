@@ -41,11 +41,14 @@ class BusyScope {
 
 // `resident_failed` may be null.
 Status CallPlugin(const Plugin::State& state, std::string_view action, std::string_view input_json,
-                  const CallOptions& options, const std::shared_ptr<runtime::CallHandle>& handle, Answer& answer,
+                  const CallOptions& options, const embed::CallQueue::Given* given, Answer& answer,
                   bool* resident_failed = nullptr) {
   CORDON_TRY(embed::CheckUsable(state));
   CORDON_ASSIGN(runtime::CallOptions call, embed::OptionsOf(state, options));
-  if (handle != nullptr) call.handle = handle;
+  if (given != nullptr) {
+    call.handle = given->handle;
+    call.ticket = given->ticket;
+  }
   runtime::CallReport report;
   Status outcome;
   if (call.handle != nullptr) {
@@ -288,8 +291,8 @@ Pending<Answer> Plugin::CallAsync(std::string action, std::string input_json, Ex
                           options = std::move(options)](Pending<Answer>::Done done) mutable {
     auto answer = std::make_shared<Answer>();
     auto body = [state, action = std::move(action), input = std::move(input), answer](
-                    const CallOptions& call, const std::shared_ptr<runtime::CallHandle>& handle) -> Status {
-      return embed::Guarded([&] { return CallPlugin(*state, action, input, call, handle, *answer); });
+                    const CallOptions& call, const embed::CallQueue::Given& given) -> Status {
+      return embed::Guarded([&] { return CallPlugin(*state, action, input, call, &given, *answer); });
     };
     embed::Start(*state, std::move(options), std::move(executor), std::move(body),
                  [answer, done = std::move(done)](Status status) mutable {

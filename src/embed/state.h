@@ -45,6 +45,7 @@ struct Plugin::State {
   std::shared_ptr<Host::State> host;
   std::shared_ptr<const runtime::Plugin> plugin;
   std::string digest;
+  std::shared_ptr<embed::CallQueue::Gate> gate;  // of asynchronous calls; null: it has no quota
   mutable std::atomic<bool> unloaded{false};
 };
 
@@ -137,8 +138,7 @@ Result<std::shared_ptr<const Plugin::State>> LoadState(const std::shared_ptr<Hos
                                                        const runtime::LoadRequest& request);
 
 // What an asynchronous call runs on a thread of the queue.
-using CallBody =
-    std::move_only_function<Status(const CallOptions& options, const std::shared_ptr<runtime::CallHandle>& handle)>;
+using CallBody = std::move_only_function<Status(const CallOptions& options, const CallQueue::Given& given)>;
 // Queues it; `done` runs exactly once, on the executor.
 void Start(const Plugin::State& plugin, CallOptions options, Executor executor, CallBody body,
            std::move_only_function<void(Status)> done);

@@ -40,10 +40,17 @@ Status Admission::Settle(Status outcome, Duration cpu) {
 
 std::expected<std::shared_ptr<services::CallTicket>, services::Refusal> Plugin::TryAdmit() const {
   if (state_->enforcer == nullptr) return nullptr;
-  auto ticket = state_->enforcer->Admit(Admission::For::kCall, state_->limits.memory.count);
+  auto ticket = state_->enforcer->Admit(Admission::For::kCall, state_->limits.memory.count,
+                                        services::LimitEnforcer::Refusals::kUncounted);
   if (!ticket) return std::unexpected(std::move(ticket).error());
   return std::make_shared<services::CallTicket>(std::move(*ticket));
 }
+
+void Plugin::CountRefusal(const services::Refusal& refusal) const {
+  if (state_->enforcer != nullptr) state_->enforcer->Count(refusal);
+}
+
+bool Plugin::HasQuota() const { return state_->enforcer != nullptr; }
 
 Totals Plugin::Sums() const {
   Totals totals = state_->meter->Sums();

@@ -71,6 +71,9 @@ struct HostOptions {
   // Told when a threshold of a quota is passed, on the thread that used it: must be quick, and not call in here. May be
   // empty.
   std::function<void(const services::QuotaAlert&)> on_quota{};
+  // Told on any thread when a place under a quota was let go, so that who waits for one may ask again; must not throw.
+  // May be empty.
+  std::function<void()> on_room{};
 };
 
 // `--mount HOST:GUEST[:ro|rw]`: names the folder and grants it in one word, for this load only.

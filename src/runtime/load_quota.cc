@@ -41,6 +41,7 @@ Status Loader::SetUpQuota() {
   auto enforcer = std::make_shared<services::LimitEnforcer>(account, host_.quota_in_sum,
                                                             &std::chrono::steady_clock::now);
   CORDON_TRY(CheckQuota(*enforcer));
+  enforcer->OnRoom(host_.options.on_room);
   if (enforcer->BoundsFiles()) plugin_->instance.file_rate = engine::InstanceOptions::FileRate::kAsked;
   plugin_->is_plain = false;
   plugin_->enforcer = std::move(enforcer);

@@ -224,7 +224,10 @@ class Plugin {
   static constexpr std::uint64_t kCallIdStep = 16;
   // Asks for a place under the quotas, without waiting, for a call that starts soon: CallOptions::ticket. Null where
   // there is no quota; else why not now, and when to come again.
+  // What is refused is not counted until CountRefusal.
   std::expected<std::shared_ptr<services::CallTicket>, services::Refusal> TryAdmit() const;
+  void CountRefusal(const services::Refusal& refusal) const;
+  bool HasQuota() const;
   Totals Sums() const;
   // What whoever keeps an instance saw of its use.
   void CountUse(const engine::Usage& usage) const;

@@ -111,8 +111,8 @@ void QuotaAccount::Turn(MonotonicTime now) {
   cpu_used_ = Duration(0);
 }
 
-Refusal QuotaAccount::Refused(Resource resource, Duration retry_after) {
-  ++tallies_[At(resource)].refused;
+Refusal QuotaAccount::Refused(Resource resource, Duration retry_after, Refusals refusals) {
+  if (refusals == Refusals::kCounted) ++tallies_[At(resource)].refused;
   return {plugin_, resource, RoundUp(retry_after), LimitOf(resource)};
 }
 
@@ -122,7 +122,7 @@ Duration QuotaAccount::UntilFree() const {
   return std::clamp(held_on_average_ / std::max<std::uint32_t>(calls_, 1), kRetryMin, kRetryMax);
 }
 
-std::optional<Refusal> QuotaAccount::Take(const Need& need) {
+std::optional<Refusal> QuotaAccount::Take(const Need& need, Refusals refusals) {
   const MonotonicTime now = now_();
   Alerts alerts;
   {
@@ -130,17 +130,17 @@ std::optional<Refusal> QuotaAccount::Take(const Need& need) {
     if (need.calls > 0) {
       Turn(now);
       if (quota_.concurrency && calls_ + need.calls > *quota_.concurrency) {
-        return Refused(Resource::kConcurrency, UntilFree());
+        return Refused(Resource::kConcurrency, UntilFree(), refusals);
       }
       if (quota_.cpu_time && cpu_used_ >= *quota_.cpu_time) {
-        return Refused(Resource::kCpuTime, period_began_ + quota_.cpu_period - now);
+        return Refused(Resource::kCpuTime, period_began_ + quota_.cpu_period - now, refusals);
       }
       Bucket& share = BucketOf(Resource::kCpuShare);
       share.Refill(now);
-      if (share.has_bound && share.level < 0) return Refused(Resource::kCpuShare, share.Debt());
+      if (share.has_bound && share.level < 0) return Refused(Resource::kCpuShare, share.Debt(), refusals);
     }
     if (quota_.memory && need.memory_bytes > quota_.memory->count - std::min(memory_, quota_.memory->count)) {
-      return Refused(Resource::kMemory, UntilFree());
+      return Refused(Resource::kMemory, UntilFree(), refusals);
     }
     calls_ += need.calls;
     memory_ += need.memory_bytes;
@@ -150,6 +150,11 @@ std::optional<Refusal> QuotaAccount::Take(const Need& need) {
   }
   Tell(alerts);
   return std::nullopt;
+}
+
+void QuotaAccount::Count(const Refusal& refusal) {
+  const std::lock_guard lock(mutex_);
+  ++tallies_[At(refusal.resource)].refused;
 }
 
 void QuotaAccount::GiveBack(const Need& need, Duration held) {
@@ -310,6 +315,12 @@ void CallTicket::Release() {
   const Duration held = of->now_() - since_;
   if (of->sum_ != nullptr) of->sum_->GiveBack(need_, held);
   if (of->own_ != nullptr) of->own_->GiveBack(need_, held);
+  if (of->on_room_) of->on_room_();
+}
+
+void LimitEnforcer::Count(const Refusal& refusal) {
+  const auto& account = refusal.plugin.empty() ? sum_ : own_;
+  if (account != nullptr) account->Count(refusal);
 }
 
 // ---- Enforcer ------------------------------------------------------------------------------------------------------
@@ -317,14 +328,14 @@ void CallTicket::Release() {
 LimitEnforcer::LimitEnforcer(std::shared_ptr<QuotaAccount> own, std::shared_ptr<QuotaAccount> sum, Now now)
     : own_(std::move(own)), sum_(std::move(sum)), now_(std::move(now)) {}
 
-std::expected<CallTicket, Refusal> LimitEnforcer::Admit(For what, std::uint64_t memory_bytes) {
+std::expected<CallTicket, Refusal> LimitEnforcer::Admit(For what, std::uint64_t memory_bytes, Refusals refusals) {
   const QuotaAccount::Need need = {what == For::kInstance ? 0u : 1u,
                                    what == For::kCallInInstance ? 0 : memory_bytes};
   if (own_ != nullptr) {
-    if (auto refusal = own_->Take(need)) return std::unexpected(std::move(*refusal));
+    if (auto refusal = own_->Take(need, refusals)) return std::unexpected(std::move(*refusal));
   }
   if (sum_ != nullptr) {
-    if (auto refusal = sum_->Take(need)) {
+    if (auto refusal = sum_->Take(need, refusals)) {
       if (own_ != nullptr) own_->GiveBack(need, Duration(0));
       return std::unexpected(std::move(*refusal));
     }

@@ -76,7 +76,10 @@ class QuotaAccount {
     std::uint32_t calls = 0;
     std::uint64_t memory_bytes = 0;
   };
-  std::optional<Refusal> Take(const Need& need);
+  // kUncounted: by who asks again, and tells Count when it gives up.
+  enum class Refusals : std::uint8_t { kCounted, kUncounted };
+  std::optional<Refusal> Take(const Need& need, Refusals refusals = Refusals::kCounted);
+  void Count(const Refusal& refusal);
   // `held`: for how long.
   void GiveBack(const Need& need, Duration held);
 
@@ -112,7 +115,7 @@ class QuotaAccount {
   using Alerts = std::vector<QuotaAlert>;
   Bucket& BucketOf(Resource resource);
   void Turn(MonotonicTime now);
-  Refusal Refused(Resource resource, Duration retry_after);
+  Refusal Refused(Resource resource, Duration retry_after, Refusals refusals = Refusals::kCounted);
   std::uint64_t LimitOf(Resource resource) const;
   std::uint64_t UsedOf(Resource resource, MonotonicTime now);
   // Looks whether the threshold was passed.
@@ -160,7 +163,13 @@ class LimitEnforcer : public std::enable_shared_from_this<LimitEnforcer> {
 
   // Asks without waiting. kCall: a place and memory; kCallInInstance: a place; kInstance: memory.
   enum class For : std::uint8_t { kCall, kCallInInstance, kInstance };
-  std::expected<CallTicket, Refusal> Admit(For what, std::uint64_t memory_bytes);
+  using Refusals = QuotaAccount::Refusals;
+  std::expected<CallTicket, Refusal> Admit(For what, std::uint64_t memory_bytes,
+                                           Refusals refusals = Refusals::kCounted);
+  // Of who was refused uncounted, and gives up.
+  void Count(const Refusal& refusal);
+  // Told whenever a ticket was let go, on whichever thread; must not throw. REQUIRES: before any ticket.
+  void OnRoom(std::function<void()> told) { on_room_ = std::move(told); }
 
   void ChargeCpu(Duration cpu);
   // What a call that starts now may use at most.
@@ -181,6 +190,7 @@ class LimitEnforcer : public std::enable_shared_from_this<LimitEnforcer> {
   friend class CallTicket;
   const std::shared_ptr<QuotaAccount> own_, sum_;
   const Now now_;
+  std::function<void()> on_room_{};
 };
 
 }  // namespace cordon::services

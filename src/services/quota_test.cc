@@ -183,6 +183,22 @@ TEST(Quota, AnAlertIsToldOncePerCrossing) {
   EXPECT_EQ(enforcer->own()->Usage()[0].alerts, 2u);
 }
 
+TEST(Quota, WhoAsksAgainIsToldOfRoomAndCountedWhenItGivesUp) {
+  Quotas quotas;
+  const auto enforcer = quotas.Enforcer({.concurrency = 1});
+  int told = 0;
+  enforcer->OnRoom([&] { ++told; });
+  auto first = enforcer->Admit(For::kCall, kMiB);
+  const auto asked = enforcer->Admit(For::kCall, kMiB, LimitEnforcer::Refusals::kUncounted);
+  ASSERT_FALSE(asked);
+  EXPECT_EQ(told, 0);
+  EXPECT_EQ(enforcer->own()->Usage()[0].refused, 0u);
+  enforcer->Count(asked.error());
+  EXPECT_EQ(enforcer->own()->Usage()[0].refused, 1u);
+  first->Release();
+  EXPECT_EQ(told, 1);
+}
+
 TEST(Quota, AlertsOfEachKindAreTold) {
   Quotas quotas;
   const auto enforcer = quotas.Enforcer({.cpu_share = 1, .cpu_time = 1s, .memory = MiB(2), .concurrency = 2,

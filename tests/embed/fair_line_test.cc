@@ -21,6 +21,34 @@ std::string Order(Line& line) {
   return order;
 }
 
+TEST(FairLine, WhoCannotBeginIsPassedByAndStaysTheFirstOfItsOwn) {
+  Line line;
+  for (const char* entry : {"a1", "a2"}) Push(line, 1, Priority::kHigh, entry);
+  Push(line, 2, Priority::kLow, "b");
+  const auto not_a = [](const std::string& first) { return first[0] != 'a'; };
+  EXPECT_TRUE(line.Any(not_a));
+  EXPECT_EQ(*line.Pop(not_a), "b");
+  EXPECT_FALSE(line.Any(not_a));
+  EXPECT_EQ(line.Pop(not_a), nullptr);
+  auto first = line.Pop();
+  line.PutBack(1, Priority::kHigh, first);
+  EXPECT_EQ(line.size(), 2u);
+  EXPECT_EQ(Order(line), "a1a2");
+  auto alone = std::make_unique<std::string>("c");
+  line.PutBack(3, Priority::kNormal, alone);
+  EXPECT_EQ(Order(line), "c");
+}
+
+TEST(FairLine, OneThatGivesUpIsTakenOutOfTheMiddle) {
+  Line line;
+  for (const char* entry : {"a", "b", "c"}) Push(line, 1, Priority::kNormal, entry);
+  const auto is_b = [](const std::string& entry) { return entry == "b"; };
+  EXPECT_EQ(*line.TakeOut(is_b), "b");
+  EXPECT_EQ(line.TakeOut(is_b), nullptr);
+  EXPECT_EQ(Order(line), "ac");
+  EXPECT_TRUE(line.empty());
+}
+
 TEST(FairLine, PluginsTakeTurnsWhateverEachOfThemHasWaiting) {
   Line line;
   for (int i = 0; i < 5; ++i) Push(line, 1, Priority::kNormal, "a");
