@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 RUST_MIN_MINOR=95   # Rust 1.95; bridge/Cargo.toml says the same as rust-version
 BUILD_PACKAGES=(g++ make cmake ninja-build ccache pkg-config python3 dpkg-dev file
   libssl-dev libseccomp-dev nlohmann-json3-dev libyaml-dev libsqlite3-dev libre2-dev libcli11-dev libprotozero-dev
-  libtomlplusplus-dev libgtest-dev prometheus python3-pip bubblewrap)
+  libtomlplusplus-dev libgtest-dev prometheus python3-pip bubblewrap libfaketime)
 CHECK_PACKAGES=(clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev)
 DEBIAN_RUST_PACKAGES=(rustc-web cargo-web)
 WASM_TARGETS=(wasm32-wasip1 wasm32-wasip2 wasm32-unknown-unknown)

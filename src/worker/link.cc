@@ -22,7 +22,10 @@ using Word = std::atomic<std::uint32_t>;
 static_assert(sizeof(Word) == 4 && Word::is_always_lock_free);
 static_assert((kRingBytes & (kRingBytes - 1)) == 0);
 
-constexpr int kSpins = 200;  // some microseconds
+constexpr int kSpins = 200;         // some microseconds
+constexpr int kSpinsWithin = 2000;  // within a frame, of which the rest is being written
+// A long frame is read while it is written, in steps that stay in a processor's own cache.
+constexpr std::size_t kStepBytes = 64u << 10;
 
 // Not private: the other side is another process.
 Status FutexWait(const Word& word, std::uint32_t seen, const Link::Watch& watch) {
@@ -86,7 +89,10 @@ Result<std::unique_ptr<Link>> Link::Open(int memory, Side side) {
   link->in_bytes_ = bytes + (host ? kRingBytes : 0);
   cpu_set_t processors;
   const bool many = ::sched_getaffinity(0, sizeof processors, &processors) == 0 && CPU_COUNT(&processors) > 1;
+  // On one processor who waits keeps the other from working.
   link->spins_ = many ? kSpins : 0;
+  link->spins_within_ = many ? kSpinsWithin : 0;
+  link->step_ = many ? kStepBytes : kRingBytes / 4;
   return link;
 }
 
@@ -112,12 +118,11 @@ Status Link::Put(std::span<const std::uint8_t> bytes, const Watch& watch) {
       continue;
     }
     const std::uint32_t at = written_ % kRingBytes;
-    const std::size_t n = std::min<std::size_t>({bytes.size(), kRingBytes - held, kRingBytes - at});
+    const std::size_t n = std::min<std::size_t>({bytes.size(), kRingBytes - held, kRingBytes - at, step_});
     std::memcpy(out_bytes_ + at, bytes.data(), n);
     bytes = bytes.subspan(n);
     written_ += static_cast<std::uint32_t>(n);
-    // So that a long frame is read while it is written.
-    if (written_ - published_ >= kRingBytes / 4) Publish();
+    if (written_ - published_ >= step_) Publish();
   }
   return {};
 }
@@ -130,21 +135,21 @@ void Link::Publish() {
 }
 
 // Two processors that work at once are faster than the kernel can tell one of the other.
-bool Link::ComesSoon(std::uint32_t seen) const {
-  for (int i = 0; i < spins_; ++i) {
+bool Link::ComesSoon(std::uint32_t seen, int spins) const {
+  for (int i = 0; i < spins; ++i) {
     if (in_->written.load(std::memory_order_acquire) != seen) return true;
     __builtin_ia32_pause();
   }
   return false;
 }
 
-Status Link::Get(std::span<std::uint8_t> bytes, const Watch& watch) {
+Status Link::Get(std::span<std::uint8_t> bytes, const Watch& watch, int spins) {
   while (!bytes.empty()) {
     const std::uint32_t written = in_->written.load(std::memory_order_acquire);
     const std::uint32_t held = written - read_;
     if (held > kRingBytes) return Fail(Broken("it says that it wrote more than the ring holds"));
     if (held == 0) {
-      if (ComesSoon(written)) continue;
+      if (ComesSoon(written, spins)) continue;
       in_->reader_waits.store(1, std::memory_order_seq_cst);
       if (in_->written.load(std::memory_order_seq_cst) == written) CORDON_TRY(FutexWait(in_->written, written, watch));
       in_->reader_waits.store(0, std::memory_order_relaxed);
@@ -178,7 +183,7 @@ Status Link::Send(std::uint16_t type, Pieces body, const Watch& watch, Flush flu
 
 Result<Link::Frame> Link::Receive(const Bound& bound, const Watch& watch) {
   std::uint8_t raw[sizeof(FrameHead)];
-  CORDON_TRY(Get(raw, watch));
+  CORDON_TRY(Get(raw, watch, spins_));
   FrameHead head;
   std::memcpy(&head, raw, sizeof head);
   const std::uint32_t most = std::min(bound(head.type), kFrameBytesMax);
@@ -195,7 +200,7 @@ Result<Link::Frame> Link::Receive(const Bound& bound, const Watch& watch) {
     return Fail(Code::kMemory, "the process has no memory left for a message of a worker");
   }
   const std::span<std::uint8_t> body(body_.data(), head.bytes);
-  CORDON_TRY(Get(body, watch));
+  CORDON_TRY(Get(body, watch, spins_within_));
   return Frame{head.type, body};
 }
 

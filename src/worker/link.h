@@ -67,9 +67,9 @@ class Link {
   struct Shared;
   Link() = default;
   Status Put(std::span<const std::uint8_t> bytes, const Watch& watch);
-  Status Get(std::span<std::uint8_t> bytes, const Watch& watch);
+  Status Get(std::span<std::uint8_t> bytes, const Watch& watch, int spins);
   void Publish();
-  bool ComesSoon(std::uint32_t seen) const;
+  bool ComesSoon(std::uint32_t seen, int spins) const;
 
   Shared* shared_ = nullptr;
   Ring* out_ = nullptr;
@@ -79,7 +79,8 @@ class Link {
   // This side's own counts, which nobody else can change.
   std::uint32_t written_ = 0, read_ = 0;
   std::uint32_t published_ = 0;  // of what was written
-  int spins_ = 0;                // looks before it waits
+  int spins_ = 0, spins_within_ = 0;  // looks before it waits: for a frame, and for the rest of one
+  std::size_t step_ = 0;              // bytes that are published at once
   std::vector<std::uint8_t> body_;
 };
 
