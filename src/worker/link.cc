@@ -14,6 +14,7 @@
 #include <new>
 
 #include "base/file.h"
+#include "engine/crossing.h"
 
 namespace cordon::worker {
 namespace {
@@ -167,6 +168,7 @@ Status Link::Get(std::span<std::uint8_t> bytes, const Watch& watch, int spins) {
 }
 
 Status Link::Send(std::uint16_t type, Pieces body, const Watch& watch, Flush flush) {
+  { const engine::Crossing what_is_asked_of_the_other_side; }
   std::size_t size = 0;
   for (const auto& piece : body) size += piece.size();
   if (size > kFrameBytesMax) {
@@ -201,6 +203,7 @@ Result<Link::Frame> Link::Receive(const Bound& bound, const Watch& watch) {
   }
   const std::span<std::uint8_t> body(body_.data(), head.bytes);
   CORDON_TRY(Get(body, watch, spins_within_));
+  { const engine::Crossing what_it_answered; }
   return Frame{head.type, body};
 }
 

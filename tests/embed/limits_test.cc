@@ -222,6 +222,7 @@ TEST(Hosts, FiftyAtOnce) {
 }
 
 TEST(Hosts, AThousandInSequenceLeaveNothing) {
+  if (shop::kSanitizedThreads) GTEST_SKIP() << "ThreadSanitizer has a thread of its own";
   const auto one = [] {
     HostOptions options = InProcess();
     options.max_instances = 1;

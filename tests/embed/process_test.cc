@@ -47,6 +47,7 @@ bool Works(cordon::Host& host) {
 }
 
 TEST(Fork, AnInheritedHostRefusesAndDoesNotHang) {
+  if (shop::kSanitizedThreads) GTEST_SKIP() << "ThreadSanitizer does not go on in a child";
   auto loaded = std::make_unique<shop::Loaded>(shop::Load());
   ASSERT_TRUE(loaded->plugin);
   auto instance = std::make_unique<cordon::Instance>(*loaded->plugin->NewInstance());
@@ -81,6 +82,7 @@ TEST(Fork, WhileOtherThreadsCall) {
 }
 
 TEST(Process, NoThreadBeforeItIsNeededAndNoneAfter) {
+  if (shop::kSanitizedThreads) GTEST_SKIP() << "ThreadSanitizer has a thread of its own";
   const int before = CountOf("/proc/self/task");
   {
     auto loaded = shop::Load();

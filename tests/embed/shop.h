@@ -22,6 +22,19 @@ constexpr bool kInWorkers = true;
 constexpr bool kInWorkers = false;
 #endif
 
+// AddressSanitizer keeps what was freed for a while; both map terabytes.
+#ifdef CORDON_SANITIZED
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+// ThreadSanitizer has a thread of its own, and does not go on in a child of fork.
+#ifdef CORDON_SANITIZED_THREADS
+constexpr bool kSanitizedThreads = true;
+#else
+constexpr bool kSanitizedThreads = false;
+#endif
+
 enum class Currency { eur, usd };
 struct Article {
   std::string name;
