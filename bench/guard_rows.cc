@@ -74,7 +74,8 @@ Result<Row> MeasureAudit(const Plan& plan, CordonSide&, RawSide&) {
                                      .decision = policy::Verdict::kAllow,
                                      .code = {},
                                      .note = {},
-                                     .trace = {}};
+                                     .trace = {},
+                                     .tenant = {}};
   const Side ours = [&](std::uint64_t iterations) -> Status {
     for (std::uint64_t i = 0; i < iterations; ++i) CORDON_TRY(log->OnDecision(decision));
     return {};

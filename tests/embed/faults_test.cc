@@ -220,7 +220,9 @@ TEST(Fault, soak_KilledAtRandomUnderLoadEveryCallEndsAndRunsOnce) {
     std::printf("p99 of another plugin: %.3f ms, while workers are killed %.3f ms\n",
                 static_cast<double>(calm.count()) / 1e6, static_cast<double>(under_fire.count()) / 1e6);
     // Speed is no matter of the gate, which runs beside other tests.
-    if (IsSoak()) EXPECT_LE(under_fire, 2 * calm);
+    if (IsSoak()) {
+      EXPECT_LE(under_fire, 2 * calm);
+    }
     EXPECT_EQ(once->Call("add", kSum)->json, "42");
     // One descriptor each for the wire, the door and the process of a worker that is kept for the next call.
     EXPECT_TRUE(Soon([&] { return Workers().size() <= 5; }));
