@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kPrefix = "cordon-";
 constexpr std::size_t kTextMax = 1 << 16;
-constexpr int kRemoveTries = 20;
+constexpr int kRemoveTries = 100;
 constexpr useconds_t kRemoveWaitUs = 1000;
 constexpr double kPeriodUs = 20'000, kQuotaLeastUs = 1000, kPeriodMostUs = 1'000'000;
 

@@ -53,7 +53,7 @@ Result<Pipe> MakePipe() {
 // threads may have held any lock when it was made.
 struct Child {
   int program = -1;
-  int group = -1;
+  std::span<const int> groups;
   char* const* arguments = nullptr;
   std::span<const int> descriptors;  // from 0 on; above all the places where they go
   std::array<std::pair<int, rlimit>, 5> limits{};
@@ -73,7 +73,7 @@ struct Child {
     for (int signal = 1; signal <= kSignals; ++signal) Raw(SYS_rt_sigaction, signal, &action, nullptr, kMaskBytes);
     constexpr std::uint64_t kNone = 0;
     Raw(SYS_rt_sigprocmask, SIG_SETMASK, &kNone, nullptr, kMaskBytes);
-    if (group >= 0) Raw(SYS_write, group, "0", 1);
+    for (const int group : groups) Raw(SYS_write, group, "0", 1);
     for (const auto& [resource, limit] : limits) Raw(SYS_prlimit64, 0, resource, &limit, nullptr);
     unsigned next = 0;
     for (const int fd : descriptors) Raw(SYS_dup3, fd, next++, 0);
@@ -113,9 +113,10 @@ Result<std::unique_ptr<Process>> Process::Start(const Launch& launch, TreeLimits
   };
   limits.processes += kProcessesOfBackend;
   // One more than is counted as too many: whoever looks shall see it.
-  made->group_ = PidsGroup::Make(limits.processes + 1);
+  made->group_ = groups::Group::Make(groups::Home::Make(), {.threads = limits.processes + 1});
+  const std::vector<int> groups = made->group_ != nullptr ? made->group_->entries() : std::vector<int>();
   const Child child{.program = kept.back().get(),
-                    .group = made->group_ ? made->group_->entry() : -1,
+                    .groups = groups,
                     .arguments = arguments.data(),
                     .descriptors = given,
                     .limits = {{{RLIMIT_CORE, Same(0)},

@@ -14,7 +14,7 @@
 #include "base/unique_fd.h"
 #include "base/units.h"
 #include "cordon/result.h"
-#include "isolation/pids_group.h"
+#include "groups/group.h"
 
 namespace cordon::isolation {
 
@@ -69,7 +69,7 @@ class Process {
   void Kill(Ending::Why why);
 
   TreeLimits limits_;
-  std::unique_ptr<PidsGroup> group_;
+  std::shared_ptr<groups::Group> group_;  // null where there is none to be had
   pid_t pid_ = 0;
   UniqueFd process_, in_, out_, err_;
   // Written by the watcher alone until it is joined.
