@@ -117,7 +117,8 @@ Status Loader::CompileForWorkers() {
   const std::uint64_t guest_bytes = limits.memory.count + 2 * (limits.output.count + limits.input.count);
   pool.data_bytes = guest_bytes + kOwnBytes;
   pool.groups = host_.Groups();
-  pool.resident_bytes = guest_bytes + kOwnResidentBytes;
+  // What a memory begins with is there once for all instances, and once more where it was written to.
+  pool.resident_bytes = guest_bytes + plugin_->contract->data_bytes + kOwnResidentBytes;
   pool.files = std::max<std::uint64_t>(limits.handles, 64);
   if (const auto& isolation = rules_->config.isolation; isolation.Isolates(plugin_->source.name)) {
     pool.cpu_max = isolation.max_cpu;

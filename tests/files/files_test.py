@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""A guest that makes raw wasi:filesystem calls tries to leave what it was granted (attacks.md 134 to 144, and 154).
+"""A guest that makes raw wasi:filesystem calls tries to leave what it was granted (attacks.md 24, 134 to 144, and 154).
 
 Run one with `files_test.py attack_134`. CORDON_BIN and CORDON_GUESTS say where the command and the guests are.
 """
+import ctypes
 import json
 import os
 import pathlib
@@ -69,6 +70,53 @@ class Case(unittest.TestCase):
         self.assertIn("err", output, what)
         self.assertEqual(self.denials(audit), [rule], what)
         return output["err"]
+
+
+@unittest.skipUnless(os.geteuid() == 0, "a small disk is made by mounting one")
+class attack_24(Case):
+    CLONE_NEWNS = 0x20000
+
+    def setUp(self):
+        super().setUp()
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.unshare(self.CLONE_NEWNS) != 0:
+            self.skipTest("no mount namespace of its own: " + os.strerror(ctypes.get_errno()))
+        subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=8", "none", self.mount], check=True)
+        self.addCleanup(subprocess.run, ["umount", self.mount], check=True)
+        (self.mount / "kept.txt").write_text("kept")
+        self.other = self.base / "other"
+        self.other.mkdir()
+
+    def put(self, name, text="", folder=None):
+        """What a program says that writes a whole file."""
+        mount = f"{folder or self.mount}:/data:rw"
+        chosen = {key: value for key, value in os.environ.items() if key.startswith("CORDON_PLUGINS_")}
+        done = subprocess.run(
+            [BIN, "run", str(GUESTS / "command_p1.wasm"), "--mount", mount, "--", "write", f"/data/{name}", text],
+            env={"PATH": os.environ["PATH"], "HOME": str(self.base), "CORDON_HOME": str(self.home)} | chosen,
+            capture_output=True, stdin=subprocess.DEVNULL, timeout=HANG_SECONDS)  # fmt: skip
+        self.assertGreaterEqual(done.returncode, 0, "died of a signal")
+        return done.returncode, done.stderr.decode()
+
+    def assert_others_write(self):
+        self.assertEqual((self.mount / "kept.txt").read_text(), "kept")
+        self.assertEqual(self.put("fine", "fine", self.other), (0, ""))
+        self.assertEqual((self.other / "fine").read_text(), "fine")
+
+    def test_a_full_disk_is_an_error_and_what_was_there_stays(self):
+        code, said = self.put("big", "x" * 100_000)
+        self.assertNotEqual(code, 0)
+        self.assertIn("No space left on device", said)
+        self.assert_others_write()
+        (self.mount / "big").unlink()
+        self.assertEqual(self.put("small", "x"), (0, ""))
+
+    def test_a_folder_without_room_for_files(self):
+        codes = [self.put(f"empty-{i}")[0] for i in range(8)]
+        self.assertEqual(codes[0], 0)
+        self.assertNotEqual(codes[-1], 0)
+        self.assert_others_write()
 
 
 class attack_134(Case):
