@@ -12,7 +12,11 @@ namespace {
 // Of a worker, beside what its guest may use: stacks of threads, results on their way, tables of the engine.
 constexpr std::uint64_t kOwnBytes = 256ull << 20;
 // Of that, what is in use at once.
+#ifdef CORDON_SANITIZED  // what was freed stays in use for long
+constexpr std::uint64_t kOwnResidentBytes = 1ull << 30;
+#else
 constexpr std::uint64_t kOwnResidentBytes = 64ull << 20;
+#endif
 
 }  // namespace
 
