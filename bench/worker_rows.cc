@@ -13,6 +13,10 @@
 #include <csignal>
 #include <cstring>
 #include <fstream>
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "cordon/host.h"
 #include "kernels.h"
@@ -260,6 +264,55 @@ NamedRow InWorker(std::uint32_t number) {
           }};
 }
 
+// As many threads at once, each with its own share of the iterations.
+Status OnThreads(std::size_t count, std::uint64_t iterations,
+                 const std::function<Status(std::size_t thread, std::uint64_t iterations)>& run) {
+  std::vector<Status> outcomes(count);
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::uint64_t share = iterations / count + (i < iterations % count ? 1 : 0);
+      threads.emplace_back([&, i, share] { outcomes[i] = run(i, share); });
+    }
+  }
+  for (Status& outcome : outcomes) CORDON_TRY(std::move(outcome));
+  return {};
+}
+
+// Calls that compute, in so many workers at once, beside as many threads of the engine alone.
+NamedRow Throughput(std::size_t count) {
+  const std::string name = "worker-throughput-" + std::to_string(count);
+  return {name, [name, count](const Plan& plan, CordonSide&, RawSide& like) -> Result<Row> {
+            const Kernel& kernel = Kernels().front();
+            CORDON_ASSIGN(Host host, HostOfWorkers());
+            CORDON_ASSIGN(const Plugin plugin, host.Load(plan.guests / "bench_kernels.wasm"));
+            CORDON_ASSIGN(const auto function, plugin.Function<std::int64_t(std::int32_t)>(kernel.name));
+            std::vector<Instance> instances;
+            std::vector<RawKernels> raw;
+            for (std::size_t i = 0; i < count; ++i) {
+              CORDON_ASSIGN(Instance instance, plugin.NewInstance());
+              instances.push_back(std::move(instance));
+              CORDON_ASSIGN(RawKernels one, RawKernels::Open(like, plan.guests));
+              raw.push_back(std::move(one));
+            }
+            const Side ours = [&](std::uint64_t iterations) {
+              return OnThreads(count, iterations, [&](std::size_t thread, std::uint64_t share) -> Status {
+                for (std::uint64_t i = 0; i < share; ++i) CORDON_TRY(function.On(instances[thread], kernel.size));
+                return {};
+              });
+            };
+            const Side theirs = [&](std::uint64_t iterations) {
+              return OnThreads(count, iterations, [&](std::size_t thread, std::uint64_t share) -> Status {
+                if (share > 0) CORDON_TRY(raw[thread].Run(0, kernel.size, share));
+                return {};
+              });
+            };
+            CORDON_ASSIGN(const Rounds rounds, Interleave(plan, ours, theirs));
+            return Summarise({name, "as many threads of wasmtime 48.0.8 (Rust)", "ns", Row::Judged::kRatio, 1.15},
+                             rounds);
+          }};
+}
+
 }  // namespace
 
 std::vector<NamedRow> WorkerRows() {
@@ -272,6 +325,7 @@ std::vector<NamedRow> WorkerRows() {
       {"worker-rss", MeasureIdle},
   };
   for (std::uint32_t number = 0; number < Kernels().size(); ++number) rows.push_back(InWorker(number));
+  for (const std::size_t count : {1, 2}) rows.push_back(Throughput(count));
   return rows;
 }
 

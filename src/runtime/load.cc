@@ -313,7 +313,7 @@ bool Loader::MayHaveSecrets() const {
 
 Result<engine::LinkSpec> Loader::LinkOf() const {
   const wit::Contract& contract = *plugin_->contract;
-  if (request_.replayer == nullptr && request_.recorder == nullptr) return plugin_->plan.spec;
+  if (request_.replayer == nullptr && request_.recorder == nullptr) return HeldLink();
   if (request_.recorder != nullptr && MayHaveSecrets()) {
     return Fail(Code::kUnenforceable, plugin_->source.name + " may read secrets, which a fixture would hold",
                 "withhold them: cordon plugin revoke, or record without the grant");
@@ -381,7 +381,7 @@ Status Loader::SetUpServices() {
   services->router = std::make_unique<services::ServiceRouter>(*services->guard, services->chains.get());
   services->router->CountIn(services->meter->host_calls());
   if (plugin_->enforcer != nullptr && plugin_->enforcer->Bounds(services::Resource::kRequests)) {
-    services->router->HoldTo(plugin_->enforcer);
+    services->router->HoldTo(plugin_->enforcer, LaterWhile(services));
   }
   if (plugin_->detail >= policy::AuditDetail::kHostCalls) {
     services->router->Watch(

@@ -67,6 +67,8 @@ class Loader {
   void SetUpInstance();
   Status SetUpServices();
   Status SetUpQuota();
+  engine::LinkSpec HeldLink() const;
+  services::ServiceRouter::Later LaterWhile(const std::shared_ptr<PluginServices>& services) const;
   Status CheckQuota(const services::LimitEnforcer& enforcer) const;
   // Counters of limited grants, and what watches over grants that are taken back.
   Result<services::Accounts> SetUpAccounts();

@@ -34,6 +34,28 @@ Status Loader::CheckQuota(const services::LimitEnforcer& enforcer) const {
   return {};
 }
 
+// A request that has to wait for its rate leaves the guest's thread to others.
+engine::LinkSpec Loader::HeldLink() const {
+  using Kind = engine::HostImport::Kind;
+  engine::LinkSpec spec = plugin_->plan.spec;
+  const bool is_held = plugin_->enforcer != nullptr && plugin_->enforcer->Bounds(services::Resource::kRequests);
+  if (!is_held || plugin_->abi_kind != manifest::Abi::kComponent) return spec;
+  for (engine::HostImport& import : spec.host) {
+    if (import.kind == Kind::kQuick && services::CountsAsRequest(import.interface_name, import.function)) {
+      import.kind = Kind::kDeferred;
+    }
+  }
+  return spec;
+}
+
+services::ServiceRouter::Later Loader::LaterWhile(const std::shared_ptr<PluginServices>& services) const {
+  return [delays = host_.delays, while_there = std::weak_ptr(services)](MonotonicTime when, auto go) {
+    return delays->Put(when, [while_there, go = std::move(go)]() mutable {
+      if (const auto there = while_there.lock()) go();
+    });
+  };
+}
+
 Status Loader::SetUpQuota() {
   const policy::Quota& own = plugin_->limits.quota;
   if (!own.any() && host_.quota_in_sum == nullptr) return {};

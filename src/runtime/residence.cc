@@ -186,6 +186,7 @@ void Host::Drain() {
     resident->Drain(std::max<Duration>(left, Duration(0)));
   }
   state_->timer->Stop();
+  state_->delays->Stop();
 }
 
 }  // namespace cordon::runtime

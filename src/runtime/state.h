@@ -25,6 +25,7 @@
 #include "runtime/resident.h"
 #include "runtime/source.h"
 #include "runtime/standing.h"
+#include "services/delay_line.h"
 #include "services/guard.h"
 #include "services/quota.h"
 #include "services/router.h"
@@ -76,6 +77,9 @@ struct Host::State : std::enable_shared_from_this<Host::State> {
   std::shared_ptr<cordon::Memory> memory;
   std::shared_ptr<services::MessageQueue> messages;
   std::shared_ptr<services::Tally> tally;
+
+  // For requests over their rate.
+  std::shared_ptr<services::DelayLine> delays = std::make_shared<services::DelayLine>();
 
   // Looks after residents; has no thread until there is one.
   std::shared_ptr<Timer> timer = std::make_shared<Timer>();

@@ -14,15 +14,14 @@ namespace {
 // As long as a kill switch may take to be felt.
 constexpr Duration kThrottleMost = std::chrono::seconds(1);
 
-// What a guest asks for, once: not what the engine tells of it, nor what has bounds of its own.
-bool IsRequest(const HostRequest& request) {
-  if (request.interface_name == kEgressInterface) return request.function == "admit";
-  if (request.interface_name.starts_with("cordon:host/")) return false;
-  if (request.function.starts_with(kTracePrefix) || request.function.starts_with("[resource-drop]")) return false;
-  return !request.interface_name.starts_with(kLoggingInterface);
-}
-
 }  // namespace
+
+bool CountsAsRequest(std::string_view interface_name, std::string_view function) {
+  if (interface_name == kEgressInterface) return function == "admit";
+  if (interface_name.starts_with("cordon:host/")) return false;
+  if (function.starts_with(kTracePrefix) || function.starts_with("[resource-drop]")) return false;
+  return !interface_name.starts_with(kLoggingInterface);
+}
 
 HostReply Trap(Code code, std::string message) {
   HostReply reply;
@@ -148,29 +147,54 @@ void ServiceRouter::Begin(const HostRequest& request, Done done) {
   }
   try {
     if (enforcer_ != nullptr) [[unlikely]] {
-      if (auto refused = Throttle(request)) return done(std::move(*refused));
+      auto wait = Throttle(request);
+      if (!wait) return done(std::move(wait).error());
+      if (*wait > Duration(0)) return BeginLater(*wait, request, std::move(done));
     }
-    if (counter_ != nullptr) (*counter_)[counter_->HereIndex()].fetch_add(1, std::memory_order_relaxed);
-    const Caller caller = CallerOf(request);
-    if (watches_.empty()) return service->Begin(caller, request.function, request.payload, std::move(done));
-    const auto began = std::chrono::steady_clock::now();
-    for (const auto& watch : watches_) {
-      if (Status may = watch->Before(caller, request); !may) return done(Trap(may.error().code, may.error().message));
-    }
-    auto asked = std::make_shared<const OwnedRequest>(
-        OwnedRequest{request.call_id, std::string(request.interface_name), std::string(request.function),
-                     std::vector<std::uint8_t>(request.payload.begin(), request.payload.end()), request.deadline_ns});
-    service->Begin(caller, request.function, request.payload,
-                   [watches = watches_, asked, caller, began, done = std::move(done)](HostReply reply) mutable {
-                     for (const auto& watch : watches) watch->After(caller, asked->Views(), reply, began);
-                     done(std::move(reply));
-                   });
+    BeginNow(*service, request, std::move(done));
   } catch (const std::exception&) {  // `done` went with what was being made for it, which ends the guest's call
   }
 }
 
-std::optional<HostReply> ServiceRouter::Throttle(const HostRequest& request) const {
-  if (!IsRequest(request)) return std::nullopt;
+// Nobody waits on a thread of the guest's: it may be one that other calls share.
+void ServiceRouter::BeginLater(Duration wait, const HostRequest& request, Done done) {
+  if (!later_) {
+    std::this_thread::sleep_for(wait);
+    return BeginNow(*Find(request.interface_name), request, std::move(done));
+  }
+  OwnedRequest owned{request.call_id, std::string(request.interface_name), std::string(request.function),
+                     std::vector<std::uint8_t>(request.payload.begin(), request.payload.end()), request.deadline_ns};
+  later_(std::chrono::steady_clock::now() + wait,
+         [this, owned = std::move(owned), done = std::move(done)]() mutable {
+           const auto now = std::chrono::steady_clock::now().time_since_epoch();
+           if (owned.deadline_ns > 0 && Duration(owned.deadline_ns) <= now) return;  // its call has ended
+           try {
+             BeginNow(*Find(owned.interface_name), owned.Views(), std::move(done));
+           } catch (const std::exception&) {  // as in Begin
+           }
+         });
+}
+
+void ServiceRouter::BeginNow(HostService& service, const HostRequest& request, Done done) {
+  if (counter_ != nullptr) (*counter_)[counter_->HereIndex()].fetch_add(1, std::memory_order_relaxed);
+  const Caller caller = CallerOf(request);
+  if (watches_.empty()) return service.Begin(caller, request.function, request.payload, std::move(done));
+  const auto began = std::chrono::steady_clock::now();
+  for (const auto& watch : watches_) {
+    if (Status may = watch->Before(caller, request); !may) return done(Trap(may.error().code, may.error().message));
+  }
+  auto asked = std::make_shared<const OwnedRequest>(
+      OwnedRequest{request.call_id, std::string(request.interface_name), std::string(request.function),
+                   std::vector<std::uint8_t>(request.payload.begin(), request.payload.end()), request.deadline_ns});
+  service.Begin(caller, request.function, request.payload,
+                [watches = watches_, asked, caller, began, done = std::move(done)](HostReply reply) mutable {
+                  for (const auto& watch : watches) watch->After(caller, asked->Views(), reply, began);
+                  done(std::move(reply));
+                });
+}
+
+std::expected<Duration, HostReply> ServiceRouter::Throttle(const HostRequest& request) const {
+  if (!CountsAsRequest(request.interface_name, request.function)) return Duration(0);
   Duration most = kThrottleMost;
   if (request.deadline_ns > 0) {
     const Duration now = std::chrono::steady_clock::now().time_since_epoch();
@@ -178,17 +202,19 @@ std::optional<HostReply> ServiceRouter::Throttle(const HostRequest& request) con
   }
   const auto wait = enforcer_->SpendWithin(Resource::kRequests, 1, most);
   if (!wait) {
-    return Trap(Code::kLimit, "the rate of requests, '" + std::string(ResourceName(Resource::kRequests)) +
-                                  "', is used up for " + FormatDuration(wait.error().retry_after));
+    const std::string name(ResourceName(Resource::kRequests));
+    return std::unexpected(Trap(Code::kLimit, "the rate of requests, '" + name + "', is used up for " +
+                                                  FormatDuration(wait.error().retry_after)));
   }
-  if (*wait > Duration(0)) std::this_thread::sleep_for(*wait);
-  return std::nullopt;
+  return *wait;
 }
 
 HostReply ServiceRouter::Send(const HostRequest& request) {
   try {
     if (enforcer_ != nullptr) [[unlikely]] {
-      if (auto refused = Throttle(request)) return std::move(*refused);
+      auto wait = Throttle(request);
+      if (!wait) return std::move(wait).error();
+      if (*wait > Duration(0)) std::this_thread::sleep_for(*wait);
     }
     if (counter_ != nullptr) (*counter_)[counter_->HereIndex()].fetch_add(1, std::memory_order_relaxed);
     const Caller caller = CallerOf(request);

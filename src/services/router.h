@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <expected>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -39,6 +41,9 @@ HostReply Trap(Code code, std::string message);
 
 // A message about a call that the engine answered has this prefix (engine::HostImport::Kind::kTraced).
 inline constexpr std::string_view kTracePrefix = "trace:";
+
+// Whether a message is what a guest asks for, once: not what the engine tells of it, nor what has bounds of its own.
+bool CountsAsRequest(std::string_view interface_name, std::string_view function);
 
 // A function of a stub has this prefix; the rest is its name.
 inline constexpr std::string_view kStubPrefix = "deny:";
@@ -102,8 +107,13 @@ class ServiceRouter final : public HostChannel {
   void SetStub(std::string interface_name, std::string function, StubAnswers::Answer answer);
 
   void Watch(std::shared_ptr<HostCallWatch> watch) { watches_.push_back(std::move(watch)); }
-  // Requests are held to a rate: one over it waits a moment, and then ends the guest's call with E_LIMIT.
-  void HoldTo(std::shared_ptr<LimitEnforcer> enforcer) { enforcer_ = std::move(enforcer); }
+  // Requests are held to a rate: one over it waits a moment, and then ends the guest's call with E_LIMIT. What is
+  // answered later waits by `later`, which lets go of it when the router is gone; false: it cannot. It may be empty.
+  using Later = std::function<bool(MonotonicTime when, std::move_only_function<void()> go)>;
+  void HoldTo(std::shared_ptr<LimitEnforcer> enforcer, Later later = {}) {
+    enforcer_ = std::move(enforcer);
+    later_ = std::move(later);
+  }
   // Counts every message; `counter` outlives the router.
   void CountIn(Spread<std::atomic<std::uint64_t>>& counter) { counter_ = &counter; }
 
@@ -116,7 +126,10 @@ class ServiceRouter final : public HostChannel {
   HostService* Find(std::string_view interface_name) const;
   HostReply Answer(const Caller& caller, const HostRequest& request);
   HostReply Told(const Caller& caller, const HostRequest& request);
-  std::optional<HostReply> Throttle(const HostRequest& request) const;
+  // How long it waits, or why it is refused.
+  std::expected<Duration, HostReply> Throttle(const HostRequest& request) const;
+  void BeginLater(Duration wait, const HostRequest& request, Done done);
+  void BeginNow(HostService& service, const HostRequest& request, Done done);
   HostReply AnswerWatched(const Caller& caller, const HostRequest& request);
 
   const Guard& guard_;
@@ -126,6 +139,7 @@ class ServiceRouter final : public HostChannel {
   std::vector<std::shared_ptr<HostCallWatch>> watches_;
   Spread<std::atomic<std::uint64_t>>* counter_ = nullptr;
   std::shared_ptr<LimitEnforcer> enforcer_{};  // null: requests have no rate
+  Later later_{};
 };
 
 }  // namespace cordon::services

@@ -195,4 +195,38 @@ TEST_F(Room, TimeThatComesBackIsWaitedFor) {
   EXPECT_EQ(bench.Submit("add", kSum).get()->json, "42") << "in the next period";
 }
 
+// Both plugins have one thread, which a request over its rate does not keep.
+TEST(Throttle, ARequestThatWaitsForItsRateKeepsNoThreadFromOthers) {
+  std::string pattern = (fs::temp_directory_path() / "cordon-room-XXXXXX").string();
+  const fs::path folder = ::mkdtemp(pattern.data());
+  std::ofstream(folder / "config.yaml")
+      << "plugins: { enabled: true, entries: { held: { quotas: { io: { requests: 1/s } } } } }\n";
+  {
+    cordon::HostOptions options;
+    options.config_file = folder / "config.yaml";
+    options.compiler = cordon::HostOptions::Compiler::kInProcess;
+    options.threads = 1;
+    auto host = cordon::Host::Create(std::move(options));
+    ASSERT_TRUE(host) << host.error().message;
+    ASSERT_TRUE(host->Register(shop::Prices()));
+    std::ifstream file(shop::Guest(), std::ios::binary);
+    const std::string bytes((std::istreambuf_iterator<char>(file)), {});
+    const auto load = [&](std::string_view name) {
+      return host->LoadBytes(name, {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()},
+                             {.grants = {"host:prices", "host:catalogue"}});
+    };
+    const auto held = load("held"), other = load("other");
+    ASSERT_TRUE(held && other);
+    const char* const amounts = R"({"amounts": [1, 2, 3]})";
+    EXPECT_EQ(held->Submit("total", amounts).get()->json, "6");
+    Answer late = held->Submit("total", amounts);
+    EXPECT_EQ(other->Submit("total", amounts).get()->json, "6");
+    EXPECT_EQ(late.wait_for(0s), std::future_status::timeout);
+    const auto answer = late.get();
+    ASSERT_TRUE(answer) << answer.error().message;
+    EXPECT_EQ(answer->json, "6");
+  }
+  fs::remove_all(folder);
+}
+
 }  // namespace

@@ -2,9 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <future>
+#include <set>
 #include <thread>
 
-#include "shop.h"
+#include "residents.h"
 
 namespace {
 
@@ -59,6 +61,29 @@ TEST_F(Tools, APluginCallsWhatTheHostHasLoaded) {
   }
   // Nobody holds it any more.
   EXPECT_EQ(Ask(a, "acme/b#who"), R"({"err":"E_NOT_FOUND the plugin acme/b is not loaded"})");
+}
+
+// Calls that wait for their turn at a resident, on stacks that share one thread with each other.
+TEST_F(Tools, ManyCallsAskAResidentAtOnce) {
+  cordon::HostOptions options;
+  options.threads = 1;
+  host_.emplace(*residents::HostWith(std::move(options)));
+  const residents::Folder folder;
+  const auto b = residents::Load(*host_, folder.Plugin("", "resident", "b"));
+  ASSERT_TRUE(b) << b.error().message;
+  const auto a = Load("a", {"call:acme/b#*"});
+  std::vector<std::future<cordon::Result<cordon::Answer>>> answers;
+  for (int i = 0; i < 20; ++i) {
+    answers.push_back(a.Submit("ask", R"({"action": "acme/b#add", "input": "{\"n\": 1}"})"));
+  }
+  std::set<std::string> sums;
+  for (auto& one : answers) {
+    const auto answer = one.get();
+    ASSERT_TRUE(answer) << answer.error().message;
+    sums.insert(answer->json);
+  }
+  EXPECT_EQ(sums.size(), 20u) << "each was counted once";
+  EXPECT_TRUE(sums.contains(R"({"ok":"20"})"));
 }
 
 TEST_F(Tools, attack_168_WhatIsUnloadedOrLoadedAnewIsNotRunTwice) {
