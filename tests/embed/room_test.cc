@@ -220,7 +220,7 @@ TEST(Throttle, ARequestThatWaitsForItsRateKeepsNoThreadFromOthers) {
     const char* const amounts = R"({"amounts": [1, 2, 3]})";
     EXPECT_EQ(held->Submit("total", amounts).get()->json, "6");
     Answer late = held->Submit("total", amounts);
-    EXPECT_EQ(other->Submit("total", amounts).get()->json, "6");
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(other->Submit("total", amounts).get()->json, "6");
     EXPECT_EQ(late.wait_for(0s), std::future_status::timeout);
     const auto answer = late.get();
     ASSERT_TRUE(answer) << answer.error().message;
