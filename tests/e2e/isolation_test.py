@@ -57,7 +57,9 @@ class Tests(CordonTest):
         self.addCleanup(running.kill)
         for _ in range(1000):
             keepers = children(running.pid)
-            workers = [worker for keeper in keepers for worker in children(keeper)]
+            made = [worker for keeper in keepers for worker in children(keeper)]
+            # A keeper also makes processes that only try what the system allows.
+            workers = [worker for worker in made if int((stat(worker) or [0] * 12)[11]) >= 3]
             if workers or (not keepers and int(stat(running.pid)[11]) > TICKS // 2):
                 return running.pid, workers
             time.sleep(0.01)

@@ -206,10 +206,12 @@ TEST_F(Life, ASignalAtAnyMomentLeavesNoProcessAndWholeFiles) {
     ASSERT_EQ(::waitpid(host, &status, 0), host);
     // One that was not yet up has no handler to be asked.
     EXPECT_TRUE(signal != SIGINT || (WIFEXITED(status) && WEXITSTATUS(status) == 0)) << status;
-    EXPECT_TRUE(Soon([] {
+    const auto none = [] {
       while (::waitpid(-1, nullptr, WNOHANG) > 0) {}
       return ChildrenOf(::getpid()).empty();
-    })) << "a process is left";
+    };
+    // Where many namespaces come and go, a process that makes some may be long in the kernel.
+    EXPECT_TRUE(Soon(none) || Soon(none) || Soon(none)) << "left: " << processes::Named(ChildrenOf(::getpid()));
   }
   ::prctl(PR_SET_CHILD_SUBREAPER, 0);
   // Whatever was being written is whole, or not there.

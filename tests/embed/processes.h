@@ -49,6 +49,18 @@ inline std::vector<pid_t> Workers(pid_t host = ::getpid()) {
   return found;
 }
 
+// What they are and where in the kernel they wait, for the text of a failure.
+inline std::string Named(const std::vector<pid_t>& processes) {
+  std::string text;
+  for (const pid_t process : processes) {
+    for (const char* file : {"comm", "wchan", "stat"}) {
+      std::ifstream in("/proc/" + std::to_string(process) + "/" + file);
+      text += std::string(std::istreambuf_iterator<char>(in), {}) + " ";
+    }
+  }
+  return text;
+}
+
 inline int CountIn(const char* folder) {
   int count = 0;
   DIR* open = ::opendir(folder);

@@ -168,7 +168,10 @@ TEST_F(Room, ShutdownEndsWhatWaits) {
   const Plugin shop = Load("shop");
   Answer holds = Hold(shop);
   Answer waiting = shop.Submit("add", kSum);
-  std::jthread lets([&] { Let(); });
+  std::jthread lets([&] {
+    waiting.wait();
+    Let();
+  });
   EXPECT_TRUE(host_->Shutdown());
   EXPECT_EQ(waiting.get().error().code, Code::kUnavailable);
   (void)holds.get();
