@@ -64,8 +64,8 @@ void Check(services::EgressService& egress, services::SocketsService& sockets, c
   if (chosen.outcome == HostReply::Outcome::kDone && chosen.payload.at(0) == 1) {
     const auto what = policy::ClassOf(line.host);
     const auto block = policy::AddressBlock::Parse(line.host);
-    Require(what && (*what == policy::AddressClass::kPublic ||
-                     policy::AddressBlock::Parse("10.0.0.0/8")->Holds(*block)));
+    Require(what &&
+            (*what == policy::AddressClass::kPublic || policy::AddressBlock::Parse("10.0.0.0/8")->Holds(*block)));
   }
   std::vector<std::uint8_t> name;
   wire::Writer(name).String(line.host);

@@ -20,8 +20,8 @@ namespace cordon {
 
 // What a new version has that the one before had not. Equal where nothing changed.
 struct Reloaded {
-  std::string digest_before, digest;    // of the artifact
-  std::string version_before, version;  // of the manifest; empty without one
+  std::string digest_before, digest;          // of the artifact
+  std::string version_before, version;        // of the manifest; empty without one
   std::vector<std::string> gained{}, lost{};  // effective capabilities, compact, sorted
   Limits limits_before{}, limits{};
 };

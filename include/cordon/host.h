@@ -77,7 +77,7 @@ struct HostOptions {
   std::filesystem::path grants_file{};
   // Null: decisions are made and not recorded.
   std::shared_ptr<AuditSink> audit{};
-  LogSink log{};  // empty: lines are dropped
+  LogSink log{};              // empty: lines are dropped
   QuotaAlertSink on_quota{};  // told when a quota of config.yaml is nearly used up; may be empty
   // Compiled code is kept here, authenticated (docs/formats/code-cache.md). Empty: every load compiles.
   std::filesystem::path code_cache{};

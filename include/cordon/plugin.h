@@ -68,7 +68,7 @@ struct Residency {
   };
   State state = State::kIdle;
   std::uint64_t restarts = 0;
-  std::vector<Failure> failures{};  // the last 16, the newest at the end
+  std::vector<Failure> failures{};                                  // the last 16, the newest at the end
   std::optional<std::chrono::system_clock::time_point> snapshot{};  // of the state that a restart gives back
   std::uint64_t snapshot_bytes = 0;
   std::optional<std::chrono::nanoseconds> next_start{};  // from now

@@ -266,7 +266,11 @@ class Service {
   template <typename F>
   Service& AsyncFunction(std::string name, Needs capability, F function) {
     using H = detail::AsyncServed<std::decay_t<F>>;
-    functions_.push_back({std::move(name), H::Shape(), std::move(capability), Runs::kLater, {},
+    functions_.push_back({std::move(name),
+                          H::Shape(),
+                          std::move(capability),
+                          Runs::kLater,
+                          {},
                           H::Wrap(std::decay_t<F>(std::move(function)))});
     return *this;
   }

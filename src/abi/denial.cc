@@ -100,10 +100,9 @@ Result<std::vector<std::uint8_t>> DenialPayload(const wit::Contract& contract, c
     if (!Zero(contract, denied->type, out)) return none();
     return bytes;
   }
-  const auto other =
-      std::find_if(error.fields.begin(), error.fields.end(), [](const auto& f) {
-        return f.name == "other" || f.name == "upstream";  // wasi:config says it so
-      });
+  const auto other = std::find_if(error.fields.begin(), error.fields.end(), [](const auto& f) {
+    return f.name == "other" || f.name == "upstream";  // wasi:config says it so
+  });
   if (other == error.fields.end() || other->type == wit::kNone || contract.At(other->type).kind != Kind::kString)
     return none();
   out.U32(static_cast<std::uint32_t>(other - error.fields.begin()));

@@ -62,8 +62,8 @@ TEST(Extism, MemoryNeedsNothingAndTheWorldAGrant) {
   ASSERT_EQ(bare.stubs.size(), 2u);
   EXPECT_EQ(bare.stubs[0].reply, Stub::Reply::kPayload);  // no setting has a value
   EXPECT_EQ(bare.stubs[1].reply, Stub::Reply::kTrap);
-  const LinkPlan granted = Plan({kConfigGet, kRequest, kVarSet},
-                                {"config", "http:GET:https://example.com/*", "kv:write:vars"});
+  const LinkPlan granted =
+      Plan({kConfigGet, kRequest, kVarSet}, {"config", "http:GET:https://example.com/*", "kv:write:vars"});
   EXPECT_EQ(Told(granted),
             "linked grant:config; linked grant:http:GET:https://example.com/*; linked grant:kv:write:vars; ");
   EXPECT_EQ(granted.spec.host.size(), 3u);
@@ -132,8 +132,8 @@ TEST(Extism, FunctionsOfZeroclawAreEachLinkedByItself) {
 
 TEST(Extism, WhatTheEmbeddingProgramOffersUnderANameOfZeroclawsIsItsOwn) {
   LinkOptions options;
-  options.offered = {{"extism:host/user", {{.name = "context_user_identity", .shape = "(string)->string",
-                                            .capability = "shop"}}}};
+  options.offered = {
+      {"extism:host/user", {{.name = "context_user_identity", .shape = "(string)->string", .capability = "shop"}}}};
   const std::pair<std::string, std::string> user{"extism:host/user.context_user_identity", "(i64) -> i64"};
   EXPECT_EQ(Told(Plan({user}, {"host:shop"}, LinkMode::kLenient, options)), "linked grant:host:shop; ");
   EXPECT_EQ(Told(Plan({user}, {"ctx:user"}, LinkMode::kLenient, options)), "not-linked not-requested; ");

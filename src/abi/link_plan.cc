@@ -296,18 +296,18 @@ void Planner::DecideService(const Need& need) {
   const std::string obstacle = WantsStub(ruling) ? StubObstacle() : std::string();
   const std::string but = obstacle.empty() ? obstacle : "; " + obstacle;
   if (!WasiFunctions(SplitInterface(item_->name).name).empty()) {
-    return Refuse(ruling != nullptr ? ruling->rule : "no-grant",
-                  "nothing grants " + std::string(policy::KindName(*need.kind)) + but,
-                  obstacle.empty() ? decision_.command
-                                   : "leave `link: strict` out of plugin.yaml to link a stub that denies");
+    return Refuse(
+        ruling != nullptr ? ruling->rule : "no-grant",
+        "nothing grants " + std::string(policy::KindName(*need.kind)) + but,
+        obstacle.empty() ? decision_.command : "leave `link: strict` out of plugin.yaml to link a stub that denies");
   }
   decision_.grant.clear();
   decision_.command.clear();
   const auto served = std::ranges::find(ServiceInterfaces(), *need.kind, &ServiceInterface::kind);
-  const std::string package = served == ServiceInterfaces().end()
-                                  ? std::string("what this build offers")
-                                  : std::string(served->name.substr(0, served->name.find('/'))) + "@" +
-                                        std::string(served->versions) + "*";
+  const std::string package =
+      served == ServiceInterfaces().end()
+          ? std::string("what this build offers")
+          : std::string(served->name.substr(0, served->name.find('/'))) + "@" + std::string(served->versions) + "*";
   Refuse("unknown-interface", "nothing answers this interface, whatever is granted" + but,
          "build the plugin against " + package);
 }

@@ -287,12 +287,11 @@ TEST(LinkPlan, HandlesOfAServiceAreHeldAgainstItsInterface) {
     const wit::TypeRef owned = g.Resource("bucket"), self = g.Resource(std::string(name));
     g.contract.types[self].size = self_is_borrowed;
     const auto error = g.Variant({{"no-such-store", wit::kNone}, {"access-denied", wit::kNone}, {"other", g.str}});
-    g.Imports({Types::Interface(
-        "wasi:keyvalue/store@0.2.0-draft2",
-        {Types::Function("open", {{"identifier", g.str}}, g.ResultOf(owned, error)),
-         Types::Function("[method]bucket.get", {{"self", self}, {"key", g.str}},
-                         g.ResultOf(g.Option(g.List(g.u8)), error))},
-        {"bucket"})});
+    g.Imports({Types::Interface("wasi:keyvalue/store@0.2.0-draft2",
+                                {Types::Function("open", {{"identifier", g.str}}, g.ResultOf(owned, error)),
+                                 Types::Function("[method]bucket.get", {{"self", self}, {"key", g.str}},
+                                                 g.ResultOf(g.Option(g.List(g.u8)), error))},
+                                {"bucket"})});
     std::vector<std::string> grants;
     if (!grant.empty()) grants.emplace_back(grant);
     const LinkPlan plan = Planned(g.contract, Given({Ask("kv:write:cache", Need::kOptional)}, grants));

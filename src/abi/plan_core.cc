@@ -66,10 +66,10 @@ void Planner::DecideExtism() {
                   "build the plugin with a PDK for Extism 1");
   }
   if (decision_.type != function->type) {
-    return Refuse("wrong-type",
-                  "the binary declares " + std::string(name) + " as " + decision_.type + "; it is " +
-                      std::string(function->type),
-                  "build the plugin with a PDK for Extism 1");
+    return Refuse(
+        "wrong-type",
+        "the binary declares " + std::string(name) + " as " + decision_.type + "; it is " + std::string(function->type),
+        "build the plugin with a PDK for Extism 1");
   }
   engine::HostImport import{.interface_name = std::string(kExtismEnv), .function = std::string(name)};
   if (!function->kind) {
@@ -161,8 +161,8 @@ void Planner::DecideFledge() {
     Stub stub;
     stub.import = {std::string(kFledgeModule), std::string(name)};
     stub.reply = Stub::Reply::kPayload;
-    stub.answer = {{function->denial.begin(), function->denial.end()}, ruling->request.capability.ToString(),
-                   ruling->rule};
+    stub.answer = {
+        {function->denial.begin(), function->denial.end()}, ruling->request.capability.ToString(), ruling->rule};
     plan_.spec.stubs.push_back(stub.import);
     plan_.stubs.push_back(std::move(stub));
     return Set(LinkState::kStub, ruling->rule, "optional and not granted: a stub that denies stands in for it");

@@ -4,36 +4,36 @@
 namespace cordon::abi {
 namespace {
 
-#define HTTP_ERROR                                                                                     \
-  "variant{DNS-timeout,DNS-error:record{rcode:option<string>,info-code:option<u16>},"                  \
-  "destination-not-found,destination-unavailable,destination-IP-prohibited,"                           \
-  "destination-IP-unroutable,connection-refused,connection-terminated,connection-timeout,"             \
-  "connection-read-timeout,connection-write-timeout,connection-limit-reached,TLS-protocol-error,"      \
-  "TLS-certificate-error,TLS-alert-received:record{alert-id:option<u8>,"                               \
-  "alert-message:option<string>},HTTP-request-denied,HTTP-request-length-required,"                    \
-  "HTTP-request-body-size:option<u64>,HTTP-request-method-invalid,HTTP-request-URI-invalid,"           \
-  "HTTP-request-URI-too-long,HTTP-request-header-section-size:option<u32>,"                            \
-  "HTTP-request-header-size:option<record{field-name:option<string>,field-size:option<u32>}>,"         \
-  "HTTP-request-trailer-section-size:option<u32>,"                                                     \
-  "HTTP-request-trailer-size:record{field-name:option<string>,field-size:option<u32>},"                \
-  "HTTP-response-incomplete,HTTP-response-header-section-size:option<u32>,"                            \
-  "HTTP-response-header-size:record{field-name:option<string>,field-size:option<u32>},"                \
-  "HTTP-response-body-size:option<u64>,HTTP-response-trailer-section-size:option<u32>,"                \
-  "HTTP-response-trailer-size:record{field-name:option<string>,field-size:option<u32>},"               \
-  "HTTP-response-transfer-coding:option<string>,HTTP-response-content-coding:option<string>,"          \
-  "HTTP-response-timeout,HTTP-upgrade-failed,HTTP-protocol-error,loop-detected,configuration-error,"   \
+#define HTTP_ERROR                                                                                   \
+  "variant{DNS-timeout,DNS-error:record{rcode:option<string>,info-code:option<u16>},"                \
+  "destination-not-found,destination-unavailable,destination-IP-prohibited,"                         \
+  "destination-IP-unroutable,connection-refused,connection-terminated,connection-timeout,"           \
+  "connection-read-timeout,connection-write-timeout,connection-limit-reached,TLS-protocol-error,"    \
+  "TLS-certificate-error,TLS-alert-received:record{alert-id:option<u8>,"                             \
+  "alert-message:option<string>},HTTP-request-denied,HTTP-request-length-required,"                  \
+  "HTTP-request-body-size:option<u64>,HTTP-request-method-invalid,HTTP-request-URI-invalid,"         \
+  "HTTP-request-URI-too-long,HTTP-request-header-section-size:option<u32>,"                          \
+  "HTTP-request-header-size:option<record{field-name:option<string>,field-size:option<u32>}>,"       \
+  "HTTP-request-trailer-section-size:option<u32>,"                                                   \
+  "HTTP-request-trailer-size:record{field-name:option<string>,field-size:option<u32>},"              \
+  "HTTP-response-incomplete,HTTP-response-header-section-size:option<u32>,"                          \
+  "HTTP-response-header-size:record{field-name:option<string>,field-size:option<u32>},"              \
+  "HTTP-response-body-size:option<u64>,HTTP-response-trailer-section-size:option<u32>,"              \
+  "HTTP-response-trailer-size:record{field-name:option<string>,field-size:option<u32>},"             \
+  "HTTP-response-transfer-coding:option<string>,HTTP-response-content-coding:option<string>,"        \
+  "HTTP-response-timeout,HTTP-upgrade-failed,HTTP-protocol-error,loop-detected,configuration-error," \
   "internal-error:option<string>}"
-#define SOCKET_ERROR                                                                              \
-  "enum{unknown,access-denied,not-supported,invalid-argument,out-of-memory,timeout,"              \
-  "concurrency-conflict,not-in-progress,would-block,invalid-state,new-socket-limit,"              \
-  "address-not-bindable,address-in-use,remote-unreachable,connection-refused,connection-reset,"   \
-  "connection-aborted,datagram-too-large,name-unresolvable,temporary-resolver-failure,"           \
+#define SOCKET_ERROR                                                                            \
+  "enum{unknown,access-denied,not-supported,invalid-argument,out-of-memory,timeout,"            \
+  "concurrency-conflict,not-in-progress,would-block,invalid-state,new-socket-limit,"            \
+  "address-not-bindable,address-in-use,remote-unreachable,connection-refused,connection-reset," \
+  "connection-aborted,datagram-too-large,name-unresolvable,temporary-resolver-failure,"         \
   "permanent-resolver-failure}"
 #define METHOD "variant{get,head,post,put,delete,connect,options,trace,patch,other:string}"
 #define SCHEME "variant{HTTP,HTTPS,other:string}"
 #define HEADER_ERROR "variant{invalid-syntax,forbidden,immutable}"
-#define SOCKET_ADDRESS                                                                             \
-  "variant{ipv4:record{port:u16,address:tuple<u8,u8,u8,u8>},ipv6:record{port:u16,flow-info:u32,"   \
+#define SOCKET_ADDRESS                                                                           \
+  "variant{ipv4:record{port:u16,address:tuple<u8,u8,u8,u8>},ipv6:record{port:u16,flow-info:u32," \
   "address:tuple<u16,u16,u16,u16,u16,u16,u16,u16>,scope-id:u32}}"
 #define IP_ADDRESS "variant{ipv4:tuple<u8,u8,u8,u8>,ipv6:tuple<u16,u16,u16,u16,u16,u16,u16,u16>}"
 #define FAMILY "enum{ipv4,ipv6}"

@@ -239,8 +239,8 @@ struct AuditLog::State {
     std::uint64_t count = 0, bytes = 0;
     for (auto it = files.rbegin(); it != files.rend(); ++it) {
       bytes += it->size_bytes;
-      const bool kept = ++count <= rotation.keep_files.value_or(UINT32_MAX) &&
-                        bytes <= rotation.keep_bytes.value_or(UINT64_MAX);
+      const bool kept =
+          ++count <= rotation.keep_files.value_or(UINT32_MAX) && bytes <= rotation.keep_bytes.value_or(UINT64_MAX);
       if (!kept) surplus.insert(surplus.begin(), it->path);
     }
     return surplus;

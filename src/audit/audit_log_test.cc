@@ -11,8 +11,8 @@
 #include <thread>
 
 #include "audit/record_text.h"
-#include "audit/trail.h"
 #include "audit/test_folder.h"
+#include "audit/trail.h"
 #include "base/file.h"
 #include "formats/json.h"
 

@@ -38,7 +38,7 @@ struct Record {
   std::string input_digest, output_digest;                   // of a call, "sha256:…", where each has its record
   std::string actor;                                         // who granted or revoked
   std::string note;
-  std::string trace;  // of W3C's traceparent: the trace and the span that asked, "<32 hex>-<16 hex>"
+  std::string trace;   // of W3C's traceparent: the trace and the span that asked, "<32 hex>-<16 hex>"
   std::string tenant;  // for whom the call was made
 };
 

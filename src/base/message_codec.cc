@@ -139,8 +139,7 @@ HostReply CodecChannel::Send(const HostRequest& request) {
 void CodecChannel::Begin(const HostRequest& request, Done done) {
   Result<OwnedRequest> decoded = Through(request);
   if (!decoded) return done(TrapOf(std::move(decoded).error()));
-  inner_.Begin(decoded->Views(),
-               [done = std::move(done)](const HostReply& reply) mutable { done(Through(reply)); });
+  inner_.Begin(decoded->Views(), [done = std::move(done)](const HostReply& reply) mutable { done(Through(reply)); });
 }
 
 }  // namespace cordon

@@ -21,7 +21,10 @@ TEST(TraceParent, ReadsWhatW3CSays) {
 
 TEST(TraceParent, TakesNothingElse) {
   for (const std::string_view bad : {
-           "", "00", "x", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0",
+           "",
+           "00",
+           "x",
+           "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0",
            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more",
            "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01.more",
            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",

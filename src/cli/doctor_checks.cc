@@ -290,8 +290,8 @@ groups::Bounds BoundsToBeHad() {
 std::vector<Finding> CheckHost(const manifest::Config& config) {
   rlimit addresses{};
   ::getrlimit(RLIMIT_AS, &addresses);
-  const auto memory = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
-                      static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const auto memory =
+      static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   constexpr unsigned kVersion = 1;  // LANDLOCK_CREATE_RULESET_VERSION
   const long abi = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, kVersion);
   return {CheckNative(config.native, isolation::kBubblewrap),

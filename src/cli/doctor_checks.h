@@ -43,7 +43,7 @@ enum class Secrecy : std::uint8_t { kSecret /* nobody else reads it */, kTrusted
 Finding CheckAccess(std::string category, std::string check, const std::filesystem::path& path, const Access& access,
                     Access::Type expected, Secrecy secrecy);
 Finding CheckMemory(std::uint64_t memory_bytes, std::uint64_t address_limit_bytes, std::uint64_t ceiling_bytes);
-Finding CheckLandlock(int abi);  // below 1: there is none
+Finding CheckLandlock(int abi);                   // below 1: there is none
 Finding CheckConfinement(std::string_view text);  // of `cordon-worker --json`
 // Of a group that was asked to bound all that there is.
 Finding CheckGroups(const groups::Bounds& holds);

@@ -15,10 +15,11 @@ TEST(Doctor, EnginesBelowTheFloorFail) {
     const char* version;
     Grade grade;
   } kCases[] = {
-      {"wasmtime 48.0.9", Grade::kPass},  {"wasmtime 48.0.10", Grade::kPass}, {"wasmtime 49.0.0", Grade::kPass},
-      {"wasmtime 48.0.8", Grade::kWarn},  {"wasmtime 48.0.7", Grade::kFail},  {"wasmtime 47.9.99", Grade::kFail},
-      {"wasmtime 9.0.10", Grade::kFail},  {"", Grade::kFail},                 {"wasmtime", Grade::kFail},
-      {"wasmtime 48", Grade::kFail},
+      {"wasmtime 48.0.9", Grade::kPass}, {"wasmtime 48.0.10", Grade::kPass},
+      {"wasmtime 49.0.0", Grade::kPass}, {"wasmtime 48.0.8", Grade::kWarn},
+      {"wasmtime 48.0.7", Grade::kFail}, {"wasmtime 47.9.99", Grade::kFail},
+      {"wasmtime 9.0.10", Grade::kFail}, {"", Grade::kFail},
+      {"wasmtime", Grade::kFail},        {"wasmtime 48", Grade::kFail},
   };
   for (const auto& one : kCases) {
     const Finding finding = CheckEngineFloor(one.version, "48.0.8", "48.0.9");

@@ -1,9 +1,9 @@
 #include "cli/grant_records.h"
 
-#include <chrono>
 #include <pwd.h>
 #include <sys/types.h>
 #include <unistd.h>
+#include <chrono>
 
 #include <algorithm>
 

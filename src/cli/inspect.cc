@@ -11,8 +11,8 @@ namespace {
 constexpr std::size_t kSchemaBytesShown = 400;
 
 constexpr Positional kWords[] = {kPluginWord};
-constexpr Option kOptions[] = {kGrantOption,       kGrantsOption, kMountOption,
-                               kEnvironmentOption, kRootOption,   kLevelOption,  kPolicyOption};
+constexpr Option kOptions[] = {kGrantOption, kGrantsOption, kMountOption, kEnvironmentOption,
+                               kRootOption,  kLevelOption,  kPolicyOption};
 
 OrderedJson ItemsJson(const wit::Contract& contract, const std::vector<wit::Item>& items) {
   OrderedJson list = OrderedJson::array();

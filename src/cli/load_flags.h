@@ -25,9 +25,9 @@ inline constexpr Option kProgramOption = {"--program", "NAME=PATH", "the file be
                                           Option::Times::kMany, Offer::kFile};
 inline constexpr Option kLevelOption = {
     "--level", "LEVEL", "security level", Option::Times::kOnce, Offer::kWords, "relaxed default strict paranoid"};
-inline constexpr Option kPolicyOption = {
-    "--policy", "FILE", "a policy.yaml that caps every grant, beside the configured one", Option::Times::kMany,
-    Offer::kFile};
+inline constexpr Option kPolicyOption = {"--policy", "FILE",
+                                         "a policy.yaml that caps every grant, beside the configured one",
+                                         Option::Times::kMany, Offer::kFile};
 inline constexpr Option kTimeoutOption = {"--timeout", "TIME", "wall time of the call, such as 5s or 500ms"};
 inline constexpr Option kMemoryOption = {"--memory", "SIZE", "all memories and tables together, such as 64MiB"};
 inline constexpr Option kFuelOption = {"--fuel", "N", "instructions that may be executed"};

@@ -103,7 +103,9 @@ Result<std::string> Artifact(const Session& session, const fs::path& source, con
   auto bytes = ReadFile(beside, runtime::kArtifactBytesMax);
   if (!bytes && bytes.error().code == Code::kNotFound) return std::string();
   const bool is_native = IsNative(imported) && manifest::ParseFolderPath(imported.artifact.string()).has_value();
-  const bool is_program = bytes && (bytes->starts_with("\x7f" "ELF") || bytes->starts_with("#!"));
+  const bool is_program = bytes && (bytes->starts_with("\x7f"
+                                                       "ELF") ||
+                                    bytes->starts_with("#!"));
   if (is_native && is_program) return bytes;
   if (bytes && !bytes->starts_with(kMagic)) {
     return Fail(Code::kNotWasm, EscapeShort(beside.string(), 200) + ", which the source names, is not WebAssembly",
@@ -211,8 +213,8 @@ Result<int> Import(Session& session) {
   }
   if (written.not_yet) session.Warn("this build does not take it yet: " + EscapeShort(written.not_yet->message, 300));
   if (!written.grants.empty()) {
-    session.Note("what the source allowed is in grants.yaml beside it: cordon run " +
-                 Escape(written.folder.string()) + " --grants " + Escape((written.folder / "grants.yaml").string()));
+    session.Note("what the source allowed is in grants.yaml beside it: cordon run " + Escape(written.folder.string()) +
+                 " --grants " + Escape((written.folder / "grants.yaml").string()));
   }
   return 0;
 }

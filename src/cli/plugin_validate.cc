@@ -99,7 +99,10 @@ class Check {
                                    .With("found", digest.ToString()));
     }
     if (manifest_.runtime.abi == manifest::Abi::kNative) {
-      if (bytes->starts_with("\x7f" "ELF") || bytes->starts_with("#!")) return;
+      if (bytes->starts_with("\x7f"
+                             "ELF") ||
+          bytes->starts_with("#!"))
+        return;
       return AddAt("/runtime/artifact", Error(Code::kInvalid, "the artifact is no program of this machine",
                                               "name an ELF binary, or a script that begins with #!"));
     }

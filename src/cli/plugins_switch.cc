@@ -38,8 +38,9 @@ Result<int> Turn(Session& session, Position to) {
   if (session.json()) {
     session.PrintDocument({{"enabled", to == Position::kOn}, {"was_enabled", !was_off}});
   } else if (to == Position::kOff) {
-    session.Note("plugins are off: what runs ends within a second, and nothing is loaded or called; on again: "
-                 "cordon plugins enable");
+    session.Note(
+        "plugins are off: what runs ends within a second, and nothing is loaded or called; on again: "
+        "cordon plugins enable");
   } else {
     session.Note("plugins are on");
   }

@@ -7,9 +7,9 @@
 #include "cli/command.h"
 #include "cli/describe.h"
 #include "cli/load_flags.h"
+#include "cli/native_terminal.h"
 #include "cli/progress.h"
 #include "cli/report.h"
-#include "cli/native_terminal.h"
 #include "cli/run_command.h"
 #include "cli/watch.h"
 #include "services/principal.h"
@@ -35,8 +35,7 @@ constexpr Option kOptions[] = {
     kTimeoutOption,
     kMemoryOption,
     kFuelOption,
-    {"--context", "NAME=VALUE", "in whose name: user, session, agent (as granted) or tenant",
-     Option::Times::kMany},
+    {"--context", "NAME=VALUE", "in whose name: user, session, agent (as granted) or tenant", Option::Times::kMany},
     {"--with", "PLUGIN", "a plugin that it may call, with its own grants", Option::Times::kMany, Offer::kFile},
     {"--watch", "", "run again whenever what it depends on changes"},
     {"--metrics", "FILE", "write counters there when it ends, as Prometheus reads them", Option::Times::kOnce,

@@ -85,10 +85,7 @@ Command SecretSetCommand() {
 Command SecretListCommand() { return {{.command = "secret list", .summary = "list the names of secrets"}, List}; }
 
 Command SecretRemoveCommand() {
-  return {{.command = "secret rm",
-           .summary = "remove a secret",
-           .positionals = kNameWord,
-           .options = kPluginOption},
+  return {{.command = "secret rm", .summary = "remove a secret", .positionals = kNameWord, .options = kPluginOption},
           Remove};
 }
 

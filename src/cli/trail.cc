@@ -29,8 +29,8 @@ constexpr Option kEventFilter = {"--event",
                                  Option::Times::kOnce,
                                  Offer::kWords,
                                  "decision grant revoke call host-call load note switch checkpoint prune"};
-constexpr Option kDecisionFilter = {
-    "--decision", "allow|deny", "only decisions of this kind", Option::Times::kOnce, Offer::kWords, "allow deny"};
+constexpr Option kDecisionFilter = {"--decision",         "allow|deny",  "only decisions of this kind",
+                                    Option::Times::kOnce, Offer::kWords, "allow deny"};
 constexpr Option kSinceFilter = {"--since", "TIME", "only records of this time or later: 2026-01-31T12:00Z"};
 constexpr Option kUntilFilter = {"--until", "TIME", "only records before this time"};
 
@@ -40,12 +40,20 @@ constexpr Option kVerifyOptions[] = {
 };
 constexpr Option kShowOptions[] = {
     {"--lines", "N", "at most so many, from the end (50)"},
-    kPluginFilter, kEventFilter, kDecisionFilter, kSinceFilter, kUntilFilter,
+    kPluginFilter,
+    kEventFilter,
+    kDecisionFilter,
+    kSinceFilter,
+    kUntilFilter,
 };
 constexpr Option kExportOptions[] = {
     {"--format", "jsonl|csv", "lines of JSON as they are (default), or a table", Option::Times::kOnce, Offer::kWords,
      "jsonl csv"},
-    kPluginFilter, kEventFilter, kDecisionFilter, kSinceFilter, kUntilFilter,
+    kPluginFilter,
+    kEventFilter,
+    kDecisionFilter,
+    kSinceFilter,
+    kUntilFilter,
 };
 
 Result<int> Verify(Session& session) {
@@ -58,8 +66,8 @@ Result<int> Verify(Session& session) {
   if (checked.bad) {
     const audit::BadRecord& bad = *checked.bad;
     return Fail(Error(Code::kDigest,
-                      "the audit log is not as it was written: line " + std::to_string(bad.line) + " of " +
-                          bad.file + ", " + bad.why,
+                      "the audit log is not as it was written: line " + std::to_string(bad.line) + " of " + bad.file +
+                          ", " + bad.why,
                       "keep the file as it is, and compare it with a copy")
                     .With("line", std::to_string(bad.line))
                     .With("sequence", std::to_string(bad.sequence))
@@ -119,8 +127,8 @@ struct Filter {
       if (!since.empty() && time < since) return false;
       if (!until.empty() && time >= until) return false;
     }
-    return std::ranges::all_of(
-        patterns, [&](const std::string& one) { return line.find(one) != std::string_view::npos; });
+    return std::ranges::all_of(patterns,
+                               [&](const std::string& one) { return line.find(one) != std::string_view::npos; });
   }
 };
 
@@ -202,10 +210,9 @@ Result<int> Show(Session& session) {
 
 // ---- export ---------------------------------------------------------------------------------------------------------
 
-constexpr std::string_view kColumns[] = {"seq",    "time",       "event",  "plugin", "digest",   "action",
-                                         "capability", "target", "rule",   "decision", "code",   "count",
-                                         "duration_us", "actor", "note",   "trace",  "callers",  "usage",
-                                         "tenant"};
+constexpr std::string_view kColumns[] = {"seq",    "time",  "event",    "plugin", "digest", "action",      "capability",
+                                         "target", "rule",  "decision", "code",   "count",  "duration_us", "actor",
+                                         "note",   "trace", "callers",  "usage",  "tenant"};
 
 // A cell that a program for tables would take for a formula gets an apostrophe: guests write them.
 std::string Cell(std::string text) {

@@ -19,8 +19,8 @@ std::string FromOf(const policy::FilesScope& scope) {
 const policy::FilesScope* MountOf(const std::vector<policy::FilesScope>& scopes, std::string_view path) {
   const policy::FilesScope* best = nullptr;
   for (const policy::FilesScope& scope : scopes) {
-    const bool in = path == scope.mount || scope.mount == "/" ||
-                    (path.starts_with(scope.mount) && path[scope.mount.size()] == '/');
+    const bool in =
+        path == scope.mount || scope.mount == "/" || (path.starts_with(scope.mount) && path[scope.mount.size()] == '/');
     if (in && (best == nullptr || scope.mount.size() > best->mount.size())) best = &scope;
   }
   return best;

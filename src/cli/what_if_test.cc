@@ -12,7 +12,7 @@ namespace {
 TEST(WhatIf, AnswersAsTheGuardWould) {
   const policy::Authority authority =
       policy::AuthorityOf({"fs:read:/data=workspace", "fs:write:/data/out=workspace/out",
-                                             "http:GET:https://api.example.com/v1/*", "kv:read:cache"});
+                           "http:GET:https://api.example.com/v1/*", "kv:read:cache"});
   const struct {
     const char* question;
     bool allowed;
@@ -47,8 +47,7 @@ TEST(WhatIf, AnswersAsTheGuardWould) {
 
 TEST(WhatIf, RefusesWhatIsNoQuestion) {
   for (const char* bad : {"", "nonsense", "read", "write x", "GET", "https://", "https://u:p@x/", "https://x:99999/",
-                          "fs:fly:/data", "POST /data", "https://x/v1/../v2",
-                          "https://x/v1/%2E%2e/v2"}) {
+                          "fs:fly:/data", "POST /data", "https://x/v1/../v2", "https://x/v1/%2E%2e/v2"}) {
     EXPECT_FALSE(AskWhatIf(policy::Authority(), bad)) << bad;
   }
 }

@@ -110,9 +110,9 @@ int Report() {
   for (const std::string_view name : confine::NamesOf(namespaces)) {
     list += (list.empty() ? "\"" : ",\"") + std::string(name) + "\"";
   }
-  const std::string text = R"({"schema":"cordon.compile/1","namespaces":[)" + list +
-                           R"(],"no_new_privs":)" + (no_new_privs ? "true" : "false") + R"(,"landlock":)" +
-                           std::to_string(landlock) + R"(,"seccomp":)" + (filter ? "true" : "false") + "}\n";
+  const std::string text = R"({"schema":"cordon.compile/1","namespaces":[)" + list + R"(],"no_new_privs":)" +
+                           (no_new_privs ? "true" : "false") + R"(,"landlock":)" + std::to_string(landlock) +
+                           R"(,"seccomp":)" + (filter ? "true" : "false") + "}\n";
   const bool written = ::write(STDOUT_FILENO, text.data(), text.size()) == static_cast<ssize_t>(text.size());
   ::_exit(written && filter ? 0 : kFailed);
 }

@@ -22,9 +22,9 @@ constexpr Namespace kNamespaces[] = {
 };
 
 // Rights of Landlock, as in linux/landlock.h, of which the system's may be older than its kernel.
-constexpr std::uint64_t kWriteFile = 1u << 1, kReadFile = 1u << 2, kReadDir = 1u << 3,
-                        kRemoveDir = 1u << 4, kRemoveFile = 1u << 5, kMakeDir = 1u << 7, kMakeRegular = 1u << 8,
-                        kMakeLink = 1u << 12, kRefer = 1u << 13, kTruncate = 1u << 14;
+constexpr std::uint64_t kWriteFile = 1u << 1, kReadFile = 1u << 2, kReadDir = 1u << 3, kRemoveDir = 1u << 4,
+                        kRemoveFile = 1u << 5, kMakeDir = 1u << 7, kMakeRegular = 1u << 8, kMakeLink = 1u << 12,
+                        kRefer = 1u << 13, kTruncate = 1u << 14;
 
 }  // namespace
 
@@ -113,37 +113,53 @@ bool EmptyRoot() {
 
 std::span<const int> BasicCalls() {
   static constexpr int kCalls[] = {
-      SCMP_SYS(read),          SCMP_SYS(write),
-      SCMP_SYS(pwrite64),      SCMP_SYS(pread64),
-      SCMP_SYS(close),         SCMP_SYS(fstat),
-      SCMP_SYS(lseek),         SCMP_SYS(ftruncate),
-      SCMP_SYS(munmap),        SCMP_SYS(mprotect),
-      SCMP_SYS(mremap),        SCMP_SYS(madvise),
-      SCMP_SYS(brk),           SCMP_SYS(futex),
-      SCMP_SYS(set_robust_list),SCMP_SYS(rseq),
-      SCMP_SYS(sched_yield),   SCMP_SYS(clock_gettime),
-      SCMP_SYS(sched_getaffinity),SCMP_SYS(nanosleep),
-      SCMP_SYS(clock_nanosleep),SCMP_SYS(getrandom),
-      SCMP_SYS(gettid),        SCMP_SYS(getpid),
-      SCMP_SYS(rt_sigaction),  SCMP_SYS(rt_sigreturn),
-      SCMP_SYS(rt_sigprocmask),SCMP_SYS(sigaltstack),
-      SCMP_SYS(getrlimit),     SCMP_SYS(exit),
-      SCMP_SYS(exit_group),    SCMP_SYS(restart_syscall),
+      SCMP_SYS(read),
+      SCMP_SYS(write),
+      SCMP_SYS(pwrite64),
+      SCMP_SYS(pread64),
+      SCMP_SYS(close),
+      SCMP_SYS(fstat),
+      SCMP_SYS(lseek),
+      SCMP_SYS(ftruncate),
+      SCMP_SYS(munmap),
+      SCMP_SYS(mprotect),
+      SCMP_SYS(mremap),
+      SCMP_SYS(madvise),
+      SCMP_SYS(brk),
+      SCMP_SYS(futex),
+      SCMP_SYS(set_robust_list),
+      SCMP_SYS(rseq),
+      SCMP_SYS(sched_yield),
+      SCMP_SYS(clock_gettime),
+      SCMP_SYS(sched_getaffinity),
+      SCMP_SYS(nanosleep),
+      SCMP_SYS(clock_nanosleep),
+      SCMP_SYS(getrandom),
+      SCMP_SYS(gettid),
+      SCMP_SYS(getpid),
+      SCMP_SYS(rt_sigaction),
+      SCMP_SYS(rt_sigreturn),
+      SCMP_SYS(rt_sigprocmask),
+      SCMP_SYS(sigaltstack),
+      SCMP_SYS(getrlimit),
+      SCMP_SYS(exit),
+      SCMP_SYS(exit_group),
+      SCMP_SYS(restart_syscall),
   };
   return kCalls;
 }
 
 std::span<const int> FileCalls() {
   static constexpr int kCalls[] = {
-      SCMP_SYS(openat),     SCMP_SYS(openat2),    SCMP_SYS(newfstatat),   SCMP_SYS(statx),
-      SCMP_SYS(readv),      SCMP_SYS(writev),     SCMP_SYS(preadv),       SCMP_SYS(pwritev),
-      SCMP_SYS(preadv2),    SCMP_SYS(pwritev2),   SCMP_SYS(getdents64),   SCMP_SYS(mkdirat),
-      SCMP_SYS(unlinkat),   SCMP_SYS(renameat),   SCMP_SYS(renameat2),    SCMP_SYS(linkat),
-      SCMP_SYS(symlinkat),  SCMP_SYS(readlinkat), SCMP_SYS(utimensat),    SCMP_SYS(fallocate),
-      SCMP_SYS(fsync),      SCMP_SYS(fdatasync),  SCMP_SYS(fadvise64),    SCMP_SYS(fcntl),
-      SCMP_SYS(dup),        SCMP_SYS(poll),       SCMP_SYS(ppoll),        SCMP_SYS(epoll_create1),
-      SCMP_SYS(epoll_ctl),  SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),  SCMP_SYS(epoll_pwait2),
-      SCMP_SYS(eventfd2),   SCMP_SYS(fstatfs),    SCMP_SYS(clock_getres),
+      SCMP_SYS(openat),    SCMP_SYS(openat2),    SCMP_SYS(newfstatat),   SCMP_SYS(statx),
+      SCMP_SYS(readv),     SCMP_SYS(writev),     SCMP_SYS(preadv),       SCMP_SYS(pwritev),
+      SCMP_SYS(preadv2),   SCMP_SYS(pwritev2),   SCMP_SYS(getdents64),   SCMP_SYS(mkdirat),
+      SCMP_SYS(unlinkat),  SCMP_SYS(renameat),   SCMP_SYS(renameat2),    SCMP_SYS(linkat),
+      SCMP_SYS(symlinkat), SCMP_SYS(readlinkat), SCMP_SYS(utimensat),    SCMP_SYS(fallocate),
+      SCMP_SYS(fsync),     SCMP_SYS(fdatasync),  SCMP_SYS(fadvise64),    SCMP_SYS(fcntl),
+      SCMP_SYS(dup),       SCMP_SYS(poll),       SCMP_SYS(ppoll),        SCMP_SYS(epoll_create1),
+      SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),  SCMP_SYS(epoll_pwait2),
+      SCMP_SYS(eventfd2),  SCMP_SYS(fstatfs),    SCMP_SYS(clock_getres),
   };
   return kCalls;
 }

@@ -87,7 +87,7 @@ class ChainedSink final : public AuditSink {
     record.input_digest = from.input_digest;
     record.output_digest = from.output_digest;
     record.trace = from.trace;
-  record.tenant = from.tenant;
+    record.tenant = from.tenant;
     return log_->On(record);
   }
 

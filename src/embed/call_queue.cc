@@ -93,7 +93,7 @@ void CallQueue::Submit(const std::shared_ptr<CallQueue>& queue, Task task) {
       station.ready.notify_one();
     }
   }
-  if (refused) refused->call->job(&refused->error)();
+  if (refused) refused->call->job (&refused->error)();
 }
 
 // REQUIRES: the lock, and that somebody waits.
@@ -278,7 +278,7 @@ bool CallQueue::RefuseOne() {
   for (Station& station : stations_) {
     if (const std::unique_ptr<Call> call = station.waiting.Pop()) {
       lock.unlock();
-      call->job(&stopped_error_)();
+      call->job (&stopped_error_)();
       return true;
     }
   }

@@ -63,8 +63,8 @@ class CallQueue {
   };
 
   struct Bounds {
-    std::uint32_t threads_max = 1;  // of guests that compute, and as many for lanes
-    std::uint32_t waiting_max = 1;  // that have not begun
+    std::uint32_t threads_max = 1;     // of guests that compute, and as many for lanes
+    std::uint32_t waiting_max = 1;     // that have not begun
     std::uint32_t lane_calls_max = 1;  // that have begun, in all lanes together
     std::uint32_t worker_calls_max = 1;
     std::chrono::nanoseconds room_wait_max = std::chrono::seconds(30);  // for a quota to have room
@@ -142,7 +142,7 @@ class CallQueue {
 
   const Bounds bounds_;
   const Error stopped_error_{Code::kUnavailable, "the host was shut down", "make a new Host"};
-  const ForkMark mark_;  // in a child of fork there are no threads of ours
+  const ForkMark mark_;       // in a child of fork there are no threads of ours
   mutable std::mutex mutex_;  // guards what follows
   std::array<Station, 3> stations_;
   std::vector<LaneThread> lanes_;

@@ -41,10 +41,10 @@ CallQueue::Answer CallQueue::Ask(Call& call) {
     }
     const services::Refusal& refusal = ticket.error();
     // What no waiting helps: more than there is at all, and a period that ends too late.
-    const bool too_much = refusal.resource == services::Resource::kMemory &&
-                          plugin.limits().memory.count > refusal.limit;
-    const bool too_late = refusal.resource == services::Resource::kCpuTime &&
-                          Clock::now() + refusal.retry_after >= call.deadline;
+    const bool too_much =
+        refusal.resource == services::Resource::kMemory && plugin.limits().memory.count > refusal.limit;
+    const bool too_late =
+        refusal.resource == services::Resource::kCpuTime && Clock::now() + refusal.retry_after >= call.deadline;
     Answer answer{refusal, std::nullopt};
     if (too_much || too_late) {
       plugin.CountRefusal(refusal);

@@ -22,7 +22,7 @@ struct Deployment::State {
   LoadOptions options;
   std::shared_ptr<services::Tally> tally;  // of its grants: what is counted goes on with a new version
 
-  std::mutex reloading;  // held by whoever loads a version; guards `before`
+  std::mutex reloading;                                    // held by whoever loads a version; guards `before`
   std::vector<std::weak_ptr<const Plugin::State>> before;  // versions with calls to end
 
   mutable std::mutex mutex;  // guards what follows

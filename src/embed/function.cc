@@ -73,8 +73,8 @@ Status CallWarmPlain(detail::InstanceState& instance, const detail::BoundFunctio
     return embed::CheckPlace(nullptr);
   SinkOf out(sink);
   const BusyScope busy(instance.busy);
-  Status outcome = function.plugin->plugin->CallTargetIn(instance.instance, function.target, input, out,
-                                                         instance.NextCallId());
+  Status outcome =
+      function.plugin->plugin->CallTargetIn(instance.instance, function.target, input, out, instance.NextCallId());
   if (outcome) [[likely]] {
     // CountOne, without the Status of the common case.
     if (instance.uncounted + 1 < instance.batch) [[likely]] {
@@ -119,9 +119,8 @@ Status CallBound(const BoundFunction& function, const CallOptions* options, std:
 Status CallBoundOn(InstanceState& instance, const BoundFunction& function, const CallOptions* options,
                    std::span<const ByteView> input, ResultSink sink) noexcept {
   if (options != nullptr || !instance.tenant.empty()) {
-    return embed::Guarded([&] {
-      return CallWarm(instance, function, options != nullptr ? *options : CallOptions{}, input, sink);
-    });
+    return embed::Guarded(
+        [&] { return CallWarm(instance, function, options != nullptr ? *options : CallOptions{}, input, sink); });
   }
   try {
     return CallWarmPlain(instance, function, input, sink);  // not through a lambda, whose captures go through memory

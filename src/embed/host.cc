@@ -7,9 +7,9 @@
 #include "base/file.h"
 #include "base/signals_blocked.h"
 #include "base/text.h"
-#include "engine/compile_process.h"
 #include "embed/deployment.h"
 #include "embed/state.h"
+#include "engine/compile_process.h"
 #include "policy/grants_file.h"
 #include "runtime/find_plugins.h"
 #include "runtime/grant_store.h"
@@ -25,8 +25,8 @@ void SetUpWorkers(const HostOptions& options, runtime::HostOptions& out) {
   if (options.placement == HostOptions::Placement::kWorkers) out.placement = runtime::HostOptions::Placement::kWorkers;
   const std::filesystem::path beside = options.compiler_path.parent_path() / worker::kProgramName;
   std::error_code failed;
-  const bool is_beside = options.worker_path.empty() && !options.compiler_path.empty() &&
-                         std::filesystem::exists(beside, failed);
+  const bool is_beside =
+      options.worker_path.empty() && !options.compiler_path.empty() && std::filesystem::exists(beside, failed);
   auto program = engine::FindProgram(worker::kProgramName, is_beside ? beside : options.worker_path);
   if (program) {
     out.worker = std::move(*program);
@@ -275,7 +275,7 @@ Result<runtime::LoadRequest> Prepare(Host::State& state, const LoadOptions& opti
 }
 
 Result<std::shared_ptr<const Plugin::State>> LoadState(const std::shared_ptr<Host::State>& host,
-                                                    const runtime::LoadRequest& request) {
+                                                       const runtime::LoadRequest& request) {
   CORDON_ASSIGN(std::shared_ptr<const runtime::Plugin> loaded, host->host->Load(request));
   auto state = std::make_shared<Plugin::State>();
   state->host = host;

@@ -175,9 +175,9 @@ Result<runtime::CallOptions> OptionsIn(const detail::InstanceState& instance, co
   std::string& tenant = call.principal.tenant;
   if (tenant.empty()) tenant = instance.tenant;
   if (tenant == instance.tenant) return call;
-  return Fail(Error(Code::kDenied, "the instance is not of the tenant that the call is for",
-                    "make an instance for each tenant")
-                  .With("rule", "tenant:instance"));
+  return Fail(
+      Error(Code::kDenied, "the instance is not of the tenant that the call is for", "make an instance for each tenant")
+          .With("rule", "tenant:instance"));
 }
 
 }  // namespace embed

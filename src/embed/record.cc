@@ -15,9 +15,8 @@ Result<Recording> Host::Record(const std::filesystem::path& source, std::string_
     const Plugin plugin(std::move(state));
     Recording recording;
     const Status done = plugin.Call(action, input_json, call_options, recording.answer);
-    CORDON_ASSIGN(const runtime::RecordedCall recorded,
-                  runtime::EndRecording(request, *plugin.state().plugin, action, input_json, done,
-                                        recording.answer.json));
+    CORDON_ASSIGN(const runtime::RecordedCall recorded, runtime::EndRecording(request, *plugin.state().plugin, action,
+                                                                              input_json, done, recording.answer.json));
     recording.fixture = runtime::FixtureText(recorded.fixture);
     for (const policy::Capability& used : recorded.used) recording.grants.push_back(used.ToString());
     if (!done) recording.failure = done.error();

@@ -36,7 +36,7 @@ struct Host::State {
   std::vector<runtime::HostedInterface> hosted;
   std::vector<std::weak_ptr<const Plugin::State>> loaded;  // with a manifest, to run; in the order of their loads
   std::vector<std::weak_ptr<Deployment::State>> deployments;
-  FileMarks operator_marks;  // of config.yaml and the policies, when they were last read
+  FileMarks operator_marks;                 // of config.yaml and the policies, when they were last read
   std::shared_ptr<embed::Watcher> watcher;  // null until Watch
   std::shared_ptr<embed::CallQueue> queue;
 };

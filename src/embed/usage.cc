@@ -27,8 +27,8 @@ UsageTotals TotalsOf(const runtime::Totals& from) {
       .quotas = {},
   };
   for (const services::QuotaUsage& one : from.quotas) {
-    totals.quotas.push_back({std::string(services::ResourceName(one.resource)), one.used, one.limit, one.refused,
-                             one.alerts, one.waited});
+    totals.quotas.push_back(
+        {std::string(services::ResourceName(one.resource)), one.used, one.limit, one.refused, one.alerts, one.waited});
   }
   return totals;
 }

@@ -389,8 +389,7 @@ void CodeCache::Evict() const {
 }
 
 Result<std::shared_ptr<const Compiled>> CodeCache::Add(const std::shared_ptr<const Engine>& engine, const Digest& wasm,
-                                                       std::span<const std::uint8_t> code,
-                                                       const OnNotKept& not_kept) {
+                                                       std::span<const std::uint8_t> code, const OnNotKept& not_kept) {
   CORDON_ASSIGN(const UniqueFd sealed, Sealed(code));
   CORDON_ASSIGN(std::shared_ptr<const Compiled> compiled, Compiled::LoadSealed(engine, sealed.get()));
   Share(*engine, KeyOf(*engine, wasm), compiled);

@@ -226,9 +226,8 @@ Result<fs::path> FindProgram(std::string_view name, const fs::path& chosen) {
     looked += (looked.empty() ? "" : ", ") + place.lexically_normal().string();
   }
   return Fail(Code::kUnavailable, "there is no " + std::string(name) + " at " + looked,
-              name == kCompilerName
-                  ? "install it beside the library, name it, or choose to compile in this process"
-                  : "install it beside the library, or name it");
+              name == kCompilerName ? "install it beside the library, name it, or choose to compile in this process"
+                                    : "install it beside the library, or name it");
 }
 
 }  // namespace cordon::engine

@@ -28,8 +28,8 @@ struct CompileRequest {
   EngineOptions options;
   std::span<const std::uint8_t> wasm;
   CompileLimits limits{};
-  std::vector<int> groups{};  // files of control groups: it writes "0" to each before it does anything else
-  std::function<bool()> cancelled{};                // asked every few milliseconds; may be empty
+  std::vector<int> groups{};          // files of control groups: it writes "0" to each before it does anything else
+  std::function<bool()> cancelled{};  // asked every few milliseconds; may be empty
   std::function<void(Duration elapsed)> waiting{};  // told as often; may be empty
 };
 

@@ -146,8 +146,8 @@ Result<std::shared_ptr<const Linked>> Linked::Link(std::shared_ptr<const Compile
   }
   for (std::size_t i = 0; i < spec.stubs.size(); ++i) {
     const HostImport& stub = spec.stubs[i];
-    host.push_back({View(stub.interface_name), View(stub.function), View(stub_names[i]), false, false, false,
-                    false, View(stub.blocks)});
+    host.push_back({View(stub.interface_name), View(stub.function), View(stub_names[i]), false, false, false, false,
+                    View(stub.blocks)});
   }
   std::shared_ptr<Linked> linked(new Linked);
   linked->code_ = std::move(code);
@@ -157,8 +157,8 @@ Result<std::shared_ptr<const Linked>> Linked::Link(std::shared_ptr<const Compile
   for (const Library& library : libraries) others.push_back({View(library.name), library.code->raw()->code});
   const cordon_status status =
       spec.abi == LinkSpec::Abi::kExtism
-          ? cordon_linked_new_extism(linked->code_->raw()->code, others.data(), others.size(), wasi.data(),
-                                     wasi.size(), host.data(), host.size(), &linked->raw_->linked, &error)
+          ? cordon_linked_new_extism(linked->code_->raw()->code, others.data(), others.size(), wasi.data(), wasi.size(),
+                                     host.data(), host.size(), &linked->raw_->linked, &error)
           : cordon_linked_new(linked->code_->raw()->code, wasi.data(), wasi.size(), host.data(), host.size(),
                               &linked->raw_->linked, &error);
   if (status != CORDON_STATUS_OK) return Fail(TakeError(status, error));

@@ -124,7 +124,7 @@ struct LinkSpec {
   // WASI interfaces by their name without version: "wasi:io/poll", "wasi:filesystem/types", "wasi:cli/environment" ...
   // For a core module: "wasi_snapshot_preview1", whole, and "wasi_snapshot_preview1/stdio" for its descriptors 0 to 2.
   std::vector<std::string> wasi;
-  std::vector<HostImport> host;   // answered by the channel
+  std::vector<HostImport> host;  // answered by the channel
   // kExtism: a core module that imports "extism:host/env". In `host` stand those functions of it that the channel
   // answers, "http_request" (by the network of the instance) and "get_log_level" among them; memory, and variables that
   // are not in `host`, are the engine's.
@@ -262,7 +262,7 @@ struct InstanceOptions {
   std::optional<Streams> streams;  // in place of stdin_bytes and of output that is kept
   ClockKind clock = ClockKind::kCoarse;
   std::shared_ptr<const Network> network;  // null: every request is denied
-  Interrupter interrupter;  // of Make: stops the instance from its first instruction on
+  Interrupter interrupter;                 // of Make: stops the instance from its first instruction on
   StoreLimits limits;
   // kAsked: each operation on a file asks the channel ("cordon:host/files", "spend") how long to wait.
   enum class FileRate : std::uint8_t { kNone, kAsked } file_rate = FileRate::kNone;

@@ -37,7 +37,7 @@ Code CodeOf(cordon_status status, std::int64_t number) {
     // The number that our own port gave: a Code, unless someone else wrote the port.
     case CORDON_STATUS_HOST:
       return number >= 0 && number <= static_cast<std::int64_t>(kLastCode) ? static_cast<Code>(number)
-                                                                             : Code::kInternal;
+                                                                           : Code::kInternal;
   }
   return Code::kInternal;
 }

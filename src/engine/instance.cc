@@ -89,7 +89,8 @@ void Begin(void* user, const cordon_message* message, cordon_late_answer* raw) n
       const auto* text = reinterpret_cast<const std::uint8_t*>(reply.message.data());
       { const Crossing crossing; }
       cordon_late_answer_give(answer.release(), is_done ? 0 : static_cast<std::uint32_t>(reply.code) + 1,
-                         is_done ? reply.payload.data() : text, is_done ? reply.payload.size() : reply.message.size());
+                              is_done ? reply.payload.data() : text,
+                              is_done ? reply.payload.size() : reply.message.size());
     });
   } catch (...) {  // the answer is gone with what held it, and the guest's call ends
   }
@@ -190,9 +191,15 @@ namespace {
 
 // Every field that only grows.
 constexpr std::uint64_t Usage::* kCounts[] = {
-    &Usage::fuel,           &Usage::host_calls,           &Usage::bytes_in,
-    &Usage::bytes_out,      &Usage::stdout_dropped_bytes, &Usage::stderr_dropped_bytes,
-    &Usage::file_read_bytes, &Usage::file_written_bytes,   &Usage::file_operations,
+    &Usage::fuel,
+    &Usage::host_calls,
+    &Usage::bytes_in,
+    &Usage::bytes_out,
+    &Usage::stdout_dropped_bytes,
+    &Usage::stderr_dropped_bytes,
+    &Usage::file_read_bytes,
+    &Usage::file_written_bytes,
+    &Usage::file_operations,
 };
 
 }  // namespace
@@ -322,9 +329,8 @@ Interrupter Instance::interrupter() const {
 
 Interrupter Interrupter::Make() {
   Interrupter made;
-  made.raw_ = std::shared_ptr<void>(cordon_interrupter_make(), [](void* raw) {
-    cordon_interrupter_free(static_cast<cordon_interrupter*>(raw));
-  });
+  made.raw_ = std::shared_ptr<void>(cordon_interrupter_make(),
+                                    [](void* raw) { cordon_interrupter_free(static_cast<cordon_interrupter*>(raw)); });
   made.brake_ = std::make_shared<Brake>();
   return made;
 }

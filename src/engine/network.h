@@ -14,9 +14,9 @@
 namespace cordon::engine {
 
 struct NetworkOptions {
-  std::vector<std::string> dns_servers;  // "192.0.2.1:53"; none: those of the machine, and its hosts file
-  std::vector<std::string> extra_roots;  // certificates in PEM, beside the system's
-  std::uint32_t connections = 32;        // at once
+  std::vector<std::string> dns_servers;            // "192.0.2.1:53"; none: those of the machine, and its hosts file
+  std::vector<std::string> extra_roots;            // certificates in PEM, beside the system's
+  std::uint32_t connections = 32;                  // at once
   Duration keep_alive = std::chrono::seconds(15);  // of an unused connection; zero: none is kept
 };
 

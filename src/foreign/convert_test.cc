@@ -33,7 +33,8 @@ constexpr const char* kAll = "http:DELETE,GET,HEAD,OPTIONS,PATCH,POST,PUT:";
 
 TEST(Extism, WhatAHostAllowsIsGranted) {
   const Imported made = Of(R"({
-    "wasm": [{"path": "lib.wasm", "name": "lib", "hash": ")" + std::string(64, 'a') + R"("}, {"path": "count.wasm"}],
+    "wasm": [{"path": "lib.wasm", "name": "lib", "hash": ")" +
+                           std::string(64, 'a') + R"("}, {"path": "count.wasm"}],
     "memory": {"max_pages": 16, "max_http_response_bytes": 1024, "max_var_bytes": 2048},
     "allowed_hosts": ["api.example.com", "*.example.org", "*", "a.*.com", "evil.com/path", ""],
     "allowed_paths": {"/srv/data": "/data", "ro:/srv/docs": "/docs"},
@@ -250,9 +251,9 @@ permissions:
   EXPECT_TRUE(Grants(made, std::string(kAll) + "https://api.example.com/*"));
   EXPECT_TRUE(Grants(made, "env:TOKEN"));
   EXPECT_EQ(made.manifest["limits"]["memory"], "512MiB");
-  for (const char* lost : {"permissions.storage.allow[1]", "permissions.storage.allow[2]",
-                           "permissions.network.allow[1].host", "permissions.network.allow[2].cidr",
-                           "permissions.resources.limits.cpu", "permissions.ipc"}) {
+  for (const char* lost :
+       {"permissions.storage.allow[1]", "permissions.storage.allow[2]", "permissions.network.allow[1].host",
+        "permissions.network.allow[2].cidr", "permissions.resources.limits.cpu", "permissions.ipc"}) {
     EXPECT_EQ(FateOf(made, lost), "lost") << lost;
   }
   EXPECT_EQ(made.grants.size(), 4u);
@@ -262,12 +263,14 @@ permissions:
 TEST(Wassette, ADenialIsFoundInEverySpelling) {
   for (const char* uri : {"fs:///srv//data/secret/**", "fs:///srv/./data/secret/**", "fs:///srv/x/../data/secret/**",
                           "fs:///srv/data/sec?et/**", "fs:///srv/**", "FS:///elsewhere"}) {
-    const std::string text = "permissions:\n  storage:\n    allow: [{uri: \"fs:///srv/data/**\", access: [read]}]\n"
-                             "    deny: [{uri: \"" + std::string(uri) + "\", access: [read]}]\n";
+    const std::string text =
+        "permissions:\n  storage:\n    allow: [{uri: \"fs:///srv/data/**\", access: [read]}]\n"
+        "    deny: [{uri: \"" +
+        std::string(uri) + "\", access: [read]}]\n";
     EXPECT_TRUE(Of(text, "p.yaml").grants.empty()) << uri;
   }
-  for (const char* host : {"API.example.com", "api.example.com.", "api.example.com:80", "a*.example.com",
-                           "*.Example.com", "*"}) {
+  for (const char* host :
+       {"API.example.com", "api.example.com.", "api.example.com:80", "a*.example.com", "*.Example.com", "*"}) {
     const std::string text = "permissions:\n  network:\n    allow: [{host: api.example.com}]\n    deny: [{host: \"" +
                              std::string(host) + "\"}]\n";
     EXPECT_TRUE(Of(text, "p.yaml").grants.empty()) << host;

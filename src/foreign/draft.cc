@@ -209,8 +209,7 @@ void Draft::Folder(std::string_view from, std::string_view mount, std::string_vi
   }
 }
 
-void Draft::Settings(std::string_view from, const std::vector<std::pair<std::string, std::string>>& values,
-                     Word word) {
+void Draft::Settings(std::string_view from, const std::vector<std::pair<std::string, std::string>>& values, Word word) {
   if (values.empty()) return;
   OrderedJson properties = OrderedJson::object();
   for (const auto& [key, value] : values) properties[key] = {{"type", "string"}, {"default", value}};

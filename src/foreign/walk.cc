@@ -55,8 +55,8 @@ Result<std::optional<std::int64_t>> Walk::Count(std::string_view key) {
   const Json* value = Take(key);
   if (value == nullptr) return std::nullopt;
   if (!value->is_number_integer()) return Wrong(PathOf(key), "a whole number");
-  const bool fits = value->is_number_unsigned() ? value->get<std::uint64_t>() <= INT64_MAX
-                                                : value->get<std::int64_t>() >= 0;
+  const bool fits =
+      value->is_number_unsigned() ? value->get<std::uint64_t>() <= INT64_MAX : value->get<std::int64_t>() >= 0;
   if (!fits) return Fail(Code::kRange, "'" + EscapeShort(PathOf(key), 200) + "' is out of range", "mend it there");
   return value->get<std::int64_t>();
 }

@@ -171,8 +171,8 @@ Status HostCapability(Walk& all, const std::string& key, Draft& draft) {
       if (write) draft.Permit(path, policy::MakeMemory(access, "agent"), Need::kOptional, Word::kAsked);
     }
   } else if (key == "context") {
-    for (const auto& [name, ours] : {std::pair("session", "session"), {"user_identity", "user"},
-                                     {"agent_config", "agent"}}) {
+    for (const auto& [name, ours] :
+         {std::pair("session", "session"), {"user_identity", "user"}, {"agent_config", "agent"}}) {
       CORDON_ASSIGN(const bool on, is_on(name));
       if (on) draft.Permit(table.PathOf(name), policy::MakeCaller(ours), Need::kOptional, Word::kAsked);
     }
@@ -258,8 +258,8 @@ Result<Imported> FromZeroclaw(Walk root) {
   CORDON_TRY(Head(root, draft));
   const Json* capabilities = root.Take("capabilities");
   const Json* permissions = root.Take("permissions");
-  const bool later = (capabilities != nullptr && capabilities->is_array()) ||
-                     (permissions != nullptr && permissions->is_array());
+  const bool later =
+      (capabilities != nullptr && capabilities->is_array()) || (permissions != nullptr && permissions->is_array());
   draft.Abi(later ? "component" : "extism");
   if (later) {
     const OrderedJson& name = draft.imported().manifest["name"];

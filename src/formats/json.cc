@@ -317,23 +317,12 @@ void AppendCanonical(std::string& out, const Json& value) {
       out += ']';
       break;
     }
-    case Json::value_t::string:
-      AppendString(out, value.get_ref<const std::string&>());
-      break;
-    case Json::value_t::number_float:
-      AppendNumber(out, value.get<double>());
-      break;
-    case Json::value_t::number_integer:
-      out += std::to_string(value.get<std::int64_t>());
-      break;
-    case Json::value_t::number_unsigned:
-      out += std::to_string(value.get<std::uint64_t>());
-      break;
-    case Json::value_t::boolean:
-      out += value.get<bool>() ? "true" : "false";
-      break;
-    default:
-      out += "null";
+    case Json::value_t::string: AppendString(out, value.get_ref<const std::string&>()); break;
+    case Json::value_t::number_float: AppendNumber(out, value.get<double>()); break;
+    case Json::value_t::number_integer: out += std::to_string(value.get<std::int64_t>()); break;
+    case Json::value_t::number_unsigned: out += std::to_string(value.get<std::uint64_t>()); break;
+    case Json::value_t::boolean: out += value.get<bool>() ? "true" : "false"; break;
+    default: out += "null";
   }
 }
 

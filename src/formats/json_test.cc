@@ -30,9 +30,10 @@ TEST(Json, SyntaxErrorsHaveAPlace) {
   EXPECT_EQ(error.place->line, 3u);
   EXPECT_EQ(error.place->column, 8u);
   EXPECT_EQ(error.place->excerpt, "  \"b\": x");
-  for (const char* text : {"", " ", "{", "[1,]", "{\"a\":1,}", "01", "+1", "1.", ".5", "NaN", "Infinity", "'a'",
-                           "{a:1}",
-                           "1 2", "\"\\x\"", "\"\\ud800\"", "\"a\nb\"", "// c\n1", "tru", "\xef\xbb\xbf ]"}) {
+  for (const char* text :
+       {"",         " ",       "{",        "[1,]",          "{\"a\":1,}", "01",  "+1",      "1.",
+        ".5",       "NaN",     "Infinity", "'a'",           "{a:1}",      "1 2", "\"\\x\"", "\"\\ud800\"",
+        "\"a\nb\"", "// c\n1", "tru",      "\xef\xbb\xbf ]"}) {
     EXPECT_EQ(Refused(text).code, Code::kSyntax) << text;
   }
   EXPECT_LT(Refused("[\"" + std::string(1 << 20, 'x')).message.size(), 400u);
@@ -49,10 +50,10 @@ TEST(attack_30, DuplicateKeyIsRefusedInJsonToo) {
 
 TEST(attack_31, DepthNodesAndSizeAreLimited) {
   for (const std::string& text : {std::string(1'000'000, '['), [] {
-         std::string objects;
-         for (int i = 0; i < 100'000; ++i) objects += "{\"a\":";
-         return objects;
-       }()}) {
+                                    std::string objects;
+                                    for (int i = 0; i < 100'000; ++i) objects += "{\"a\":";
+                                    return objects;
+                                  }()}) {
     auto start = std::chrono::steady_clock::now();
     EXPECT_EQ(Refused(text).code, Code::kLimit);
     EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(50));
@@ -84,21 +85,33 @@ TEST(Json, WhatIsNotUtf8IsRefused) {
 TEST(Json, CanonicalFollowsJcs) {
   auto value = Parse(R"({"\u20ac":"Euro","\r":"CR","\ufb33":"Dalet","1":"One","\ud83d\ude00":"Grin",)"
                      R"("\u0080":"Ctl","\u00f6":"o"})");
-  EXPECT_EQ(Canonical(*value), "{\"\\r\":\"CR\",\"1\":\"One\",\"\xc2\x80\":\"Ctl\",\"ö\":\"o\",\"€\":\"Euro\","
-                               "\"😀\":\"Grin\",\"\xef\xac\xb3\":\"Dalet\"}");
+  EXPECT_EQ(Canonical(*value),
+            "{\"\\r\":\"CR\",\"1\":\"One\",\"\xc2\x80\":\"Ctl\",\"ö\":\"o\",\"€\":\"Euro\","
+            "\"😀\":\"Grin\",\"\xef\xac\xb3\":\"Dalet\"}");
   EXPECT_EQ(Canonical(*Parse(R"({"b":[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001],)"
                              R"("a":"\u20ac$\u000f\nA'\u0042\u0022\u005c\\\"\/"})")),
             R"({"a":"€$\u000f\nA'B\"\\\\\"/","b":[333333333.3333333,1e+30,4.5,0.002,1e-27]})");
 }
 
 TEST(Json, CanonicalNumbersAreEcmaScripts) {
-  const std::pair<double, const char*> cases[] = {
-      {0.0, "0"},     {-0.0, "0"},        {1.0, "1"},          {-1.5, "-1.5"},
-      {1e20, "100000000000000000000"},    {1e21, "1e+21"},     {123456789012345680000.0, "123456789012345680000"},
-      {1e-6, "0.000001"},                 {1e-7, "1e-7"},      {1.5e-7, "1.5e-7"},
-      {5e-324, "5e-324"},                 {1.7976931348623157e308, "1.7976931348623157e+308"},
-      {9007199254740992.0, "9007199254740992"},                {295147905179352830000.0, "295147905179352830000"},
-      {0.1, "0.1"},   {100.25, "100.25"}, {-1e-7, "-1e-7"},    {std::nan(""), "null"}};
+  const std::pair<double, const char*> cases[] = {{0.0, "0"},
+                                                  {-0.0, "0"},
+                                                  {1.0, "1"},
+                                                  {-1.5, "-1.5"},
+                                                  {1e20, "100000000000000000000"},
+                                                  {1e21, "1e+21"},
+                                                  {123456789012345680000.0, "123456789012345680000"},
+                                                  {1e-6, "0.000001"},
+                                                  {1e-7, "1e-7"},
+                                                  {1.5e-7, "1.5e-7"},
+                                                  {5e-324, "5e-324"},
+                                                  {1.7976931348623157e308, "1.7976931348623157e+308"},
+                                                  {9007199254740992.0, "9007199254740992"},
+                                                  {295147905179352830000.0, "295147905179352830000"},
+                                                  {0.1, "0.1"},
+                                                  {100.25, "100.25"},
+                                                  {-1e-7, "-1e-7"},
+                                                  {std::nan(""), "null"}};
   for (const auto& [value, text] : cases) EXPECT_EQ(Canonical(Json(value)), text);
   EXPECT_EQ(Canonical(Json(9007199254740993)), "9007199254740993");
   EXPECT_EQ(Canonical(Json(-0.0f)), "0");

@@ -14,16 +14,11 @@ std::string RemedyFor(Code code) {
   switch (code) {
     case Code::kNotWasm:
       return "give a WebAssembly component or core module (.wasm), for example one built for wasm32-wasip2";
-    case Code::kPrecompiled:
-      return "give the .wasm file that it was compiled from";
-    case Code::kCompile:
-      return "build it again without that feature, or with a newer toolchain";
-    case Code::kCompileLimit:
-      return "make it smaller, or raise limits.functions in config.yaml";
-    case Code::kSyntax:
-      return "correct the WIT source, or remove the folder";
-    default:
-      return {};
+    case Code::kPrecompiled: return "give the .wasm file that it was compiled from";
+    case Code::kCompile: return "build it again without that feature, or with a newer toolchain";
+    case Code::kCompileLimit: return "make it smaller, or raise limits.functions in config.yaml";
+    case Code::kSyntax: return "correct the WIT source, or remove the folder";
+    default: return {};
   }
 }
 

@@ -15,17 +15,29 @@
 namespace cordon::wit {
 
 enum class Kind : std::uint8_t {
-  kBool, kS8, kU8, kS16, kU16, kS32, kU32, kS64, kU64, kF32, kF64, kChar, kString,
-  kList,       // element; `size` > 0 for a fixed-length list
-  kRecord,     // fields
-  kTuple,      // fields, unnamed
-  kVariant,    // fields are its cases; a case without payload has type kNone
-  kEnum,       // fields are its names
-  kFlags,      // fields are its names
-  kOption,     // element
-  kResult,     // element is ok, error is err; either may be kNone
-  kMap,        // element is the key, error is the value; crosses as list<tuple<K, V>>
-  kResource,   // own<T>, or borrow<T> with `size` 1; `name` is T: cannot cross to JSON
+  kBool,
+  kS8,
+  kU8,
+  kS16,
+  kU16,
+  kS32,
+  kU32,
+  kS64,
+  kU64,
+  kF32,
+  kF64,
+  kChar,
+  kString,
+  kList,         // element; `size` > 0 for a fixed-length list
+  kRecord,       // fields
+  kTuple,        // fields, unnamed
+  kVariant,      // fields are its cases; a case without payload has type kNone
+  kEnum,         // fields are its names
+  kFlags,        // fields are its names
+  kOption,       // element
+  kResult,       // element is ok, error is err; either may be kNone
+  kMap,          // element is the key, error is the value; crosses as list<tuple<K, V>>
+  kResource,     // own<T>, or borrow<T> with `size` 1; `name` is T: cannot cross to JSON
   kUnsupported,  // stream, future, error-context
 };
 
@@ -50,7 +62,7 @@ struct Type {
 };
 
 struct Function {
-  std::string name;   // WIT name, e.g. "check" or "[method]pollable.block"
+  std::string name;  // WIT name, e.g. "check" or "[method]pollable.block"
   std::string docs;
   std::vector<Field> params;
   TypeRef result = kNone;
@@ -62,10 +74,10 @@ struct Function {
 struct Item {
   enum class Kind { kInterface, kFunction, kOther /* memory, table, global, tag, core module, type */ };
   Kind kind = Kind::kInterface;
-  std::string name;            // "wasi:io/poll@0.2.6", "log", or "env.system" for a core import
-  std::string module;          // core modules only: "env"
+  std::string name;    // "wasi:io/poll@0.2.6", "log", or "env.system" for a core import
+  std::string module;  // core modules only: "env"
   std::string docs;
-  std::string type_text;       // for messages: "func(key: string) -> option<string>", "(i32) -> i32", "memory"
+  std::string type_text;  // for messages: "func(key: string) -> option<string>", "(i32) -> i32", "memory"
   std::vector<Function> functions;
   std::vector<std::string> resources;
 };
@@ -76,9 +88,9 @@ struct Contract {
   std::vector<Type> types;
   std::vector<Item> imports;
   std::vector<Item> exports;
-  std::uint32_t function_count = 0;          // defined core functions in all modules inside
-  std::uint64_t data_bytes = 0;              // of the data sections of all modules inside
-  bool has_start = false;                    // a core start section somewhere inside
+  std::uint32_t function_count = 0;  // defined core functions in all modules inside
+  std::uint64_t data_bytes = 0;      // of the data sections of all modules inside
+  bool has_start = false;            // a core start section somewhere inside
   const Type& At(TypeRef ref) const { return types[ref]; }
 };
 

@@ -174,8 +174,7 @@ class Printer {
         Separated(type.fields, depth, named);
         text_ += " }";
         return;
-      default:
-        text_ += "unsupported";
+      default: text_ += "unsupported";
     }
   }
 

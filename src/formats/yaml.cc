@@ -12,8 +12,8 @@
 namespace cordon::yaml {
 namespace {
 
-constexpr std::size_t kDepthHard = 64;       // whatever the caller's limit says: building a tree recurses this far
-constexpr std::size_t kExcerptBytes = 240;   // a longer line is told by its number only
+constexpr std::size_t kDepthHard = 64;      // whatever the caller's limit says: building a tree recurses this far
+constexpr std::size_t kExcerptBytes = 240;  // a longer line is told by its number only
 
 class Parser {
  public:
@@ -57,8 +57,7 @@ class Event {
 // Turns events into a tree, and refuses at the first event that the subset does not have.
 class Builder {
  public:
-  Builder(Document& document, const Limits& limits)
-      : document_(document), limits_(limits), parser_(document.source) {}
+  Builder(Document& document, const Limits& limits) : document_(document), limits_(limits), parser_(document.source) {}
 
   Status Run() {
     if (!parser_.ok()) return Fail(Code::kInternal, "the YAML parser did not start");
@@ -134,15 +133,11 @@ class Builder {
     node.column = event_.column();
     CORDON_TRY(Count());
     switch (event_.type()) {
-      case YAML_SCALAR_EVENT:
-        return Scalar(node);
+      case YAML_SCALAR_EVENT: return Scalar(node);
       case YAML_SEQUENCE_START_EVENT:
-      case YAML_MAPPING_START_EVENT:
-        break;
-      case YAML_ALIAS_EVENT:
-        return Refuse(Code::kLimit, "aliases (*name) are not allowed", "write the value out");
-      default:
-        return Refuse(Code::kSyntax, "not valid YAML: a value is missing", "correct the YAML at this place");
+      case YAML_MAPPING_START_EVENT: break;
+      case YAML_ALIAS_EVENT: return Refuse(Code::kLimit, "aliases (*name) are not allowed", "write the value out");
+      default: return Refuse(Code::kSyntax, "not valid YAML: a value is missing", "correct the YAML at this place");
     }
     if (depth >= std::min(limits_.depth, kDepthHard)) {
       return Refuse(Code::kLimit, "nested deeper than " + std::to_string(std::min(limits_.depth, kDepthHard)),
@@ -267,8 +262,7 @@ Result<Document> Parse(std::string_view source, std::string file, const Limits& 
   document.source = source;
   if (std::size_t at = FindForbidden(source); at != std::string_view::npos) {
     bool utf8 = IsUtf8(source);
-    return Fail(Error(Code::kSyntax,
-                      utf8 ? "a control character is not allowed" : "not valid UTF-8",
+    return Fail(Error(Code::kSyntax, utf8 ? "a control character is not allowed" : "not valid UTF-8",
                       utf8 ? "remove it" : "save the file as UTF-8")
                     .At(PlaceOfOffset(document, at)));
   }
@@ -278,14 +272,10 @@ Result<Document> Parse(std::string_view source, std::string file, const Limits& 
 
 Json ToJson(const Node& node) {
   switch (node.kind) {
-    case Node::Kind::kBool:
-      return node.boolean;
-    case Node::Kind::kInteger:
-      return node.integer;
-    case Node::Kind::kReal:
-      return node.real;
-    case Node::Kind::kString:
-      return node.text;
+    case Node::Kind::kBool: return node.boolean;
+    case Node::Kind::kInteger: return node.integer;
+    case Node::Kind::kReal: return node.real;
+    case Node::Kind::kString: return node.text;
     case Node::Kind::kSequence: {
       auto items = Json::array();
       for (const Node& item : node.items) items.push_back(ToJson(item));
@@ -296,8 +286,7 @@ Json ToJson(const Node& node) {
       for (const Node::Entry& entry : node.entries) object[entry.key] = ToJson(entry.value);
       return object;
     }
-    default:
-      return nullptr;
+    default: return nullptr;
   }
 }
 

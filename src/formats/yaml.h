@@ -23,14 +23,14 @@ struct Limits {
 struct Node {
   enum class Kind { kNull, kBool, kInteger, kReal, kString, kSequence, kMapping };
   Kind kind = Kind::kNull;
-  bool plain = false;               // an unquoted scalar
+  bool plain = false;  // an unquoted scalar
   bool boolean = false;
   std::int64_t integer = 0;
   double real = 0;
-  std::string text;                 // the scalar as written
-  std::vector<Node> items;          // of a sequence
+  std::string text;         // the scalar as written
+  std::vector<Node> items;  // of a sequence
   struct Entry;
-  std::vector<Entry> entries;       // of a mapping, in order
+  std::vector<Entry> entries;          // of a mapping, in order
   std::uint32_t line = 0, column = 0;  // 1-based
 
   const Node* Find(std::string_view key) const;  // nullptr when absent or not a mapping

@@ -29,7 +29,7 @@ std::string_view WithoutSign(std::string_view text) {
 
 // Words that YAML 1.1 or another reader takes for a boolean, null, or a number.
 bool IsLoadedWord(std::string_view text) {
-  static constexpr std::array kWords = {"y",  "n",   "yes",  "no",  "on",       "off", "true",
+  static constexpr std::array kWords = {"y",     "n",    "yes",  "no",  "on",       "off", "true",
                                         "false", "null", ".inf", "inf", "infinity", "nan", ".nan"};
   std::string lower = Lower(WithoutSign(text));
   return std::find(kWords.begin(), kWords.end(), lower) != kWords.end() || text == "=";

@@ -122,10 +122,10 @@ TEST(attack_31, MergeKeysTagsAndFurtherDocumentsAreRefused) {
 
 TEST(attack_31, NestingWithoutEndIsCheapToRefuse) {
   for (const std::string& source : {std::string(50'000, '['), std::string(50'000, '{'), [] {
-         std::string blocks;
-         for (int i = 0; i < 50'000; ++i) blocks += "- ";
-         return blocks;
-       }()}) {
+                                      std::string blocks;
+                                      for (int i = 0; i < 50'000; ++i) blocks += "- ";
+                                      return blocks;
+                                    }()}) {
     auto start = std::chrono::steady_clock::now();
     Error error = Refused(source);
     EXPECT_TRUE(error.code == Code::kLimit || error.code == Code::kSyntax);
@@ -155,8 +155,10 @@ TEST(Yaml, ControlCharactersAndBadUtf8AreRefused) {
   for (std::string_view source :
        {std::string_view("a: x\0y\n", 7), std::string_view("a: \x1b[31m\n"), std::string_view("a: \x7f\n"),
         std::string_view("a: \xc2\x85\n"),
-        std::string_view("\xef\xbb\xbf" "a: 1\n"), std::string_view("a: \xff\n"), std::string_view("a: \xed\xa0\x80\n"),
-        std::string_view("a: \xc0\xaf\n"), std::string_view("a: 1\rb: 2\n"), std::string_view("a: \xf0\x9f\n")}) {
+        std::string_view("\xef\xbb\xbf"
+                         "a: 1\n"),
+        std::string_view("a: \xff\n"), std::string_view("a: \xed\xa0\x80\n"), std::string_view("a: \xc0\xaf\n"),
+        std::string_view("a: 1\rb: 2\n"), std::string_view("a: \xf0\x9f\n")}) {
     EXPECT_EQ(Refused(source).code, Code::kSyntax) << source;
   }
   for (const char* source : {R"(a: "\e[31m")", R"(a: "\x00")"}) {
@@ -168,9 +170,38 @@ TEST(Yaml, ControlCharactersAndBadUtf8AreRefused) {
 }
 
 TEST(attack_32, WhatReadersDisagreeAboutMustBeQuoted) {
-  for (const char* text : {"yes", "No", "on", "OFF", "y", "N", "True", "FALSE", "Null", "NULL", "012", "0x10", "0o7",
-                           "0b11", "1_000", "1:30", "190:20:30.5", ".inf", "-.INF", "NaN", ".nan", "inf", "+1", ".5",
-                           "1.", "-.5", "=", "2026-01-02", "2026-1-2T03:04:05Z", "00", "-012", "1_0.5"}) {
+  for (const char* text : {"yes",
+                           "No",
+                           "on",
+                           "OFF",
+                           "y",
+                           "N",
+                           "True",
+                           "FALSE",
+                           "Null",
+                           "NULL",
+                           "012",
+                           "0x10",
+                           "0o7",
+                           "0b11",
+                           "1_000",
+                           "1:30",
+                           "190:20:30.5",
+                           ".inf",
+                           "-.INF",
+                           "NaN",
+                           ".nan",
+                           "inf",
+                           "+1",
+                           ".5",
+                           "1.",
+                           "-.5",
+                           "=",
+                           "2026-01-02",
+                           "2026-1-2T03:04:05Z",
+                           "00",
+                           "-012",
+                           "1_0.5"}) {
     Error error = Refused("limit: " + std::string(text) + "\n");
     EXPECT_EQ(error.code, Code::kType) << text;
     EXPECT_EQ(error.place->column, 8u) << text;

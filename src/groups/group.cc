@@ -253,9 +253,9 @@ void Group::Set(const Bounds& bounds) {
     const double quota = std::max(period * *bounds.processors, kQuotaLeastUs);
     const std::string every = std::to_string(static_cast<std::uint64_t>(period));
     const std::string most = std::to_string(static_cast<std::uint64_t>(quota));
-    const bool is_set = is_first ? Put(processors_ / "cpu.cfs_period_us", every) &&
-                                       Put(processors_ / "cpu.cfs_quota_us", most)
-                                 : Put(processors_ / "cpu.max", most + " " + every);
+    const bool is_set =
+        is_first ? Put(processors_ / "cpu.cfs_period_us", every) && Put(processors_ / "cpu.cfs_quota_us", most)
+                 : Put(processors_ / "cpu.max", most + " " + every);
     if (is_set) holds_.processors = bounds.processors;
   }
 }

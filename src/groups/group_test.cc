@@ -181,8 +181,8 @@ class StandIn final : public Tree {
  public:
   bool Add(const fs::path& folder) override {
     if (!fs::create_directory(folder)) return false;
-    for (const char* file : {"cgroup.subtree_control", "memory.max", "memory.swap.max", "pids.max", "cpu.max",
-                             "cgroup.procs"}) {
+    for (const char* file :
+         {"cgroup.subtree_control", "memory.max", "memory.swap.max", "pids.max", "cpu.max", "cgroup.procs"}) {
       std::ofstream(folder / file) << "";
     }
     std::ofstream(folder / "cgroup.controllers") << controllers << "\n";

@@ -326,8 +326,8 @@ class Parser {
     ReadSettings(Fields(findings_, isolation.Get("limits"), "plugins.isolation.limits",
                         KeysAt(ConfigKeys(), "plugins.isolation.limits")));
     ReadWorkers(findings_, isolation.Get("workers"), "plugins.isolation.workers", out_.isolation.workers);
-    if (const Node* level = fields.Get("level"); level != nullptr && out_.level == policy::Level::kRelaxed &&
-                                                 fields.Get("level_until") == nullptr) {
+    if (const Node* level = fields.Get("level");
+        level != nullptr && out_.level == policy::Level::kRelaxed && fields.Get("level_until") == nullptr) {
       findings_.At(*level, Code::kMissing, "level relaxed needs an end",
                    "write level_until: \"2026-01-02T03:04:05Z\" beside it");
     }

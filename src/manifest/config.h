@@ -46,10 +46,10 @@ struct CacheConfig {
 
 // `plugins.network`: how plugins that may reach the network get there.
 struct NetworkConfig {
-  std::vector<std::string> dns;                   // "192.0.2.1:53"; none: the machine's
-  std::vector<std::filesystem::path> roots;       // files of certificates in PEM, beside the system's
+  std::vector<std::string> dns;                      // "192.0.2.1:53"; none: the machine's
+  std::vector<std::filesystem::path> roots;          // files of certificates in PEM, beside the system's
   std::vector<policy::AddressBlock> private_blocks;  // `private`: not public, and granted names may lead there
-  std::uint32_t connections = 32;                 // at once, of one plugin
+  std::uint32_t connections = 32;                    // at once, of one plugin
   Duration keep_alive = std::chrono::seconds(15);
   Duration connect = std::chrono::seconds(5);
   Duration first_byte = std::chrono::seconds(15);
@@ -91,9 +91,7 @@ struct IsolationConfig {
   WorkersConfig workers;          // of every plugin that is in workers
 
   bool Forces(std::string_view plugin) const;
-  bool Isolates(std::string_view plugin) const {
-    return (enabled && backend != Backend::kInProcess) || Forces(plugin);
-  }
+  bool Isolates(std::string_view plugin) const { return (enabled && backend != Backend::kInProcess) || Forces(plugin); }
 };
 std::string_view BackendName(IsolationConfig::Backend backend);
 
@@ -129,7 +127,7 @@ struct Config {
   NetworkConfig network;
   MessagingConfig messaging;
   IsolationConfig isolation;
-  policy::Quota quota;  // of all plugins in sum
+  policy::Quota quota;                         // of all plugins in sum
   std::map<std::string, ConfigEntry> entries;  // by full plugin name
   std::string otlp_endpoint;                   // where spans go; empty: nowhere, and none are made
 

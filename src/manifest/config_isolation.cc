@@ -24,8 +24,8 @@ bool IsPattern(std::string_view text) {
   const auto fits = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '*' || c == '/';
   };
-  return !text.empty() && text.size() <= 129 && std::ranges::all_of(text, fits) &&
-         std::ranges::count(text, '/') <= 1 && text.front() != '/' && text.back() != '/';
+  return !text.empty() && text.size() <= 129 && std::ranges::all_of(text, fits) && std::ranges::count(text, '/') <= 1 &&
+         text.front() != '/' && text.back() != '/';
 }
 
 }  // namespace

@@ -90,8 +90,8 @@ void ReadAlert(Findings& findings, const Node& node, std::string_view key, Quota
   const auto [at, error] = std::from_chars(text->data(), end, percent);
   const bool is_percent = error == std::errc() && at + 1 == end && *at == '%' && text->front() != '0';
   if (!is_percent) {
-    findings.At(node, Code::kType, "'" + std::string(key) + "' must be a part such as 80%, not '" +
-                                       EscapeShort(*text, 40) + "'");
+    findings.At(node, Code::kType,
+                "'" + std::string(key) + "' must be a part such as 80%, not '" + EscapeShort(*text, 40) + "'");
   } else if (percent > 100) {
     findings.At(node, Code::kRange, "'" + std::string(key) + "' must be between 1% and 100%, not " + *text);
   } else {

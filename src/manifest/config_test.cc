@@ -139,14 +139,22 @@ TEST(Config, QuotasAreOfAllInSumAndOfOne) {
 
 TEST(Config, AQuotaThatIsNoneIsAnError) {
   const std::pair<std::string, Code> cases[] = {
-      {"cpu: { share: 0 }", Code::kRange},        {"cpu: { share: half }", Code::kType},
-      {"cpu: { time: 0s }", Code::kRange},        {"cpu: { time: 1s, per: 1ms }", Code::kRange},
-      {"cpu: { per: 1m }", Code::kUnenforceable}, {"memory: 1KiB", Code::kRange},
-      {"concurrency: 0", Code::kRange},           {"concurrency: -1", Code::kRange},
-      {"io: { read: 0B/s }", Code::kRange},       {"io: { read: 10/s }", Code::kType},
-      {"io: { requests: 1MiB/s }", Code::kType},  {"io: { network: 2000000GiB/s }", Code::kRange},
-      {"alert: 80", Code::kType},                 {"alert: 0%", Code::kType},
-      {"alert: 101%", Code::kRange},              {"speed: 1", Code::kUnknownKey},
+      {"cpu: { share: 0 }", Code::kRange},
+      {"cpu: { share: half }", Code::kType},
+      {"cpu: { time: 0s }", Code::kRange},
+      {"cpu: { time: 1s, per: 1ms }", Code::kRange},
+      {"cpu: { per: 1m }", Code::kUnenforceable},
+      {"memory: 1KiB", Code::kRange},
+      {"concurrency: 0", Code::kRange},
+      {"concurrency: -1", Code::kRange},
+      {"io: { read: 0B/s }", Code::kRange},
+      {"io: { read: 10/s }", Code::kType},
+      {"io: { requests: 1MiB/s }", Code::kType},
+      {"io: { network: 2000000GiB/s }", Code::kRange},
+      {"alert: 80", Code::kType},
+      {"alert: 0%", Code::kType},
+      {"alert: 101%", Code::kRange},
+      {"speed: 1", Code::kUnknownKey},
   };
   for (const auto& [text, code] : cases) {
     EXPECT_EQ(CodeOf(Parse("plugins: { quotas: { " + text + " } }")), code) << text;
@@ -190,8 +198,7 @@ TEST(Config, TheNetworkOfAPlugin) {
 }
 
 TEST(Config, MessagesOfChannels) {
-  const Result<Config> config =
-      Parse("plugins: { messaging: { messages: 3, bytes: 4KiB, rate: 5, attempts: 6 } }");
+  const Result<Config> config = Parse("plugins: { messaging: { messages: 3, bytes: 4KiB, rate: 5, attempts: 6 } }");
   ASSERT_TRUE(config) << config.error().message;
   EXPECT_EQ(config->messaging.messages, 3u);
   EXPECT_EQ(config->messaging.bytes, KiB(4));
@@ -271,9 +278,8 @@ TEST(Config, TenantsShareAResidentOnlyWhenTheOperatorSaysSo) {
 }
 
 TEST(Config, WhatDoesNotExistYetIsRefused) {
-  for (const char* text :
-       {"compat: { nexus_empty_allowlist: allow }", "registries: { a: b }", "trust: { a: b }",
-        "server: { listen: 'unix:/x' }"}) {
+  for (const char* text : {"compat: { nexus_empty_allowlist: allow }", "registries: { a: b }", "trust: { a: b }",
+                           "server: { listen: 'unix:/x' }"}) {
     const Result<Config> config = Parse(text);
     EXPECT_EQ(CodeOf(config), Code::kUnenforceable) << text;
     EXPECT_TRUE(config || !config.error().remedy.empty()) << text;
@@ -286,31 +292,32 @@ TEST(Config, WrongValuesHaveTheirPlace) {
     Code code;
     std::uint32_t line, column;
   };
-  for (const Case& c : {Case{"plugins:\n  enabled: \"true\"\n", Code::kType, 2, 12},
-                        Case{"plugins:\n  enabled: yes\n", Code::kType, 2, 12},
-                        Case{"plugins:\n  limits: { memory: 0 }\n", Code::kRange, 2, 21},
-                        Case{"plugins:\n  limits: { memory: 1KiB }\n", Code::kRange, 2, 21},
-                        Case{"plugins:\n  limits: { memory: 1TiB }\n", Code::kType, 2, 21},
-                        Case{"plugins:\n  limits: { tables: 99999999999 }\n", Code::kRange, 2, 21},
-                        Case{"plugins:\n  cache: { size: 64KiB }\n", Code::kRange, 2, 18},
-                        Case{"plugins:\n  cache: { directory: here }\n", Code::kInvalid, 2, 23},
-                        Case{"plugins:\n  cache: ~/code\n", Code::kType, 2, 10},
-                        Case{"plugins:\n  directories: [plugins]\n", Code::kInvalid, 2, 17},
-                        Case{"plugins:\n  directories: /srv\n", Code::kType, 2, 16},
-                        Case{"plugins:\n  entries: { ../x: {} }\n", Code::kName, 2, 14},
-                        Case{"plugins:\n  level: high\n", Code::kRange, 2, 10},
-                        Case{"plugins:\n  network: { dns: [dns.example] }\n", Code::kSyntax, 2, 20},
-                        Case{"plugins:\n  network: { dns: [192.0.2.1:0] }\n", Code::kSyntax, 2, 20},
-                        Case{"plugins:\n  network: { private: [10.0.0.1/8] }\n", Code::kSyntax, 2, 24},
-                        Case{"plugins:\n  network: { connections: 0 }\n", Code::kRange, 2, 27},
-                        Case{"plugins:\n  entries: { a/b: { egress: [{ header: X, variable: KEY }] } }\n",
-                             Code::kMissing, 2, 30},
-                        Case{"plugins:\n  entries: { a/b: { egress: [{ to: 'http://h/*', header: X, secret: A }] } }\n",
-                             Code::kInvalid, 2, 30},
-                        Case{"plugins:\n  entries:\n    a/b:\n      egress:\n"
-                             "        - { to: 'http://h.test/*', header: X, secret: a, variable: KEY }\n",
-                             Code::kInvalid, 5, 11},
-                        Case{"pluginz: {}\n", Code::kUnknownKey, 1, 1}, Case{"- plugins\n", Code::kType, 1, 1}}) {
+  for (const Case& c :
+       {Case{"plugins:\n  enabled: \"true\"\n", Code::kType, 2, 12},
+        Case{"plugins:\n  enabled: yes\n", Code::kType, 2, 12},
+        Case{"plugins:\n  limits: { memory: 0 }\n", Code::kRange, 2, 21},
+        Case{"plugins:\n  limits: { memory: 1KiB }\n", Code::kRange, 2, 21},
+        Case{"plugins:\n  limits: { memory: 1TiB }\n", Code::kType, 2, 21},
+        Case{"plugins:\n  limits: { tables: 99999999999 }\n", Code::kRange, 2, 21},
+        Case{"plugins:\n  cache: { size: 64KiB }\n", Code::kRange, 2, 18},
+        Case{"plugins:\n  cache: { directory: here }\n", Code::kInvalid, 2, 23},
+        Case{"plugins:\n  cache: ~/code\n", Code::kType, 2, 10},
+        Case{"plugins:\n  directories: [plugins]\n", Code::kInvalid, 2, 17},
+        Case{"plugins:\n  directories: /srv\n", Code::kType, 2, 16},
+        Case{"plugins:\n  entries: { ../x: {} }\n", Code::kName, 2, 14},
+        Case{"plugins:\n  level: high\n", Code::kRange, 2, 10},
+        Case{"plugins:\n  network: { dns: [dns.example] }\n", Code::kSyntax, 2, 20},
+        Case{"plugins:\n  network: { dns: [192.0.2.1:0] }\n", Code::kSyntax, 2, 20},
+        Case{"plugins:\n  network: { private: [10.0.0.1/8] }\n", Code::kSyntax, 2, 24},
+        Case{"plugins:\n  network: { connections: 0 }\n", Code::kRange, 2, 27},
+        Case{"plugins:\n  entries: { a/b: { egress: [{ header: X, variable: KEY }] } }\n", Code::kMissing, 2, 30},
+        Case{"plugins:\n  entries: { a/b: { egress: [{ to: 'http://h/*', header: X, secret: A }] } }\n", Code::kInvalid,
+             2, 30},
+        Case{"plugins:\n  entries:\n    a/b:\n      egress:\n"
+             "        - { to: 'http://h.test/*', header: X, secret: a, variable: KEY }\n",
+             Code::kInvalid, 5, 11},
+        Case{"pluginz: {}\n", Code::kUnknownKey, 1, 1},
+        Case{"- plugins\n", Code::kType, 1, 1}}) {
     const Result<Config> config = Parse(c.text);
     ASSERT_EQ(CodeOf(config), c.code) << c.text << (config ? "" : config.error().message);
     EXPECT_EQ(config.error().place->line, c.line) << c.text;

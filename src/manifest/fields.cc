@@ -75,20 +75,13 @@ Error Findings::Take() && {
 
 std::string_view KindName(const yaml::Node& node) {
   switch (node.kind) {
-    case Kind::kNull:
-      return "null";
-    case Kind::kBool:
-      return "a boolean";
-    case Kind::kInteger:
-      return "an integer";
-    case Kind::kReal:
-      return "a number";
-    case Kind::kString:
-      return "a text";
-    case Kind::kSequence:
-      return "a list";
-    case Kind::kMapping:
-      return "a mapping";
+    case Kind::kNull: return "null";
+    case Kind::kBool: return "a boolean";
+    case Kind::kInteger: return "an integer";
+    case Kind::kReal: return "a number";
+    case Kind::kString: return "a text";
+    case Kind::kSequence: return "a list";
+    case Kind::kMapping: return "a mapping";
   }
   return "a value";
 }
@@ -171,8 +164,8 @@ std::span<const yaml::Node> ItemsOf(Findings& findings, const yaml::Node* node, 
                                     std::size_t max) {
   if (node == nullptr || IsNothing(*node)) return {};
   if (node->kind != yaml::Node::Kind::kSequence) {
-    findings.At(*node, Code::kType,
-                "'" + std::string(name) + "' must be a list, not " + std::string(KindName(*node)), "write [ … ]");
+    findings.At(*node, Code::kType, "'" + std::string(name) + "' must be a list, not " + std::string(KindName(*node)),
+                "write [ … ]");
     return {};
   }
   if (node->items.size() > max) {

@@ -32,7 +32,7 @@ class Findings {
 
  private:
   const yaml::Document& document_;
-  std::vector<Error> errors_;   // in the order of Take
+  std::vector<Error> errors_;  // in the order of Take
 };
 
 // A whole number between two bounds, both included.
@@ -58,8 +58,7 @@ std::string_view KindName(const yaml::Node& node);
 bool IsNothing(const yaml::Node& node);
 
 // The items of a list; one that is nothing has none. E_TYPE, E_LIMIT.
-std::span<const yaml::Node> ItemsOf(Findings& findings, const yaml::Node* node, std::string_view name,
-                                    std::size_t max);
+std::span<const yaml::Node> ItemsOf(Findings& findings, const yaml::Node* node, std::string_view name, std::size_t max);
 
 // One mapping. Unknown keys are reported when it is made; absent, null and empty ones have no fields.
 class Fields {

@@ -67,10 +67,10 @@ constexpr Keys kManifest[] = {
 };
 
 constexpr Names kConfigRoot[] = {"plugins", "telemetry", "compat", "registries", "trust", "server"};
-constexpr Names kPlugins[] = {"enabled", "directories", "cache",  "level", "level_until", "policy",
-                              "native",  "isolation",   "limits", "entries", "network", "messaging", "quotas"};
-constexpr Names kCeiling[] = {"memory",  "timeout", "stack", "tables", "instances",
-                              "handles", "stdout",  "input", "output", "functions", "storage", "keys"};
+constexpr Names kPlugins[] = {"enabled",   "directories", "cache",   "level",   "level_until", "policy", "native",
+                              "isolation", "limits",      "entries", "network", "messaging",   "quotas"};
+constexpr Names kCeiling[] = {"memory", "timeout", "stack",  "tables",    "instances", "handles",
+                              "stdout", "input",   "output", "functions", "storage",   "keys"};
 constexpr Names kIsolation[] = {"enabled", "backend", "force", "network_enabled", "timeout", "limits", "workers"};
 constexpr Names kIsolationLimits[] = {"max_cpu", "max_memory"};
 constexpr Names kWorkers[] = {"most", "idle", "calls", "age", "growth"};

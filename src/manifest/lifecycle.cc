@@ -39,8 +39,7 @@ Lifecycle ReadLifecycle(Findings& findings, const Fields& fields) {
   }
   constexpr Duration kLeast = std::chrono::milliseconds(1);
   if (const Node* drain = fields.Get("drain")) {
-    lifecycle.drain =
-        ReadWithin(findings, *drain, "lifecycle.drain", kLeast, kDrainMax).value_or(lifecycle.drain);
+    lifecycle.drain = ReadWithin(findings, *drain, "lifecycle.drain", kLeast, kDrainMax).value_or(lifecycle.drain);
   }
   const Node* probe = fields.Get("liveness");
   const Fields probing(findings, probe, "lifecycle.liveness", KeysAt(ManifestKeys(), "lifecycle.liveness"));
@@ -53,8 +52,8 @@ Lifecycle ReadLifecycle(Findings& findings, const Fields& fields) {
     }
     if (const Node* timeout = probing.Get("timeout")) {
       const Duration most = std::min(kProbeTimeoutMax, liveness.every);
-      liveness.timeout = ReadWithin(findings, *timeout, "lifecycle.liveness.timeout", kLeast, most)
-                             .value_or(liveness.timeout);
+      liveness.timeout =
+          ReadWithin(findings, *timeout, "lifecycle.liveness.timeout", kLeast, most).value_or(liveness.timeout);
     }
     lifecycle.liveness = liveness;
   }

@@ -59,8 +59,8 @@ void AddQuota(const Manifest* manifest, const Config& config, std::string_view p
   if (manifest == nullptr) return;
   const Quota& asked = manifest->limits.quota;
   const auto tell = [&limits](std::string_view field, const auto& shown_asked, const auto& shown_given) {
-    limits.narrowed.push_back("limits." + std::string(field) + " asks for " + shown_asked + " and gets " +
-                              shown_given + " (plugins.entries)");
+    limits.narrowed.push_back("limits." + std::string(field) + " asks for " + shown_asked + " and gets " + shown_given +
+                              " (plugins.entries)");
   };
   if (asked.concurrency) {
     auto& slot = limits.quota.concurrency;

@@ -30,7 +30,7 @@ struct Limits {
   Bytes vars = MiB(1);           // of a plugin for Extism: of one instance
   Bytes http_response = MiB(8);  // and of one answer that it gets
 
-  policy::Quota quota;           // of all calls of the plugin together; no bound unless somebody set one
+  policy::Quota quota;  // of all calls of the plugin together; no bound unless somebody set one
 
   std::map<std::string, std::string>
       decided_by;                     // field name of the format → "plugin.yaml limits.memory", "default", …

@@ -98,10 +98,10 @@ struct Provides {
   enum class Memory : std::uint8_t { kNo, kYes } memory = Memory::kNo;  // it exports cordon:memory/provider
   std::vector<std::string> channels;  // that it is: it exports cordon:messaging/channel
   // Names of its own actions.
-  std::vector<std::string> tools;     // for models, and for other plugins
-  std::vector<std::string> actions;   // for other plugins
-  std::vector<std::string> services;  // that the host calls where it needs one
-  std::vector<std::string> hooks;     // that the host calls wherever there is one
+  std::vector<std::string> tools;               // for models, and for other plugins
+  std::vector<std::string> actions;             // for other plugins
+  std::vector<std::string> services;            // that the host calls where it needs one
+  std::vector<std::string> hooks;               // that the host calls wherever there is one
   std::map<std::string, std::string> commands;  // dotted path → action
 };
 
@@ -116,10 +116,10 @@ struct Manifest {
   Runtime runtime;
   std::map<std::string, Action> actions;
   std::vector<policy::Request> permissions;  // and, at the end, what runtime.instance asks for
-  std::vector<policy::Kind> withdrawn;  // defaults that the plugin does without (`clocks: none`)
+  std::vector<policy::Kind> withdrawn;       // defaults that the plugin does without (`clocks: none`)
   LimitRequests limits;
   Provides provides;
-  Lifecycle lifecycle;  // of residents
+  Lifecycle lifecycle;         // of residents
   std::optional<Json> config;  // JSON Schema of the plugin's own settings, every `$ref` to a file inlined
   // kStrict: no stubs for optional permissions; of plugins for fledge and native ones unless it says `link: lenient`.
   policy::LinkMode link = policy::LinkMode::kLenient;

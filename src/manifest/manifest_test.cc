@@ -346,10 +346,11 @@ TEST(Names, ABareNameIsLocal) {
 
 TEST(Manifest, WhatKeepsAResidentAlive) {
   const auto parsed = [](const std::string& lifecycle) {
-    return ParseManifest("manifest: 1\nname: a/b\nversion: 1.0.0\n"
-                         "runtime: { abi: component, artifact: x.wasm, instance: resident }\n" +
-                             lifecycle,
-                         "plugin.yaml", {});
+    return ParseManifest(
+        "manifest: 1\nname: a/b\nversion: 1.0.0\n"
+        "runtime: { abi: component, artifact: x.wasm, instance: resident }\n" +
+            lifecycle,
+        "plugin.yaml", {});
   };
   const auto plain = parsed("");
   ASSERT_TRUE(plain) << plain.error().message;

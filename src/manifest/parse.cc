@@ -31,8 +31,8 @@ constexpr yaml::Limits kYamlLimits{.scalar = 16 << 10};
 // As Abi.
 constexpr std::array<std::string_view, 6> kAbis = {"component", "core", "extism", "command", "fledge", "native"};
 constexpr std::array<std::string_view, 3> kInstances = {"per-call", "pooled", "resident"};  // as InstancePolicy
-constexpr std::array<std::string_view, 4> kRisks = {"low", "medium", "high", "critical"};  // as policy::RiskLevel
-constexpr std::array<std::string_view, 2> kLinks = {"strict", "lenient"};  // as policy::LinkMode
+constexpr std::array<std::string_view, 4> kRisks = {"low", "medium", "high", "critical"};   // as policy::RiskLevel
+constexpr std::array<std::string_view, 2> kLinks = {"strict", "lenient"};                   // as policy::LinkMode
 
 std::string Quoted(std::string_view text) { return "'" + EscapeShort(text, 80) + "'"; }
 
@@ -207,10 +207,10 @@ class Parser {
       Library library;
       if (const Node* name = module.Require("name", "name it as the plugin imports it")) {
         library.name = ReadText(findings_, *name, "runtime.modules.name").value_or("");
-        const bool taken = std::ranges::find(out_.runtime.modules, library.name, &Library::name) !=
-                           out_.runtime.modules.end();
-        if (taken || library.name.empty() || library.name.size() > kExportMax ||
-            library.name == "extism:host/env" || library.name.starts_with("wasi")) {
+        const bool taken =
+            std::ranges::find(out_.runtime.modules, library.name, &Library::name) != out_.runtime.modules.end();
+        if (taken || library.name.empty() || library.name.size() > kExportMax || library.name == "extism:host/env" ||
+            library.name.starts_with("wasi")) {
           findings_.At(*name, Code::kName, Quoted(library.name) + " is not a name that a module can have here",
                        "give each a name of its own, which is not the host's");
         }

@@ -20,9 +20,12 @@ TEST(PolicyFile, EveryKeyIsRead) {
       "  acme/linkcheck:\n"
       "    level: strict\n"
       "    risk: medium\n"
-      "    artifacts: ['" + std::string(kDigest) + "']\n"
-      "    allow: [random]\n"
-      "  '" + std::string(kDigest) + "': { allow: [log] }\n",
+      "    artifacts: ['" +
+          std::string(kDigest) +
+          "']\n"
+          "    allow: [random]\n"
+          "  '" +
+          std::string(kDigest) + "': { allow: [log] }\n",
       "policy.yaml");
   ASSERT_TRUE(policy) << policy.error().message;
   EXPECT_EQ(policy->others.level, policy::Level::kDefault);

@@ -81,8 +81,7 @@ TEST(Schemas, ListTheKeysThatTheParsersTakeAndNoOthers) {
 TEST(Schemas, AcceptTheExampleOfTheFormat) {
   const Result<Schema> schema = Schema::Compile(SchemaOf(ManifestSchemaText()));
   ASSERT_TRUE(schema) << schema.error().message;
-  const std::filesystem::path example =
-      std::filesystem::path(CORDON_SOURCE_DIR) / "tests/cases/manifest/ok_full.yaml";
+  const std::filesystem::path example = std::filesystem::path(CORDON_SOURCE_DIR) / "tests/cases/manifest/ok_full.yaml";
   std::ostringstream text;
   text << std::ifstream(example).rdbuf();
   const Result<yaml::Document> document = yaml::Parse(text.str(), "ok_full.yaml");
@@ -95,10 +94,10 @@ TEST(Schemas, AcceptTheExampleOfTheFormat) {
 // What is wrong in itself, and what the schema cannot express: names of devices, ranges of versions, grammars of
 // capabilities, equal keys, worlds, names of what stands elsewhere.
 bool BeyondSchema(const std::string& name, Code code) {
-  for (const char* other : {"name_device", "requires_garbled", "later_cordon", "name_world", "world_of_core", "config_",
-                            "huge", "forever", "key_duplicate", "artifact_", "unknown_action", "extism_modules_of",
-                            "extism_module_twice", "extism_module_outside", "extism_vars_of", "lifecycle_of_",
-                            "instance_of_"}) {
+  for (const char* other :
+       {"name_device", "requires_garbled", "later_cordon", "name_world", "world_of_core", "config_", "huge", "forever",
+        "key_duplicate", "artifact_", "unknown_action", "extism_modules_of", "extism_module_twice",
+        "extism_module_outside", "extism_vars_of", "lifecycle_of_", "instance_of_"}) {
     if (name.find(other) != name.npos) return true;
   }
   return code == Code::kSyntax;

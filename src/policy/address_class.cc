@@ -27,24 +27,15 @@ struct Block {
 // The first that matches counts, so the narrow ones stand before the wide ones.
 constexpr Block<4> kBlocks4[] = {
     {{169, 254, 0, 0}, 16, Class::kMetadata},  // link-local too: nothing else of it is worth a request
-    {{100, 100, 100, 200}, 32, Class::kMetadata},
-    {{168, 63, 129, 16}, 32, Class::kMetadata},
-    {{192, 0, 0, 192}, 32, Class::kMetadata},
-    {{0, 0, 0, 0}, 8, Class::kUnspecified},
-    {{127, 0, 0, 0}, 8, Class::kLoopback},
-    {{10, 0, 0, 0}, 8, Class::kPrivate},
-    {{172, 16, 0, 0}, 12, Class::kPrivate},
-    {{192, 168, 0, 0}, 16, Class::kPrivate},
-    {{100, 64, 0, 0}, 10, Class::kPrivate},
-    {{192, 0, 0, 0}, 24, Class::kReserved},
-    {{192, 0, 2, 0}, 24, Class::kReserved},
-    {{192, 88, 99, 0}, 24, Class::kReserved},
-    {{198, 18, 0, 0}, 15, Class::kReserved},
-    {{198, 51, 100, 0}, 24, Class::kReserved},
-    {{203, 0, 113, 0}, 24, Class::kReserved},
-    {{224, 0, 0, 0}, 4, Class::kMulticast},
-    {{255, 255, 255, 255}, 32, Class::kMulticast},
-    {{240, 0, 0, 0}, 4, Class::kReserved},
+    {{100, 100, 100, 200}, 32, Class::kMetadata},  {{168, 63, 129, 16}, 32, Class::kMetadata},
+    {{192, 0, 0, 192}, 32, Class::kMetadata},      {{0, 0, 0, 0}, 8, Class::kUnspecified},
+    {{127, 0, 0, 0}, 8, Class::kLoopback},         {{10, 0, 0, 0}, 8, Class::kPrivate},
+    {{172, 16, 0, 0}, 12, Class::kPrivate},        {{192, 168, 0, 0}, 16, Class::kPrivate},
+    {{100, 64, 0, 0}, 10, Class::kPrivate},        {{192, 0, 0, 0}, 24, Class::kReserved},
+    {{192, 0, 2, 0}, 24, Class::kReserved},        {{192, 88, 99, 0}, 24, Class::kReserved},
+    {{198, 18, 0, 0}, 15, Class::kReserved},       {{198, 51, 100, 0}, 24, Class::kReserved},
+    {{203, 0, 113, 0}, 24, Class::kReserved},      {{224, 0, 0, 0}, 4, Class::kMulticast},
+    {{255, 255, 255, 255}, 32, Class::kMulticast}, {{240, 0, 0, 0}, 4, Class::kReserved},
 };
 
 constexpr Block<16> kBlocks16[] = {

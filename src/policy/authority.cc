@@ -11,8 +11,7 @@ bool Has(std::span<const Kind> kinds, Kind kind) { return std::find(kinds.begin(
 
 Capability DefaultOf(Kind kind, Level level) {
   switch (kind) {
-    case Kind::kClock:
-      return MakeClock(level == Level::kRelaxed ? ClockPrecision::kFine : ClockPrecision::kCoarse);
+    case Kind::kClock: return MakeClock(level == Level::kRelaxed ? ClockPrecision::kFine : ClockPrecision::kCoarse);
     case Kind::kRandom: return MakeRandom();
     case Kind::kStdio: return MakeStdio();
     default: return MakeLog();

@@ -50,11 +50,11 @@ struct Ruling {
   State state = State::kDenied;
   std::string rule{};
   std::optional<Capability> effective{};  // when effective; may be narrower than the request
-  std::string smallest_grant{};         // when denied: the text for `--grant` that would allow it
-  std::string why{};                    // when a ceiling denied it: which, and what would change it
-  std::optional<Bytes> quota{};         // of a bucket: the tightest that the request or a grant of it writes
-  KindSet passed = KindSet::All();      // of a call: what every grant of it passes on
-  std::vector<LimitedGrant> limits{};   // of every grant that has any: all of them hold
+  std::string smallest_grant{};           // when denied: the text for `--grant` that would allow it
+  std::string why{};                      // when a ceiling denied it: which, and what would change it
+  std::optional<Bytes> quota{};           // of a bucket: the tightest that the request or a grant of it writes
+  KindSet passed = KindSet::All();        // of a call: what every grant of it passes on
+  std::vector<LimitedGrant> limits{};     // of every grant that has any: all of them hold
 
   bool narrowed() const { return effective && !(*effective == request.capability); }
 };

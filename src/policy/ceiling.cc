@@ -117,8 +117,8 @@ Ceiling::Capped Ceiling::CapByLevel(const Capability& capability) const {
     return Refused("grants only what a policy lists for plugins that it names");
   }
   if (const FilesScope* files = capability.files(); files != nullptr && !Spells(capability)) {
-    return {*MakeFiles(files->mount, files->below.empty() ? files->root : files->root + "/" + files->below,
-                       Access::kRead)};
+    return {
+        *MakeFiles(files->mount, files->below.empty() ? files->root : files->root + "/" + files->below, Access::kRead)};
   }
   return {capability};
 }
@@ -150,8 +150,8 @@ Ceiling::Capped Ceiling::Cap(const Capability& capability) const {
 bool Ceiling::Spells(const Capability& capability) const {
   return std::ranges::any_of(shares_, [&](const Share& share) {
     return share.named && std::ranges::any_of(share.rules->allow, [&](const Allowance& allowance) {
-      return allowance.Spells() && allowance.Narrow(capability) == capability;
-    });
+             return allowance.Spells() && allowance.Narrow(capability) == capability;
+           });
   });
 }
 

@@ -198,10 +198,10 @@ TEST(Policies, AbsentAndEmptyAllowNothing) {
 }
 
 TEST(Policies, EachOfSeveralHolds) {
-  const Ceiling ceiling = Ceiling::For(Level::kDefault,
-                                       {PolicyOf({"http:GET,POST:https://api.example.com/*"}),
-                                        PolicyOf({"http:GET:https://*.example.com/v1/*"})},
-                                       "acme/bad", Bytes('a'));
+  const Ceiling ceiling = Ceiling::For(
+      Level::kDefault,
+      {PolicyOf({"http:GET,POST:https://api.example.com/*"}), PolicyOf({"http:GET:https://*.example.com/v1/*"})},
+      "acme/bad", Bytes('a'));
   EXPECT_EQ(Outcome(ceiling, "http:GET,POST:https://api.example.com/*"), "http:GET:https://api.example.com/v1/*");
 }
 

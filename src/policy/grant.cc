@@ -94,8 +94,8 @@ Result<Grant> Grant::Parse(std::string_view text, Level level) {
 
 std::string Grant::ToString() const {
   return capability.ToString() + (quota ? "; quota=" + FormatBytes(*quota) : "") +
-         (pass ? "; pass=" + PassText(*pass) : "") +
-         limits.ToString() + (lifetime == Lifetime::kSession ? "; session" : "");
+         (pass ? "; pass=" + PassText(*pass) : "") + limits.ToString() +
+         (lifetime == Lifetime::kSession ? "; session" : "");
 }
 
 bool OnByDefault(Kind kind) {

@@ -13,10 +13,10 @@ std::unexpected<Error> Twice(std::string_view key) {
 }
 
 std::unexpected<Error> NobodyCounts(std::string_view option, Kind kind, std::string_view what) {
-  return Fail(Code::kUnenforceable,
-              "'" + Excerpt(option) + "' restricts a grant of " + std::string(KindName(kind)) + ", and " +
-                  std::string(what),
-              "limit it by time, '; until=2026-12-01T00:00:00Z', or to this run, '; session'");
+  return Fail(
+      Code::kUnenforceable,
+      "'" + Excerpt(option) + "' restricts a grant of " + std::string(KindName(kind)) + ", and " + std::string(what),
+      "limit it by time, '; until=2026-12-01T00:00:00Z', or to this run, '; session'");
 }
 
 Result<std::uint64_t> ReadUses(std::string_view text) {

@@ -99,10 +99,16 @@ TEST(Grant, LimitsHaveOneSpelling) {
   EXPECT_EQ(spelled("kv:write:c; bytes=1024KiB; rate=60/min; uses=3; quota=1MiB"),
             "kv:write:c; quota=1MiB; uses=3; rate=60/min; bytes=1MiB");
   const std::pair<const char*, const char*> wrong[] = {
-      {"uses", "E_SYNTAX"},          {"uses=0", "E_RANGE"},         {"uses=-1", "E_TYPE"},
-      {"uses=3x", "E_TYPE"},         {"uses=99999999999999999999", "E_RANGE"},
-      {"once; uses=2", "E_INVALID"}, {"once; once", "E_INVALID"},   {"rate=60", "E_TYPE"},
-      {"rate=0/s", "E_RANGE"},       {"until=tomorrow", "E_TYPE"},
+      {"uses", "E_SYNTAX"},
+      {"uses=0", "E_RANGE"},
+      {"uses=-1", "E_TYPE"},
+      {"uses=3x", "E_TYPE"},
+      {"uses=99999999999999999999", "E_RANGE"},
+      {"once; uses=2", "E_INVALID"},
+      {"once; once", "E_INVALID"},
+      {"rate=60", "E_TYPE"},
+      {"rate=0/s", "E_RANGE"},
+      {"until=tomorrow", "E_TYPE"},
       {"until=2026-02-30T00:00:00Z", "E_TYPE"},
   };
   for (const auto& [option, code] : wrong) EXPECT_EQ(spelled("secret:key; " + std::string(option)), code) << option;

@@ -27,7 +27,7 @@ class AddressBlock {
 enum class AddressClass : std::uint8_t {
   kPublic,
   kLoopback,
-  kPrivate,      // RFC 1918, unique local, shared address space, site-local
+  kPrivate,  // RFC 1918, unique local, shared address space, site-local
   kLinkLocal,
   kMetadata,     // where clouds hand out credentials
   kMulticast,    // and broadcast

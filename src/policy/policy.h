@@ -37,10 +37,10 @@ class Allowance {
 
 // What a policy says of one plugin, or of all that it does not name. Absent and empty `allow` both allow nothing.
 struct PolicyRules {
-  Level level = Level::kRelaxed;   // at least this strict
-  std::optional<RiskLevel> risk;   // not above this
+  Level level = Level::kRelaxed;  // at least this strict
+  std::optional<RiskLevel> risk;  // not above this
   std::vector<Allowance> allow;
-  std::vector<Digest> artifacts;   // these bytes alone; empty: any
+  std::vector<Digest> artifacts;  // these bytes alone; empty: any
 };
 
 struct Policy {

@@ -88,8 +88,7 @@ void Host::State::TellOfQuota(const services::QuotaAlert& alert) {
   if (!options.on_quota) return;
   try {
     options.on_quota(alert);
-  } catch (...) {
-  }
+  } catch (...) {}
 }
 
 std::shared_ptr<services::QuotaAccount> Host::State::NewAccount(std::string plugin, const policy::Quota& quota) {

@@ -133,9 +133,8 @@ Result<bool> GrantStore::Widens(const policy::Subject& subject) const {
     for (const policy::GrantSet& seen : book.sets()) {
       if (seen.plugin != subject.plugin) continue;
       widens = !std::ranges::all_of(now.granted, [&](const policy::Grant& asked) {
-        return std::ranges::any_of(seen.granted, [&](const policy::Grant& before) {
-          return before.capability.Covers(asked.capability);
-        });
+        return std::ranges::any_of(
+            seen.granted, [&](const policy::Grant& before) { return before.capability.Covers(asked.capability); });
       });
     }
     if (!widens) book.Put(std::move(now));

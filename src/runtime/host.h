@@ -30,11 +30,11 @@
 namespace cordon::runtime {
 
 struct HostOptions {
-  manifest::Config config;                             // limits, level, entries; as they are at first
-  std::shared_ptr<audit::Observer> observer;           // REQUIRED
-  std::shared_ptr<services::LogSink> log_sink;         // REQUIRED
+  manifest::Config config;                                      // limits, level, entries; as they are at first
+  std::shared_ptr<audit::Observer> observer;                    // REQUIRED
+  std::shared_ptr<services::LogSink> log_sink;                  // REQUIRED
   std::vector<std::shared_ptr<const policy::Policy>> policies;  // each of them caps every grant
-  std::shared_ptr<const policy::GrantSource> grants;   // grants on disk; may be null
+  std::shared_ptr<const policy::GrantSource> grants;            // grants on disk; may be null
   std::vector<std::filesystem::path> forbidden_roots;  // state, config and cache folders: never mapped as a root
   std::uint32_t max_instances = 64;                    // live at once, for each engine
   enum class Channel : std::uint8_t {
@@ -50,11 +50,11 @@ struct HostOptions {
   // Where plugins run for which configuration and level say nothing. kWorkers: in processes of their own that can do
   // nothing by themselves, made by the program `worker`.
   enum class Placement : std::uint8_t { kHere, kWorkers } placement = Placement::kHere;
-  std::filesystem::path worker;    // cordon-worker
-  std::optional<Error> no_worker;  // set: there is none
+  std::filesystem::path worker;                                        // cordon-worker
+  std::optional<Error> no_worker;                                      // set: there is none
   policy::AuditDetail audit_detail = policy::AuditDetail::kDecisions;  // at least; a plugin's level may want more
-  std::shared_ptr<SpanSink> spans;                // may be null: then there are no traces
-  std::shared_ptr<class KillSwitch> kill_switch;  // may be null: then calls cost nothing for it
+  std::shared_ptr<SpanSink> spans;                                     // may be null: then there are no traces
+  std::shared_ptr<class KillSwitch> kill_switch;                       // may be null: then calls cost nothing for it
   // Opens what keeps the values of plugins; asked when the first one is loaded that may store any, and until it
   // succeeds. Empty: they are kept in memory, for as long as this host lives.
   std::function<Result<std::shared_ptr<services::KvBackend>>()> open_storage{};

@@ -5,8 +5,8 @@
 
 #include <cerrno>
 #include <condition_variable>
-#include <mutex>
 #include <map>
+#include <mutex>
 #include <thread>
 
 #include "base/file.h"
@@ -106,7 +106,7 @@ void KillSwitch::StopAll() {
 }
 
 Result<KillSwitch::Running> KillSwitch::Enter(std::shared_ptr<CallHandle> handle,
-                                               std::shared_ptr<PluginStanding> standing) {
+                                              std::shared_ptr<PluginStanding> standing) {
   CORDON_TRY(Check());
   Running running;
   running.handle_ = handle != nullptr ? std::move(handle) : std::make_shared<CallHandle>();

@@ -218,8 +218,8 @@ Status Loader::ComputeAuthority() {
   const auto& manifest = plugin_->source.manifest;
   const policy::LinkMode bare = is_fledge ? policy::LinkMode::kStrict : policy::LinkMode::kLenient;
   const policy::LinkMode link = manifest ? manifest->link : bare;
-  CORDON_ASSIGN(plugin_->authority, policy::Authority::Evaluate(requests_, grants_, ceiling, link, withdrawn_,
-                                                                WallNow()));
+  CORDON_ASSIGN(plugin_->authority,
+                policy::Authority::Evaluate(requests_, grants_, ceiling, link, withdrawn_, WallNow()));
   for (const policy::Ruling& ruling : plugin_->authority.rulings()) {
     const policy::ExecScope* scope = ruling.effective ? ruling.effective->exec() : nullptr;
     const auto pin = scope == nullptr ? programs_.pins.end() : programs_.pins.find(scope->program);
@@ -293,8 +293,8 @@ Status Loader::OpenMounts() {
   // Code that imports no file system has no use for a folder, granted or not.
   const bool is_native = plugin_->abi_kind == manifest::Abi::kNative;
   const bool has_files = is_native || std::ranges::any_of(plugin_->plan.spec.wasi, [](const std::string& name) {
-    return name == "wasi:filesystem/preopens" || name == abi::kPreview1;
-  });
+                           return name == "wasi:filesystem/preopens" || name == abi::kPreview1;
+                         });
   for (const OpenFolder& folder : plugin_->folders) {
     plugin_->mounts.push_back({folder.guest_path, folder.host_path, folder.access});
     if (!has_files) continue;

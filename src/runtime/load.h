@@ -96,13 +96,13 @@ class Loader {
   std::vector<policy::Request> requests_;
   std::vector<policy::Grant> grants_;
   std::vector<policy::Kind> withdrawn_;
-  std::optional<policy::GrantSet> kept_;      // what the source, or a file of this load, grants
-  std::vector<policy::Grant> own_;            // of flags
-  std::vector<policy::Kind> own_withdrawn_;   // by the manifest
-  std::uint64_t version_ = 0;                 // of the source of `kept_`
+  std::optional<policy::GrantSet> kept_;     // what the source, or a file of this load, grants
+  std::vector<policy::Grant> own_;           // of flags
+  std::vector<policy::Kind> own_withdrawn_;  // by the manifest
+  std::uint64_t version_ = 0;                // of the source of `kept_`
   FolderMap folders_;
   ProgramMap programs_;
-  abi::ZeroclawParts zeroclaw_;          // of a plugin for Extism
+  abi::ZeroclawParts zeroclaw_;  // of a plugin for Extism
   bool refusal_audited_ = false;
   Status cache_audit_;  // what could not be written of the cache's refusals
 };

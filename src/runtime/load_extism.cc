@@ -21,8 +21,8 @@ Status Loader::CheckAbi() {
   const auto& manifest = plugin_->source.manifest;
   const bool component = plugin_->contract->kind == wit::Contract::Kind::kComponent;
   const bool extism = abi::ImportsExtism(*plugin_->contract);
-  const manifest::Abi seen = component ? manifest::Abi::kComponent
-                             : extism  ? manifest::Abi::kExtism
+  const manifest::Abi seen = component                                ? manifest::Abi::kComponent
+                             : extism                                 ? manifest::Abi::kExtism
                              : abi::ImportsFledge(*plugin_->contract) ? manifest::Abi::kFledge
                                                                       : manifest::Abi::kCore;
   plugin_->abi_kind = manifest ? manifest->runtime.abi : seen;
@@ -50,8 +50,8 @@ Status Loader::Join() {
   for (const Source::Library& library : plugin_->source.libraries) {
     auto contract = wit::Describe(library.wasm(), {.max_functions = plugin_->limits.functions, .wit_folder = {}});
     if (!contract || contract->kind == wit::Contract::Kind::kComponent) {
-      Error error = contract ? Error(Code::kInvalid, "it is a component", "name a core module")
-                             : std::move(contract).error();
+      Error error =
+          contract ? Error(Code::kInvalid, "it is a component", "name a core module") : std::move(contract).error();
       error.message = "the module '" + library.name + "': " + error.message;
       return Fail(std::move(error));
     }

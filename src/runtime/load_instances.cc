@@ -21,8 +21,7 @@ Status CheckExport(const wit::Contract& contract, std::string_view name, std::st
   const std::string remedy = "export it as wit/cordon-lifecycle has it, or remove the key";
   if (!found) {
     return Fail(Code::kNotFound,
-                "'" + std::string(key) + "' needs the export " + std::string(name) + ", which is not there",
-                remedy);
+                "'" + std::string(key) + "' needs the export " + std::string(name) + ", which is not there", remedy);
   }
   const std::string has = abi::FunctionShape(contract, *found->function);
   if (has == shape) return {};

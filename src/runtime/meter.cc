@@ -17,9 +17,7 @@ std::uint64_t Sum(Spread<Counter>& places) {
   return sum;
 }
 
-void Add(Spread<Counter>& places) {
-  places[places.HereIndex()].fetch_add(1, std::memory_order_relaxed);
-}
+void Add(Spread<Counter>& places) { places[places.HereIndex()].fetch_add(1, std::memory_order_relaxed); }
 
 std::string Seconds(std::uint64_t ns) {
   char text[40];
@@ -93,8 +91,7 @@ void PluginMeter::CountUse(const engine::Usage& usage) {
   add(here.file_operations, usage.file_operations);
   std::uint64_t peak = memory_peak_.load(std::memory_order_relaxed);
   while (usage.memory_peak_bytes > peak &&
-         !memory_peak_.compare_exchange_weak(peak, usage.memory_peak_bytes, std::memory_order_relaxed)) {
-  }
+         !memory_peak_.compare_exchange_weak(peak, usage.memory_peak_bytes, std::memory_order_relaxed)) {}
 }
 
 void PluginMeter::CountNetwork(std::uint64_t sent, std::uint64_t received) {

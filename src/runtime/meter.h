@@ -59,7 +59,7 @@ class PluginMeter {
   std::mutex mutex_;  // guards failures_, retired_, resident_, restarts_, restarts_seen_
   std::map<Code, std::uint64_t> failures_;
   std::map<std::string, std::uint64_t, std::less<>> retired_;  // workers, by why
-  std::string resident_;  // empty: it is none
+  std::string resident_;                                       // empty: it is none
   std::uint64_t restarts_ = 0, restarts_seen_ = 0;
   Counter failed_ns_{0};
 };

@@ -19,9 +19,10 @@ Result<std::string> ValueOf(const manifest::EgressHeader& header) {
   if (!header.variable.empty()) {
     const char* found = std::getenv(header.variable.c_str());
     if (found == nullptr) {
-      return Fail(Code::kMissing, "the variable " + header.variable + ", which is the value of the header " +
-                                      header.header + ", is not set",
-                  "set it, or name another in plugins.entries.*.egress of config.yaml");
+      return Fail(
+          Code::kMissing,
+          "the variable " + header.variable + ", which is the value of the header " + header.header + ", is not set",
+          "set it, or name another in plugins.entries.*.egress of config.yaml");
     }
     value = found;
   } else {
@@ -37,8 +38,9 @@ Result<std::string> ValueOf(const manifest::EgressHeader& header) {
 Status CheckSecret(const manifest::EgressHeader& header, const std::string& plugin, services::SecretSource& secrets) {
   CORDON_ASSIGN(const std::optional<SecretText> secret, secrets.Find(plugin, header.secret));
   if (!secret) {
-    return Fail(Code::kMissing, "there is no secret '" + header.secret + "', which is the value of the header " +
-                                    header.header + " of " + plugin,
+    return Fail(Code::kMissing,
+                "there is no secret '" + header.secret + "', which is the value of the header " + header.header +
+                    " of " + plugin,
                 "set it: cordon secret set " + header.secret);
   }
   if (!services::IsHeaderValue(header.prefix) || !services::IsHeaderValue(secret->reveal()) ||

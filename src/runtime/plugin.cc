@@ -334,8 +334,8 @@ Status Plugin::Answer(CallScope& scope, std::string_view action_name, std::strin
                  : state_->abi->Lower(action->binding, input_json, input));
   CORDON_TRY(services::CheckPrincipal(options.principal));
   CORDON_TRY(run(*action, input, output, LimitsFor(action->limits, options)));
-  CORDON_ASSIGN(abi::Outcome answer, raw ? state_->abi->LiftRaw(action->binding, output)
-                                         : state_->abi->Lift(action->binding, output));
+  CORDON_ASSIGN(abi::Outcome answer,
+                raw ? state_->abi->LiftRaw(action->binding, output) : state_->abi->Lift(action->binding, output));
   if (answer.json.size() > state_->limits.output.count) {
     return Fail(SizeError(Code::kOutputSize, "output", answer.json.size(), state_->limits.output));
   }
@@ -503,8 +503,7 @@ Status Plugin::State::Count(std::uint64_t count, Duration total) const {
   if (detail != policy::AuditDetail::kCalls) return {};  // none is recorded, or each has been
   const CallCounter::Group group = calls.Add(count, static_cast<std::uint64_t>(total.count()));
   if (group.count == 0) return {};
-  return observer().OnCalls(
-      {source.name, source.digest.ToString(), "", group.count, 0, Duration(group.total_ns)});
+  return observer().OnCalls({source.name, source.digest.ToString(), "", group.count, 0, Duration(group.total_ns)});
 }
 
 Status Plugin::CountCalls(std::uint64_t count, Duration total) const { return state_->Count(count, total); }
@@ -539,8 +538,13 @@ Status Plugin::RunTarget(const Target& target, engine::Pieces input, engine::Res
     CORDON_ASSIGN(const bool shares, SharesInstance(*state_, options));
     if (shares) {
       const auto shared = [&](const engine::CallLimits& within) {
-        return state_->kept->Call({.function = target.function, .input = input, .sink = sink, .limits = within,
-                                   .own_wall = target.limits.wall, .call_id = call_id, .traces = {.usage = &usage},
+        return state_->kept->Call({.function = target.function,
+                                   .input = input,
+                                   .sink = sink,
+                                   .limits = within,
+                                   .own_wall = target.limits.wall,
+                                   .call_id = call_id,
+                                   .traces = {.usage = &usage},
                                    .handle = options.handle.get()});
       };
       return Admitted(*state_, options, Admission::For::kCall, limits, shared, [&] { return usage.cpu; });
@@ -627,8 +631,12 @@ Status Plugin::CallRaw(const engine::Function& function, std::span<const std::ui
                               {.usage = &usage, .out = nullptr, .err = nullptr});
     }
     BytesSink sink(output);
-    return state_->kept->Call({.function = function, .input = engine::Pieces(&input, 1), .sink = sink,
-                               .limits = within, .call_id = id, .traces = {.usage = &usage},
+    return state_->kept->Call({.function = function,
+                               .input = engine::Pieces(&input, 1),
+                               .sink = sink,
+                               .limits = within,
+                               .call_id = id,
+                               .traces = {.usage = &usage},
                                .handle = options.handle.get()});
   };
   Status outcome = Admitted(*state_, options, Admission::For::kCall, limits, run, [&] { return usage.cpu; });

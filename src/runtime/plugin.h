@@ -87,8 +87,8 @@ struct CallReport {
   std::string stdout_text, stderr_text;  // bytes of the guest: escape before display
   engine::Usage usage;
   std::uint64_t call_id = 0;
-  int exit_status = 0;  // of a command that ended by itself
-  bool resident_failed = false;       // and not the question: the call of a resident that fell, or is not there
+  int exit_status = 0;               // of a command that ended by itself
+  bool resident_failed = false;      // and not the question: the call of a resident that fell, or is not there
   std::optional<Duration> degraded;  // the age of the answer, which is the last good one in place of another
 };
 

@@ -29,10 +29,10 @@ class SpanMemory final : public SpanSink {
 
 // `add` of two numbers, `trap`, which traps.
 std::string Module() {
-  const unsigned char bytes[] = {0,   'a', 's', 'm', 1, 0,   0,   0,   1,   10,  2,    0x60, 2,    0x7f, 0x7f, 1,
-                                 0x7f, 0x60, 0,   0,   3, 3,   2,   0,   1,   7,   14,   2,    3,    'a',  'd',  'd',
-                                 0,   0,   4,   't', 'r', 'a', 'p', 0,   1,   10,  13,   2,    7,    0,    0x20, 0,
-                                 0x20, 1,   0x6a, 0x0b, 3, 0,   0,   0x0b};
+  const unsigned char bytes[] = {0,    'a', 's',  'm',  1,    0, 0,    0,   1,    10,   2,   0x60, 2,  0x7f,
+                                 0x7f, 1,   0x7f, 0x60, 0,    0, 3,    3,   2,    0,    1,   7,    14, 2,
+                                 3,    'a', 'd',  'd',  0,    0, 4,    't', 'r',  'a',  'p', 0,    1,  10,
+                                 13,   2,   7,    0,    0x20, 0, 0x20, 1,   0x6a, 0x0b, 3,   0,    0,  0x0b};
   return {reinterpret_cast<const char*>(bytes), sizeof bytes};
 }
 
@@ -72,8 +72,8 @@ struct Fixture {
 TEST(CallRecords, EachCallHasOneWhateverBecameOfIt) {
   Fixture fixture(AuditDetail::kCalls);
   EXPECT_TRUE(fixture.Call("add", R"({"p0": 1, "p1": 2})"));
-  EXPECT_FALSE(fixture.Call("add", R"({"p0": 1})"));        // refused before anything ran
-  EXPECT_FALSE(fixture.Call("nothing", "{}"));              // no such action
+  EXPECT_FALSE(fixture.Call("add", R"({"p0": 1})"));  // refused before anything ran
+  EXPECT_FALSE(fixture.Call("nothing", "{}"));        // no such action
   EXPECT_FALSE(fixture.Call("trap", "{}"));
   EXPECT_FALSE(fixture.Call("add", std::string(9 << 20, ' ')));
   const auto calls = fixture.Calls();
@@ -146,7 +146,7 @@ TEST(Traces, ACallIsASpanOfTheTraceThatItCameWith) {
   CallOptions options;
   options.traceparent = kParent;
   EXPECT_FALSE(fixture.Call("trap", "{}", options));
-  EXPECT_TRUE(fixture.Call("add", R"({"p0": 1, "p1": 2})"));  // a trace of its own
+  EXPECT_TRUE(fixture.Call("add", R"({"p0": 1, "p1": 2})"));                        // a trace of its own
   options.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";  // whoever asked does not sample
   EXPECT_TRUE(fixture.Call("add", R"({"p0": 1, "p1": 2})", options));
   ASSERT_EQ(spans->spans.size(), 2u);

@@ -9,10 +9,9 @@ namespace {
 Digest QuestionOf(std::string_view action, std::string_view input, const CallOptions& options) {
   std::string text;
   const auto add = [&text](std::string_view part) { text += std::to_string(part.size()) + ":" + std::string(part); };
-  for (const std::string_view part : {action, input, std::string_view(options.principal.user),
-                                      std::string_view(options.principal.session),
-                                      std::string_view(options.principal.agent),
-                                      std::string_view(options.principal.tenant)}) {
+  for (const std::string_view part :
+       {action, input, std::string_view(options.principal.user), std::string_view(options.principal.session),
+        std::string_view(options.principal.agent), std::string_view(options.principal.tenant)}) {
     add(part);
   }
   for (const std::string& caller : options.callers) add(caller);
@@ -145,9 +144,7 @@ void Plugin::SucceededBy(const std::shared_ptr<const Plugin>& next) const {
   if (state_->resident != nullptr) state_->resident->SucceededBy(next);
 }
 
-std::shared_ptr<const Plugin> SuccessorOf(const Plugin::State& state) {
-  return state.resident->successor();
-}
+std::shared_ptr<const Plugin> SuccessorOf(const Plugin::State& state) { return state.resident->successor(); }
 
 Status Plugin::Release() const {
   if (state_->resident == nullptr) {

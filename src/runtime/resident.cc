@@ -13,9 +13,9 @@ using Clock = std::chrono::steady_clock;
 using End = Supervisor::End;
 using State = Supervisor::State;
 
-constexpr Duration kKeeperWaitMax = std::chrono::seconds(1);       // of the timer, for a turn
-constexpr Duration kLookAgain = std::chrono::milliseconds(100);    // when it did not get one
-constexpr Duration kStopMax = std::chrono::seconds(2);             // for a call that was stopped, to end
+constexpr Duration kKeeperWaitMax = std::chrono::seconds(1);     // of the timer, for a turn
+constexpr Duration kLookAgain = std::chrono::milliseconds(100);  // when it did not get one
+constexpr Duration kStopMax = std::chrono::seconds(2);           // for a call that was stopped, to end
 constexpr Duration kCallerGone = std::chrono::hours(24 * 365);
 
 std::uint64_t NowMs() {
@@ -231,8 +231,12 @@ Result<std::vector<std::uint8_t>> Resident::Ask(engine::Instance& instance, cons
                                                 CallHandle* handle) {
   std::vector<std::uint8_t> answer;
   BytesSink sink(answer);
-  KeptCall call{.function = function, .input = engine::Pieces(&input, 1), .sink = sink, .limits = options_.limits,
-                .call_id = options_.call_id, .handle = handle};
+  KeptCall call{.function = function,
+                .input = engine::Pieces(&input, 1),
+                .sink = sink,
+                .limits = options_.limits,
+                .call_id = options_.call_id,
+                .handle = handle};
   call.limits.wall = std::min(call.limits.wall, wall);
   CORDON_TRY(CallIn(instance, call));
   if (sink.fell_short() || answer.empty()) return Fail(Code::kMemory, "its answer could not be kept");
@@ -319,9 +323,9 @@ Status Resident::Ensure(Duration wall, CallHandle* handle) {
   }
   if (restarts > 0) {
     Tell("resident:restart", "restart " + std::to_string(restarts) + (is_first ? "" : ", after " + [&] {
-      const Lock lock(mutex_);
-      return Said(failures_.back().error);
-    }()));
+                               const Lock lock(mutex_);
+                               return Said(failures_.back().error);
+                             }()));
   }
   Wake(next);
   return {};

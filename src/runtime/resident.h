@@ -38,7 +38,7 @@ struct ResidentStatus {
   };
   Supervisor::State state = Supervisor::State::kIdle;
   std::uint64_t restarts = 0;
-  std::vector<Failure> failures;  // the last ones, the newest at the end
+  std::vector<Failure> failures;                                  // the last ones, the newest at the end
   std::optional<std::chrono::system_clock::time_point> snapshot;  // when the last was made, by any host
   std::uint64_t snapshot_bytes = 0;
   std::optional<Duration> next_start;  // while it is backing off
@@ -102,8 +102,8 @@ class Resident final : public KeptInstances, public Timed, public std::enable_sh
   Result<Turn> Wait(CallHandle* handle, MonotonicTime end);
   bool TakeTurn(Lock& lock, Duration most);  // before all who wait
   void EndTurn();
-  Status CheckOpen() const;   // REQUIRES: mutex_
-  Error NotThere() const;     // REQUIRES: mutex_
+  Status CheckOpen() const;  // REQUIRES: mutex_
+  Error NotThere() const;    // REQUIRES: mutex_
   void Wake(MonotonicTime when);
   MonotonicTime NextLook() const;  // REQUIRES: mutex_
 

@@ -37,10 +37,10 @@ Status CheckRequired(const std::string& plugin, const Json& schema, const Json& 
   for (const Json& key : *required) {
     if (!key.is_string() || values.contains(key.get_ref<const std::string&>())) continue;
     const std::string name = EscapeShort(key.get_ref<const std::string&>(), 80);
-    return Fail(Code::kMissing, "the setting '" + name + "' of " + plugin + " is not set",
-                "set it: cordon config set PLUGIN " + name +
-                    (secret.contains(key.get_ref<const std::string&>()) ? ", with the value on standard input"
-                                                                        : " VALUE"));
+    return Fail(
+        Code::kMissing, "the setting '" + name + "' of " + plugin + " is not set",
+        "set it: cordon config set PLUGIN " + name +
+            (secret.contains(key.get_ref<const std::string&>()) ? ", with the value on standard input" : " VALUE"));
   }
   return {};
 }

@@ -49,8 +49,9 @@ Result<std::optional<Snapshot>> SnapshotStore::Find() {
 
 Status SnapshotStore::Keep(const Snapshot& snapshot) {
   if (snapshot.state.size() > kSnapshotBytesMax) {
-    return Fail(Code::kLimit, "the state of " + bucket_.plugin + " has " + std::to_string(snapshot.state.size()) +
-                                  " bytes, above the limit of " + FormatBytes(Bytes{kSnapshotBytesMax}),
+    return Fail(Code::kLimit,
+                "the state of " + bucket_.plugin + " has " + std::to_string(snapshot.state.size()) +
+                    " bytes, above the limit of " + FormatBytes(Bytes{kSnapshotBytesMax}),
                 "keep less in it, or use a bucket");
   }
   const wire::Buffer about = AboutOf(snapshot);
@@ -66,8 +67,8 @@ Status SnapshotStore::SetAside(const Snapshot& snapshot) {
   const wire::Buffer about = AboutOf(snapshot);
   const std::uint8_t after[] = {static_cast<std::uint8_t>((place + 1) % kRefusedMax)};
   const std::string about_key = key + ".about";
-  const services::KvChange changes[] = {{key, snapshot.state}, {about_key, about}, {kNext, after},
-                                        {kState, std::nullopt}, {kAbout, std::nullopt}};
+  const services::KvChange changes[] = {
+      {key, snapshot.state}, {about_key, about}, {kNext, after}, {kState, std::nullopt}, {kAbout, std::nullopt}};
   CORDON_TRY(backend_->Apply(bucket_, changes, std::nullopt, 0));
   return {};
 }

@@ -19,8 +19,8 @@ inline constexpr int kRefusedMax = 4;
 
 struct Snapshot {
   std::vector<std::uint8_t> state;
-  std::string artifact;         // "sha256:…" of the bytes that made it
-  std::uint64_t made_ms = 0;    // since 1970
+  std::string artifact;       // "sha256:…" of the bytes that made it
+  std::uint64_t made_ms = 0;  // since 1970
 };
 
 // Thread-safe, as the backend is; one writer at a time for each plugin.

@@ -21,7 +21,7 @@ struct Source {
   std::filesystem::path artifact;
   std::string bytes;
   Digest digest;
-  Digest manifest_digest;            // zero for a bare .wasm
+  Digest manifest_digest;  // zero for a bare .wasm
   struct Library {
     std::string name, bytes;
     Digest digest;

@@ -153,8 +153,7 @@ void PluginStanding::Recompute() {
     }
     withdrawn.insert(withdrawn.end(), kept_->denied.begin(), kept_->denied.end());
   }
-  auto evaluated =
-      policy::Authority::Evaluate(basis_.requests, grants, ceiling_, basis_.link, withdrawn, WallNow());
+  auto evaluated = policy::Authority::Evaluate(basis_.requests, grants, ceiling_, basis_.link, withdrawn, WallNow());
   policy::Authority left = evaluated ? std::move(*evaluated) : policy::Authority();
   for (const Capability& capability : revoked_) left.Remove(capability);
   for (const policy::Ruling& ruling : basis_.authority.rulings()) {

@@ -29,9 +29,9 @@ class PluginStanding final : public services::Standing {
     std::string plugin;
     Digest artifact, manifest;
     std::vector<policy::Request> requests;
-    std::vector<policy::Grant> own;             // of this load: flags
-    std::optional<policy::GrantSet> kept;       // of `source`, as it was when the plugin was loaded
-    std::vector<policy::Kind> withdrawn;        // by the manifest
+    std::vector<policy::Grant> own;        // of this load: flags
+    std::optional<policy::GrantSet> kept;  // of `source`, as it was when the plugin was loaded
+    std::vector<policy::Kind> withdrawn;   // by the manifest
     policy::Ceiling ceiling = policy::Ceiling::Default();
     policy::LinkMode link = policy::LinkMode::kLenient;
     std::shared_ptr<const policy::GrantSource> source;  // null, or one that does not change: nothing is looked at again
@@ -60,13 +60,13 @@ class PluginStanding final : public services::Standing {
  private:
   std::optional<policy::GrantSet> FindKept() const;
   bool IsReplaced(const policy::Grant& grant) const;  // REQUIRES: mutex_
-  void Look();       // REQUIRES: mutex_
-  void Recompute();  // REQUIRES: mutex_
+  void Look();                                        // REQUIRES: mutex_
+  void Recompute();                                   // REQUIRES: mutex_
   void End(std::string rule, const policy::Capability& lost);
   void Over(Error why);  // REQUIRES: mutex_
 
   const Basis basis_;
-  bool can_end_ = false;  // of itself
+  bool can_end_ = false;           // of itself
   std::optional<Timestamp> ends_;  // the first moment at which something is over that nobody asks for again
   std::optional<policy::Capability> ending_;
   std::atomic<std::int64_t> looked_ns_{0};

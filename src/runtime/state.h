@@ -175,11 +175,11 @@ struct Plugin::State {
   std::shared_ptr<PluginMeter> meter;
   // Calls of it are counted and nothing more: no switch, no digests, no traces.
   std::atomic<bool> is_plain{false};
-  std::shared_ptr<PluginStanding> standing;  // null when it is only looked at
-  std::shared_ptr<KeptInstances> kept;       // null: each call has an instance of its own
-  std::shared_ptr<Resident> resident;        // the same, of a resident
-  bool serves_all_tenants = false;           // with that one instance
-  std::unique_ptr<LastGood> last_good;       // when its manifest wants it
+  std::shared_ptr<PluginStanding> standing;           // null when it is only looked at
+  std::shared_ptr<KeptInstances> kept;                // null: each call has an instance of its own
+  std::shared_ptr<Resident> resident;                 // the same, of a resident
+  bool serves_all_tenants = false;                    // with that one instance
+  std::unique_ptr<LastGood> last_good;                // when its manifest wants it
   std::shared_ptr<services::LimitEnforcer> enforcer;  // null: nothing has a quota
 
   // Adds calls that went well to counters and, where calls are recorded at all, to the audit's tally.

@@ -66,9 +66,7 @@ TEST(Supervisor, FiveFailuresInAMinuteAreACrashLoop) {
   EXPECT_EQ(supervisor.restarts(), 4u);
 }
 
-TEST(Supervisor, FiveInLongerThanAMinuteAreNot) {
-  EXPECT_EQ(Delays(Made(), 20, seconds(15)).size(), 20u);
-}
+TEST(Supervisor, FiveInLongerThanAMinuteAreNot) { EXPECT_EQ(Delays(Made(), 20, seconds(15)).size(), 20u); }
 
 TEST(Supervisor, OneThatCannotBeMadeFailsToo) {
   Supervisor supervisor = Made();

@@ -51,8 +51,7 @@ std::vector<Capability> UsedGrants(const Plugin& plugin, const std::vector<audit
   for (const Ruling& ruling : rulings) {
     if (!ruling.effective || IsDefault(ruling)) continue;
     const bool required = ruling.source == Ruling::Source::kManifest && ruling.request.need == policy::Need::kRequired;
-    const bool in_use =
-        std::ranges::any_of(used, [&](const Capability& one) { return ruling.effective->Covers(one); });
+    const bool in_use = std::ranges::any_of(used, [&](const Capability& one) { return ruling.effective->Covers(one); });
     if ((required && !in_use) || IsUsedWithoutAsking(*ruling.effective, exchanges)) add(*ruling.effective);
   }
   std::ranges::sort(used, {}, [](const Capability& one) { return one.ToString(); });

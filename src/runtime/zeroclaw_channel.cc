@@ -32,11 +32,8 @@ std::string ToSend(const Message& message) {
     text = TextOf(*read, "message");
     recipient = TextOf(*read, "recipient");
   }
-  return json::Dump({{"recipient", recipient},
-                     {"message", text},
-                     {"content", text},
-                     {"sender", message.sender},
-                     {"id", message.id}});
+  return json::Dump(
+      {{"recipient", recipient}, {"message", text}, {"content", text}, {"sender", message.sender}, {"id", message.id}});
 }
 
 Status Sent(std::string_view answer) {

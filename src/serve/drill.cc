@@ -113,8 +113,7 @@ void AskForEver(Link& link) {
   wire::Writer(payload).U32(0);
   out.Raw(*EncodeRequest({1, "acme:shop/prices@1.0.0", "total", payload, 0}));
   std::thread([&link] {
-    while (link.Receive([](std::uint16_t) { return kFrameBytesMax; }, {})) {
-    }
+    while (link.Receive([](std::uint16_t) { return kFrameBytesMax; }, {})) {}
   }).detach();
   const std::span<const std::uint8_t> piece(asked);
   while (true) (void)link.Send(kAsk, Link::Pieces(&piece, 1), {});

@@ -29,8 +29,7 @@ using namespace cordon;
 using namespace cordon::worker;
 
 constexpr int kFailed = 1;
-constexpr std::uint64_t kAll =
-    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
+constexpr std::uint64_t kAll = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
 
 // A copy of this process in namespaces of its own, and in the control group of `folder` unless that is -1; 0 in the
 // copy. C libraries keep the thread's number where `fork` has the kernel write it, so it is written here too.

@@ -321,8 +321,7 @@ class Worker {
     const CallHead head = DecodeCallHead(in);
     const Result<engine::InstanceOptions> options = Options(in);
     if (!options || !in.Finish()) return false;
-    Result<engine::Instance> made =
-        engine::Instance::Create(linked_, *options, channel_, head.limits, head.call_id);
+    Result<engine::Instance> made = engine::Instance::Create(linked_, *options, channel_, head.limits, head.call_id);
     Done done;
     if (!made) return Say(Fail(std::move(made).error()), done);
     instance_.emplace(std::move(*made));

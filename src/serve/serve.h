@@ -10,7 +10,7 @@ namespace cordon::worker {
 
 // What the process was made in.
 struct Surroundings {
-  int namespaces = 0;  // CLONE_NEW*
+  int namespaces = 0;      // CLONE_NEW*
   bool in_groups = false;  // those that it was given
 };
 

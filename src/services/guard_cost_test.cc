@@ -62,8 +62,7 @@ class CountingObserver final : public audit::Observer {
 };
 
 TEST(GuardCost, AnAllowanceMakesNoMemory) {
-  const policy::Authority authority =
-      AuthorityOf(
+  const policy::Authority authority = AuthorityOf(
       {"fs:read:/a-rather-long-mount=workspace/and/a/long/folder/below", "kv:write:a-bucket-with-a-long-name"});
   CountingObserver observer;
   const Guard guard(authority, observer, "acme/a-plugin-with-a-long-name", "sha256:0123456789abcdef0123456789abcdef");
@@ -83,13 +82,24 @@ TEST(GuardCost, AnAllowanceMakesNoMemory) {
 
 // P2: every question has exactly one record, whatever is asked and whatever the answer.
 TEST(GuardCost, EveryQuestionHasExactlyOneRecord) {
-  const policy::Authority authority = AuthorityOf({"fs:read:/data=workspace", "host:prices", "env:TOKEN",
-                                                   "http:GET:https://*.example.org/v1/*", "secret:api-key"});
-  const std::vector<std::string> questions = {
-      "fs:read:/data=workspace", "fs:write:/data=workspace",          "fs:read:/other=workspace/x", "host:prices",
-      "host:prices:eu/x",        "host:stocks",                       "env:TOKEN",                  "env:HOME",
-      "secret:api-key",          "http:GET:https://a.example.org/v1/x", "http:POST:https://example.org/", "clock:fine",
-      "clock:coarse",            "random",                            "kv:read:cache",              "msg:send:alerts"};
+  const policy::Authority authority = AuthorityOf(
+      {"fs:read:/data=workspace", "host:prices", "env:TOKEN", "http:GET:https://*.example.org/v1/*", "secret:api-key"});
+  const std::vector<std::string> questions = {"fs:read:/data=workspace",
+                                              "fs:write:/data=workspace",
+                                              "fs:read:/other=workspace/x",
+                                              "host:prices",
+                                              "host:prices:eu/x",
+                                              "host:stocks",
+                                              "env:TOKEN",
+                                              "env:HOME",
+                                              "secret:api-key",
+                                              "http:GET:https://a.example.org/v1/x",
+                                              "http:POST:https://example.org/",
+                                              "clock:fine",
+                                              "clock:coarse",
+                                              "random",
+                                              "kv:read:cache",
+                                              "msg:send:alerts"};
   std::vector<policy::Capability> asked;
   for (const std::string& text : questions) asked.push_back(*policy::Capability::Parse(text));
   CountingObserver observer;

@@ -30,8 +30,8 @@ std::string DecodedPath(std::string_view path) {
   for (int round = 0; round < 4 && text.find('%') != std::string::npos; ++round) {
     std::string decoded;
     for (std::size_t i = 0; i < text.size(); ++i) {
-      const bool escape = text[i] == '%' && i + 2 < text.size() && HexDigit(text[i + 1]) >= 0 &&
-                          HexDigit(text[i + 2]) >= 0;
+      const bool escape =
+          text[i] == '%' && i + 2 < text.size() && HexDigit(text[i + 1]) >= 0 && HexDigit(text[i + 2]) >= 0;
       decoded += escape ? static_cast<char>(HexDigit(text[i + 1]) * 16 + HexDigit(text[i + 2])) : text[i];
       if (escape) i += 2;
     }

@@ -38,9 +38,9 @@ enum class EgressRefusal : std::uint32_t { kNotGranted = 0, kAuditUnavailable = 
 struct EgressLimits {
   Duration connect = std::chrono::seconds(5);
   Duration first_byte = std::chrono::seconds(15);
-  Duration idle = std::chrono::seconds(15);    // between two pieces of a body
-  Duration total = std::chrono::minutes(2);    // and never beyond the call
-  std::uint32_t header_count = 100;            // of a request, and of a response
+  Duration idle = std::chrono::seconds(15);  // between two pieces of a body
+  Duration total = std::chrono::minutes(2);  // and never beyond the call
+  std::uint32_t header_count = 100;          // of a request, and of a response
   std::uint32_t header_bytes = 32 << 10;
   std::uint64_t request_bytes = 8 << 20;
   std::uint64_t response_bytes = 8 << 20;
@@ -60,8 +60,8 @@ struct EgressOptions {
   EgressLimits limits;
   std::vector<policy::AddressBlock> private_blocks;  // that granted names may lead to, though they are not public
   std::vector<InjectedHeader> headers;
-  std::shared_ptr<SecretSource> secrets{};  // of the headers that name one
-  std::shared_ptr<LimitEnforcer> enforcer{};  // null: bytes have no rate
+  std::shared_ptr<SecretSource> secrets{};                              // of the headers that name one
+  std::shared_ptr<LimitEnforcer> enforcer{};                            // null: bytes have no rate
   std::function<void(std::uint64_t up, std::uint64_t down)> on_done{};  // told of the bytes of each request
 };
 
@@ -102,7 +102,7 @@ class EgressService final : public HostService {
     policy::Capability asked;
     std::uint64_t bytes;
   };
-  std::mutex mutex_;                                 // guards what follows
+  std::mutex mutex_;                                  // guards what follows
   std::multimap<std::string, Reservation> reserved_;  // by method and URL, of requests on their way
 };
 

@@ -7,9 +7,9 @@
 namespace cordon::services {
 namespace {
 
-constexpr std::array<std::string_view, kResourceCount> kNames = {
-    "cpu.share", "cpu.time", "memory", "concurrency", "io.read", "io.write", "io.operations", "io.network",
-    "io.requests"};
+constexpr std::array<std::string_view, kResourceCount> kNames = {"cpu.share",     "cpu.time",   "memory",
+                                                                 "concurrency",   "io.read",    "io.write",
+                                                                 "io.operations", "io.network", "io.requests"};
 // A share is of this much time: so long may a plugin that rested use whole processors.
 constexpr Duration kShareWindow = std::chrono::seconds(1);
 constexpr Duration kRetryMin = std::chrono::milliseconds(1);
@@ -18,9 +18,9 @@ constexpr Duration kRetryUnknown = std::chrono::milliseconds(100);
 constexpr double kRearm = 0.75;  // of the threshold
 constexpr Duration kForever = std::chrono::hours(24 * 365);
 
-constexpr Resource kAll[] = {Resource::kCpuShare,   Resource::kCpuTime, Resource::kMemory,
+constexpr Resource kAll[] = {Resource::kCpuShare,    Resource::kCpuTime, Resource::kMemory,
                              Resource::kConcurrency, Resource::kRead,    Resource::kWrite,
-                             Resource::kOperations, Resource::kNetwork, Resource::kRequests};
+                             Resource::kOperations,  Resource::kNetwork, Resource::kRequests};
 
 std::size_t At(Resource resource) { return static_cast<std::size_t>(resource); }
 
@@ -329,8 +329,7 @@ LimitEnforcer::LimitEnforcer(std::shared_ptr<QuotaAccount> own, std::shared_ptr<
     : own_(std::move(own)), sum_(std::move(sum)), now_(std::move(now)) {}
 
 std::expected<CallTicket, Refusal> LimitEnforcer::Admit(For what, std::uint64_t memory_bytes, Refusals refusals) {
-  const QuotaAccount::Need need = {what == For::kInstance ? 0u : 1u,
-                                   what == For::kCallInInstance ? 0 : memory_bytes};
+  const QuotaAccount::Need need = {what == For::kInstance ? 0u : 1u, what == For::kCallInInstance ? 0 : memory_bytes};
   if (own_ != nullptr) {
     if (auto refusal = own_->Take(need, refusals)) return std::unexpected(std::move(*refusal));
   }
@@ -393,15 +392,33 @@ bool LimitEnforcer::Bounds(Resource resource) const {
     if (account == nullptr) continue;
     const policy::Quota quota = account->quota();
     switch (resource) {
-      case Resource::kCpuShare: if (quota.cpu_share) return true; break;
-      case Resource::kCpuTime: if (quota.cpu_time) return true; break;
-      case Resource::kMemory: if (quota.memory) return true; break;
-      case Resource::kConcurrency: if (quota.concurrency) return true; break;
-      case Resource::kRead: if (quota.read) return true; break;
-      case Resource::kWrite: if (quota.write) return true; break;
-      case Resource::kOperations: if (quota.operations) return true; break;
-      case Resource::kNetwork: if (quota.network) return true; break;
-      case Resource::kRequests: if (quota.requests) return true; break;
+      case Resource::kCpuShare:
+        if (quota.cpu_share) return true;
+        break;
+      case Resource::kCpuTime:
+        if (quota.cpu_time) return true;
+        break;
+      case Resource::kMemory:
+        if (quota.memory) return true;
+        break;
+      case Resource::kConcurrency:
+        if (quota.concurrency) return true;
+        break;
+      case Resource::kRead:
+        if (quota.read) return true;
+        break;
+      case Resource::kWrite:
+        if (quota.write) return true;
+        break;
+      case Resource::kOperations:
+        if (quota.operations) return true;
+        break;
+      case Resource::kNetwork:
+        if (quota.network) return true;
+        break;
+      case Resource::kRequests:
+        if (quota.requests) return true;
+        break;
     }
   }
   return false;

@@ -69,8 +69,8 @@ TEST(Quota, ARequestWaitsAsLongAsItMayAndIsThenRefusedWithoutBeingCounted) {
 TEST(Quota, TheSumHoldsWhereOnesOwnWouldNot) {
   Quotas quotas;
   const auto sum = quotas.Account({.concurrency = 2, .requests = Rate{1, 1s}}, "");
-  const auto one = std::make_shared<LimitEnforcer>(quotas.Account({.concurrency = 2}, "acme/a"), sum,
-                                                   quotas.clock.now());
+  const auto one =
+      std::make_shared<LimitEnforcer>(quotas.Account({.concurrency = 2}, "acme/a"), sum, quotas.clock.now());
   const auto other = std::make_shared<LimitEnforcer>(nullptr, sum, quotas.clock.now());
   auto first = one->Admit(For::kCall, kMiB);
   auto second = other->Admit(For::kCall, kMiB);
@@ -201,13 +201,18 @@ TEST(Quota, WhoAsksAgainIsToldOfRoomAndCountedWhenItGivesUp) {
 
 TEST(Quota, AlertsOfEachKindAreTold) {
   Quotas quotas;
-  const auto enforcer = quotas.Enforcer({.cpu_share = 1, .cpu_time = 1s, .memory = MiB(2), .concurrency = 2,
-                                         .read = Rate{1, 1s}, .operations = Rate{1, 1s}, .network = Rate{1, 1s},
-                                         .requests = Rate{1, 1s}, .alert = 0.5});
+  const auto enforcer = quotas.Enforcer({.cpu_share = 1,
+                                         .cpu_time = 1s,
+                                         .memory = MiB(2),
+                                         .concurrency = 2,
+                                         .read = Rate{1, 1s},
+                                         .operations = Rate{1, 1s},
+                                         .network = Rate{1, 1s},
+                                         .requests = Rate{1, 1s},
+                                         .alert = 0.5});
   auto call = enforcer->Admit(For::kCall, kMiB);
   enforcer->ChargeCpu(1s);
-  for (const Resource resource :
-       {Resource::kRead, Resource::kOperations, Resource::kNetwork, Resource::kRequests}) {
+  for (const Resource resource : {Resource::kRead, Resource::kOperations, Resource::kNetwork, Resource::kRequests}) {
     enforcer->Spend(resource, 1);
   }
   std::string names;
@@ -240,8 +245,7 @@ TEST(Quota, ManyThreadsNeverHoldMoreThanThereIs) {
       ++admitted;
       const int here = ++now;
       int seen = most.load();
-      while (here > seen && !most.compare_exchange_weak(seen, here)) {
-      }
+      while (here > seen && !most.compare_exchange_weak(seen, here)) {}
       --now;
     }
   };

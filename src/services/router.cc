@@ -136,8 +136,8 @@ HostReply ServiceRouter::AnswerWatched(const Caller& caller, const HostRequest& 
 
 Caller ServiceRouter::CallerOf(const HostRequest& request) const {
   CallChains::Origin origin = chains_ == nullptr ? CallChains::Origin() : chains_->Find(request.call_id);
-  return {request.call_id, std::move(origin.chain), request.deadline_ns, std::move(origin.principal),
-          origin.passed, origin.trace};
+  return {request.call_id, std::move(origin.chain), request.deadline_ns, std::move(origin.principal), origin.passed,
+          origin.trace};
 }
 
 void ServiceRouter::Begin(const HostRequest& request, Done done) {
@@ -164,15 +164,14 @@ void ServiceRouter::BeginLater(Duration wait, const HostRequest& request, Done d
   }
   OwnedRequest owned{request.call_id, std::string(request.interface_name), std::string(request.function),
                      std::vector<std::uint8_t>(request.payload.begin(), request.payload.end()), request.deadline_ns};
-  later_(std::chrono::steady_clock::now() + wait,
-         [this, owned = std::move(owned), done = std::move(done)]() mutable {
-           const auto now = std::chrono::steady_clock::now().time_since_epoch();
-           if (owned.deadline_ns > 0 && Duration(owned.deadline_ns) <= now) return;  // its call has ended
-           try {
-             BeginNow(*Find(owned.interface_name), owned.Views(), std::move(done));
-           } catch (const std::exception&) {  // as in Begin
-           }
-         });
+  later_(std::chrono::steady_clock::now() + wait, [this, owned = std::move(owned), done = std::move(done)]() mutable {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    if (owned.deadline_ns > 0 && Duration(owned.deadline_ns) <= now) return;  // its call has ended
+    try {
+      BeginNow(*Find(owned.interface_name), owned.Views(), std::move(done));
+    } catch (const std::exception&) {  // as in Begin
+    }
+  });
 }
 
 void ServiceRouter::BeginNow(HostService& service, const HostRequest& request, Done done) {

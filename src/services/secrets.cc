@@ -21,8 +21,7 @@ HostReply Refused(SecretError error, std::string_view text = {}) {
 
 }  // namespace
 
-HostReply SecretsService::Call(const Caller& caller, std::string_view function,
-                               std::span<const std::uint8_t> payload) {
+HostReply SecretsService::Call(const Caller& caller, std::string_view function, std::span<const std::uint8_t> payload) {
   if (function != "get") return Trap(Code::kLink, "nothing answers cordon:secrets/store#" + std::string(function));
   wire::Reader in(payload);
   const std::string_view name = in.String();

@@ -57,7 +57,7 @@ class SocketsService final : public HostService {
 
   const Guard& guard_;
   std::vector<policy::AddressBlock> private_blocks_;
-  mutable std::mutex mutex_;                            // guards what follows
+  mutable std::mutex mutex_;                               // guards what follows
   std::deque<std::pair<std::string, std::string>> names_;  // name, address: as looked up, the latest last
   // What was allowed to the call that asked last: datagrams to one peer are one decision.
   std::uint64_t call_id_ = 0;

@@ -46,9 +46,8 @@ bool Exceeds(std::uint64_t used, std::uint64_t more, std::uint64_t most) { retur
 // One use each `period / amount`, and `amount` of them at once after a pause.
 bool TooOften(const Rate& rate, std::uint64_t uses, std::int64_t now, Used& used) {
   const auto period = rate.period.count();
-  const auto step = std::max<std::int64_t>(period / static_cast<std::int64_t>(std::min<std::uint64_t>(
-                                                        rate.amount, static_cast<std::uint64_t>(period))),
-                                           1);
+  const auto step = std::max<std::int64_t>(
+      period / static_cast<std::int64_t>(std::min<std::uint64_t>(rate.amount, static_cast<std::uint64_t>(period))), 1);
   // A clock that went back does not lock a grant up for longer than its period.
   used.due = std::clamp(used.due, now, now + period);
   for (std::uint64_t i = 0; i < uses; ++i) {
@@ -60,8 +59,8 @@ bool TooOften(const Rate& rate, std::uint64_t uses, std::int64_t now, Used& used
 
 Tally::Answer Judge(const GrantLimits& limits, Tally::Use use, Used& used) {
   if (limits.uses && Exceeds(used.uses, use.uses, *limits.uses)) return Tally::Answer::kUsesGone;
-  if (limits.bytes && (Exceeds(used.bytes, use.bytes, limits.bytes->count) ||
-                       (use.uses > 0 && used.bytes >= limits.bytes->count))) {
+  if (limits.bytes &&
+      (Exceeds(used.bytes, use.bytes, limits.bytes->count) || (use.uses > 0 && used.bytes >= limits.bytes->count))) {
     return Tally::Answer::kBytesGone;
   }
   if (limits.rate && TooOften(*limits.rate, use.uses, WallNs(), used)) return Tally::Answer::kTooOften;
@@ -114,9 +113,8 @@ Status Tally::GiveBack(std::string_view plugin, const policy::LimitedGrant& gran
 
 Result<std::uint64_t> Tally::BytesLeft(std::string_view plugin, const policy::LimitedGrant& grant) {
   if (!grant.limits.bytes) return UINT64_MAX;
-  CORDON_ASSIGN(const Used used, store_->Read([&](SqliteConnection& connection) {
-    return Read(connection, plugin, grant.text);
-  }));
+  CORDON_ASSIGN(const Used used,
+                store_->Read([&](SqliteConnection& connection) { return Read(connection, plugin, grant.text); }));
   const std::uint64_t most = grant.limits.bytes->count;
   return used.bytes >= most ? 0 : most - used.bytes;
 }

@@ -122,8 +122,8 @@ TEST(Guard, AGrantEndsWithItsTime) {
   std::vector<policy::Grant> grants = {*policy::Grant::Parse("secret:key; until=2026-01-01T00:00:00Z")};
   const policy::Request request{grants[0].capability, policy::Need::kOptional, "", {}};
   // Loaded before it ended.
-  const policy::Authority authority = *policy::Authority::Evaluate({&request, 1}, grants, policy::Ceiling::Default(),
-                                                                   policy::LinkMode::kLenient);
+  const policy::Authority authority =
+      *policy::Authority::Evaluate({&request, 1}, grants, policy::Ceiling::Default(), policy::LinkMode::kLenient);
   audit::MemoryObserver observer;
   const Guard guard(authority, observer, "acme/x", "");
   EXPECT_EQ(guard.Check({}, request.capability, "t").rule, "limit:until");

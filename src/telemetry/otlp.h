@@ -11,11 +11,11 @@
 namespace cordon::telemetry {
 
 struct OtlpOptions {
-  std::string endpoint;         // "http://127.0.0.1:4318"; /v1/traces is added, as OpenTelemetry says
+  std::string endpoint;          // "http://127.0.0.1:4318"; /v1/traces is added, as OpenTelemetry says
   std::size_t queue_max = 2048;  // spans that wait; further ones are dropped
   std::size_t batch_max = 512;
-  std::chrono::milliseconds delay{1000};    // from the first span of a batch to its sending
-  std::chrono::milliseconds timeout{5000};  // of one request
+  std::chrono::milliseconds delay{1000};     // from the first span of a batch to its sending
+  std::chrono::milliseconds timeout{5000};   // of one request
   std::chrono::milliseconds farewell{1000};  // how long the end may take to send what is left
 };
 

@@ -53,10 +53,9 @@ TEST(HttpPlace, ReadsWhereACollectorIs) {
     EXPECT_EQ(place->path, one.path);
   }
   EXPECT_EQ(HttpPlace::Parse("https://collector").error().code, Code::kUnenforceable);
-  for (const char* bad : {"", "collector:4318", "ftp://x", "http://", "http://:1", "http://x:0",
-                          "http://x:70000",
-                          "http://x:1x", "http://user@x", "http://x/?q", "http://x/#f", "http://x\r\ny",
-                          "http://x y"}) {
+  for (const char* bad :
+       {"", "collector:4318", "ftp://x", "http://", "http://:1", "http://x:0", "http://x:70000", "http://x:1x",
+        "http://user@x", "http://x/?q", "http://x/#f", "http://x\r\ny", "http://x y"}) {
     EXPECT_EQ(HttpPlace::Parse(bad).error().code, Code::kInvalid) << bad;
   }
 }

@@ -23,8 +23,8 @@ using Time = std::chrono::steady_clock::time_point;
 std::unexpected<Error> Late() { return Fail(Code::kTimeout, "the collector did not answer in time"); }
 
 std::unexpected<Error> Unreachable(const HttpPlace& place, int error) {
-  return Fail(Code::kUnavailable, "the collector " + place.host + ":" + place.port + " cannot be reached: " +
-                                      ErrnoText(error));
+  return Fail(Code::kUnavailable,
+              "the collector " + place.host + ":" + place.port + " cannot be reached: " + ErrnoText(error));
 }
 
 Status Wait(int fd, short events, Time deadline) {
@@ -129,10 +129,9 @@ Result<int> Post(const HttpPlace& place, std::string_view content_type, std::str
   const bool is_v6 = place.host.find(':') != std::string::npos;
   const std::string host = (is_v6 ? "[" + place.host + "]" : place.host) + ":" + place.port;
   const std::string path = place.path.empty() ? "/" : place.path;
-  const std::string head = "POST " + path + " HTTP/1.1\r\nHost: " + host +
-                           "\r\nContent-Type: " + std::string(content_type) +
-                           "\r\nContent-Length: " + std::to_string(body.size()) +
-                           "\r\nUser-Agent: cordon\r\nConnection: close\r\n\r\n";
+  const std::string head =
+      "POST " + path + " HTTP/1.1\r\nHost: " + host + "\r\nContent-Type: " + std::string(content_type) +
+      "\r\nContent-Length: " + std::to_string(body.size()) + "\r\nUser-Agent: cordon\r\nConnection: close\r\n\r\n";
   CORDON_TRY(SendAll(fd.get(), head, place, deadline));
   CORDON_TRY(SendAll(fd.get(), body, place, deadline));
   // Only the first line matters; what follows is read as far as it fits, so that the server sees an orderly end.

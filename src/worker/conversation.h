@@ -69,7 +69,7 @@ struct Pool::Worker {
   UniqueFd door;
   std::shared_ptr<groups::Group> group;  // its own; null: it has none
   std::uint64_t ended_before = 0;        // in that group, for its memory
-  std::vector<std::int64_t> functions;  // of the pool's numbers; -1: not asked yet
+  std::vector<std::int64_t> functions;   // of the pool's numbers; -1: not asked yet
   std::uint64_t calls = 0;
   MonotonicTime born = Clock::now(), taken{};
   std::optional<std::string> tenant;  // nothing: it has run nothing yet

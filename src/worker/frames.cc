@@ -178,15 +178,14 @@ void Encode(wire::Writer& out, const engine::InstanceOptions& options, std::span
        {limits.table_elements, limits.instances, limits.tables, limits.memories, limits.handles}) {
     out.U32(number);
   }
-  for (const std::uint64_t number : {limits.host_call_bytes, limits.random_bytes, limits.stdout_bytes,
-                                     limits.var_bytes, limits.http_response_bytes}) {
+  for (const std::uint64_t number : {limits.host_call_bytes, limits.random_bytes, limits.stdout_bytes, limits.var_bytes,
+                                     limits.http_response_bytes}) {
     out.U64(number);
   }
   out.U8(static_cast<std::uint8_t>(options.file_rate));
 }
 
-Result<engine::InstanceOptions> DecodeOptions(wire::Reader& in, std::span<const int> folders,
-                                              WhatFollows& follow) {
+Result<engine::InstanceOptions> DecodeOptions(wire::Reader& in, std::span<const int> folders, WhatFollows& follow) {
   engine::InstanceOptions options;
   for (std::size_t left = TakeCount(in, 8, kListMax); left > 0 && in.ok(); --left) {
     std::string name = TakeBytes(in);
@@ -222,8 +221,8 @@ Result<engine::InstanceOptions> DecodeOptions(wire::Reader& in, std::span<const 
        {&limits.table_elements, &limits.instances, &limits.tables, &limits.memories, &limits.handles}) {
     *number = in.U32();
   }
-  for (std::uint64_t* number : {&limits.host_call_bytes, &limits.random_bytes, &limits.stdout_bytes,
-                                &limits.var_bytes, &limits.http_response_bytes}) {
+  for (std::uint64_t* number : {&limits.host_call_bytes, &limits.random_bytes, &limits.stdout_bytes, &limits.var_bytes,
+                                &limits.http_response_bytes}) {
     *number = in.U64();
   }
   options.file_rate = TakeEnum(in, engine::InstanceOptions::FileRate::kAsked);
@@ -279,10 +278,9 @@ Result<Done> DecodeDone(wire::Reader& in) {
   done.poisoned = in.Bool();
   engine::Usage& usage = done.usage;
   std::uint64_t wall = 0, cpu = 0;
-  for (std::uint64_t* number :
-       {&usage.memory_peak_bytes, &usage.fuel, &usage.host_calls, &usage.bytes_in, &usage.bytes_out,
-        &usage.stdout_dropped_bytes, &usage.stderr_dropped_bytes, &wall, &cpu, &usage.file_read_bytes,
-        &usage.file_written_bytes, &usage.file_operations}) {
+  for (std::uint64_t* number : {&usage.memory_peak_bytes, &usage.fuel, &usage.host_calls, &usage.bytes_in,
+                                &usage.bytes_out, &usage.stdout_dropped_bytes, &usage.stderr_dropped_bytes, &wall, &cpu,
+                                &usage.file_read_bytes, &usage.file_written_bytes, &usage.file_operations}) {
     *number = in.U64();
   }
   usage.wall = Duration(static_cast<std::int64_t>(wall & INT64_MAX));

@@ -115,8 +115,7 @@ void Keeper::End() {
     ::syscall(SYS_pidfd_send_signal, handle_.get(), SIGKILL, nullptr, 0);
   }
   siginfo_t info{};
-  while (::waitid(kPidFd, static_cast<id_t>(handle_.get()), &info, WEXITED) != 0 && errno == EINTR) {
-  }
+  while (::waitid(kPidFd, static_cast<id_t>(handle_.get()), &info, WEXITED) != 0 && errno == EINTR) {}
   handle_.Reset();
 }
 

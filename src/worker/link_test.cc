@@ -30,8 +30,8 @@ class Links : public testing::Test {
     memory_ = std::move(*memory);
     host_ = std::move(*Link::Open(memory_.get(), Link::Side::kHost));
     worker_ = std::move(*Link::Open(memory_.get(), Link::Side::kWorker));
-    raw_ = static_cast<std::uint8_t*>(::mmap(nullptr, 4096 + 2 * kRingBytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-                                             memory_.get(), 0));
+    raw_ = static_cast<std::uint8_t*>(
+        ::mmap(nullptr, 4096 + 2 * kRingBytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory_.get(), 0));
     ASSERT_NE(raw_, MAP_FAILED);
   }
   void TearDown() override { ::munmap(raw_, 4096 + 2 * kRingBytes); }

@@ -28,8 +28,8 @@ constexpr Duration kLongCall = std::chrono::milliseconds(1);
 constexpr std::uint64_t kCallsToALook = 16;
 
 constexpr std::pair<int, std::string_view> kNamespaces[] = {
-    {CLONE_NEWUSER, "users"},   {CLONE_NEWPID, "processes"},    {CLONE_NEWNET, "networks"},
-    {CLONE_NEWNS, "mounts"},    {CLONE_NEWIPC, "IPC"},          {CLONE_NEWUTS, "host names"},
+    {CLONE_NEWUSER, "users"}, {CLONE_NEWPID, "processes"}, {CLONE_NEWNET, "networks"},
+    {CLONE_NEWNS, "mounts"},  {CLONE_NEWIPC, "IPC"},       {CLONE_NEWUTS, "host names"},
 };
 
 // The descriptors of streams, by the worker's door; nothing when there are none.

@@ -41,10 +41,10 @@ struct FolderFd {
 
 // Why a worker was ended before its pool was.
 enum class Retirement : std::uint8_t {
-  kTrap,    // what it ran failed
-  kStopped, // its call was stopped, by a limit or by whoever made it
-  kLost,    // it ended by itself, was killed, or broke the rules
-  kCalls,   // it has answered enough
+  kTrap,     // what it ran failed
+  kStopped,  // its call was stopped, by a limit or by whoever made it
+  kLost,     // it ended by itself, was killed, or broke the rules
+  kCalls,    // it has answered enough
   kAge,
   kMemory,  // it has grown
   kIdle,    // more wait for calls than are kept
@@ -59,17 +59,17 @@ struct PoolOptions {
   SetUp set_up;
   std::vector<UniqueFd> codes;  // sealed memfds: the main one, then the libraries in the order of `set_up`
   std::vector<FolderFd> folders;
-  std::shared_ptr<engine::Ways> ways;  // null: no way to the network
-  std::uint32_t workers_max = 4;     // at once; one more call waits
-  std::uint32_t waiting_max = 256;   // calls that wait for a worker; one more is E_BUSY
+  std::shared_ptr<engine::Ways> ways;           // null: no way to the network
+  std::uint32_t workers_max = 4;                // at once; one more call waits
+  std::uint32_t waiting_max = 256;              // calls that wait for a worker; one more is E_BUSY
   Duration wait_max = std::chrono::seconds(1);  // for a worker; then E_BUSY
-  std::uint32_t idle_max = 2;        // kept for the next call, of all tenants together
-  std::uint64_t calls_max = 100'000;                 // then a worker is replaced
-  Duration age_max = std::chrono::minutes(10);       // too
-  std::uint64_t growth_max = 64ull << 20;            // of its own memory since it was made, as the kernel counts: too
-  std::uint64_t output_bytes = 8ull << 20;           // of one result
-  std::uint64_t stream_bytes = 64u << 10;            // kept of stdout, and of stderr
-  std::uint64_t data_bytes = 0;                      // memory of one worker beside its code; 0: as much as there is
+  std::uint32_t idle_max = 2;                   // kept for the next call, of all tenants together
+  std::uint64_t calls_max = 100'000;            // then a worker is replaced
+  Duration age_max = std::chrono::minutes(10);  // too
+  std::uint64_t growth_max = 64ull << 20;       // of its own memory since it was made, as the kernel counts: too
+  std::uint64_t output_bytes = 8ull << 20;      // of one result
+  std::uint64_t stream_bytes = 64u << 10;       // kept of stdout, and of stderr
+  std::uint64_t data_bytes = 0;                 // memory of one worker beside its code; 0: as much as there is
   std::uint64_t files = 256;
   std::optional<double> cpu_max{};  // processors that all workers together may keep busy
   // Bounds them from outside, too. Null: not to be had, and limits of processes have to do.
@@ -135,13 +135,13 @@ class Pool final : public engine::Remote, public std::enable_shared_from_this<Po
 
   PoolOptions options_;
   Errands errands_;
-  std::vector<int> folder_fds_;  // as calls name them
+  std::vector<int> folder_fds_;                                           // as calls name them
   std::map<std::pair<std::string, std::string>, Way, std::less<>> ways_;  // of imports that are not answered here
-  std::set<std::pair<std::string, std::string>, std::less<>> linked_;    // all that a guest can ask
+  std::set<std::pair<std::string, std::string>, std::less<>> linked_;     // all that a guest can ask
   UniqueFd set_up_;
   std::shared_ptr<groups::Group> all_;  // of all workers together; null: nothing is to be bound
   ForkMark mark_;
-  mutable std::mutex mutex_;  // guards what follows
+  mutable std::mutex mutex_;                   // guards what follows
   std::vector<std::unique_ptr<Worker>> idle_;  // the warmest last
   Turns<Waiter> waiting_;
   std::map<std::string, std::uint32_t> busy_;  // workers by tenant; none has nothing

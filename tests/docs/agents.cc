@@ -52,8 +52,9 @@ int main(int argc, char** argv) {
   auto host = cordon::Host::Create(std::move(options));
   // [/host]
 
-  auto plugin = host->Load(guests / "agent.wasm", {.grants = {"ctx:user", "memory:store:session",
-                                                              "memory:recall:session", "msg:send:alerts"}});
+  auto plugin =
+      host->Load(guests / "agent.wasm",
+                 {.grants = {"ctx:user", "memory:store:session", "memory:recall:session", "msg:send:alerts"}});
   if (!plugin) {
     std::cout << plugin.error().message << "\n";
     return 1;

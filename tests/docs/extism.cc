@@ -17,10 +17,9 @@ int main(int argc, char** argv) {
   const std::filesystem::path guests = argv[1];
   // [functions]
   cordon::Service user("extism:host/user");
-  user.Function("price_of", cordon::Needs("prices"),
-                [](const cordon::ServiceCall&, std::string article) -> std::uint32_t {
-                  return article == "shoes" ? 80 : 0;
-                });
+  user.Function(
+      "price_of", cordon::Needs("prices"),
+      [](const cordon::ServiceCall&, std::string article) -> std::uint32_t { return article == "shoes" ? 80 : 0; });
   user.Function("announce", cordon::Needs("prices"),
                 [](const cordon::ServiceCall&, std::string text, std::uint32_t times) {
                   std::string all;

@@ -74,10 +74,10 @@ int main(int argc, char** argv) {
     std::cerr << plugin.error().message << "\n";
     return 1;
   }
-  for (const auto& [action, input] : {std::pair("price", R"({"article": "shoes"})"),
-                                      std::pair("describe", R"({"article": "shoes"})"),
-                                      std::pair("describe", R"({"article": "boots"})"),
-                                      std::pair("total", R"({"amounts": [1, 2, 3]})"), std::pair("failing", "{}")}) {
+  for (const auto& [action, input] :
+       {std::pair("price", R"({"article": "shoes"})"), std::pair("describe", R"({"article": "shoes"})"),
+        std::pair("describe", R"({"article": "boots"})"), std::pair("total", R"({"amounts": [1, 2, 3]})"),
+        std::pair("failing", "{}")}) {
     const auto answer = plugin->Call(action, input);
     std::cout << action << " "
               << (answer ? answer->json

@@ -50,8 +50,7 @@ class Cache : public testing::Test {
     load.progress = [&](std::string_view stage) { seen.compiled |= stage == "compiling"; };
     auto plugin = host->Load(shop::Guest(guest), load);
     if (plugin) {
-      auto answer = plugin->Call("add",
-                                 guest == "core_math" ? R"({"p0":40,"p1":2})" : R"({"a":40,"b":2})");
+      auto answer = plugin->Call("add", guest == "core_math" ? R"({"p0":40,"p1":2})" : R"({"a":40,"b":2})");
       seen.sum = answer ? answer->json : std::string(cordon::CodeName(answer.error().code));
     } else {
       seen.sum = cordon::CodeName(plugin.error().code);

@@ -42,9 +42,9 @@ cordon::Status RegisterAll(cordon::Host& host) {
   user.Function("hostPurpleMessage", cordon::Needs("messages"),
                 [](const cordon::ServiceCall&, std::string text) -> std::string { return "purple:" + text; });
   cordon::Service other("host");
-  other.Function("to_upper", cordon::Needs("text"),
-                 [](const cordon::ServiceCall&, Block text) -> Block { return Upper(std::move(text)); },
-                 cordon::Runs::kInline);
+  other.Function(
+      "to_upper", cordon::Needs("text"),
+      [](const cordon::ServiceCall&, Block text) -> Block { return Upper(std::move(text)); }, cordon::Runs::kInline);
   if (auto done = host.Register(std::move(user)); !done) return done;
   return host.Register(std::move(other));
 }

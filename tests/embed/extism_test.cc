@@ -106,8 +106,8 @@ TEST(Extism, ItsEnvironmentIsNotYoursToOffer) {
 }
 
 TEST(Extism, AChannelOfZeroclawIsAChannelOfTheHost) {
-  const std::filesystem::path folder = std::filesystem::temp_directory_path() /
-                                       ("cordon-channel-" + std::to_string(::getpid()));
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("cordon-channel-" + std::to_string(::getpid()));
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
   std::filesystem::copy_file(shop::Guest("zeroclaw_extism"), folder / "guest.wasm");
@@ -147,10 +147,10 @@ permissions:
 // What is taken back from a plugin of zeroclaw's is gone with its next question.
 TEST(Extism, WhatIsRevokedIsGoneFromZeroclawsFunctions) {
   auto host = *cordon::Host::Create({});
-  const auto plugin = host.Load(shop::Guest("zeroclaw_extism"),
-                                {.grants = {"memory:store:agent", "memory:recall:agent", "memory:forget:agent",
-                                            "msg:send:alerts", "msg:send:news", "call:acme/b#lookup", "exec:true",
-                                            "ctx:user", "ctx:agent", "ctx:session"}});
+  const auto plugin = host.Load(
+      shop::Guest("zeroclaw_extism"),
+      {.grants = {"memory:store:agent", "memory:recall:agent", "memory:forget:agent", "msg:send:alerts",
+                  "msg:send:news", "call:acme/b#lookup", "exec:true", "ctx:user", "ctx:agent", "ctx:session"}});
   ASSERT_TRUE(plugin) << plugin.error().message;
   EXPECT_NE(plugin->Call("channels", "{}")->json.find(R"([\"alerts\",\"news\"])"), std::string::npos);
   const std::string message = R"({"channel":"alerts","recipient":"bob","message":"hi"})";

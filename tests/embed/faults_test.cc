@@ -272,8 +272,7 @@ class FaultOfCommand : public testing::Test {
 };
 
 TEST_F(FaultOfCommand, AWorkerWithoutDescriptorsTellsItsGuest) {
-  const auto plugin =
-      Load("command_p1", "  list: { command: { args: [list, { input: folder }], output: lines } }\n");
+  const auto plugin = Load("command_p1", "  list: { command: { args: [list, { input: folder }], output: lines } }\n");
   ASSERT_TRUE(plugin) << plugin.error().message;
   const auto list = [&] { return residents::Called(*plugin, "list", R"({"folder": "/data"})"); };
   EXPECT_EQ(list(), R"(["x 5"])");

@@ -22,8 +22,8 @@ class Many : public ::testing::Test {
 
   cordon::Host& HostWith(const std::string& isolation, cordon::HostOptions options = {}) {
     const std::string plugins = (folder_ / "plugins").string();
-    versions::Write(folder_ / "config.yaml", "plugins:\n  enabled: true\n  directories: [" + plugins +
-                                                 "]\n  isolation: " + isolation + "\n");
+    versions::Write(folder_ / "config.yaml",
+                    "plugins:\n  enabled: true\n  directories: [" + plugins + "]\n  isolation: " + isolation + "\n");
     options.config_file = folder_ / "config.yaml";
     options.compiler = cordon::HostOptions::Compiler::kInProcess;
     options.audit = audit_;
@@ -48,10 +48,13 @@ class Many : public ::testing::Test {
     EXPECT_NE(lines_[0].message.find("E_UNAVAILABLE"), std::string::npos);
     EXPECT_NE(lines_[0].message.find(why), std::string::npos) << lines_[0].message;
     const auto records = audit_->records();
-    EXPECT_EQ(std::ranges::count_if(records, [&](const auto& record) {
-                return record.event == "load" && record.allowed == false && record.plugin == "acme/apart" &&
-                       record.code == Code::kUnavailable && record.note.find(why) != std::string::npos;
-              }), 1);
+    EXPECT_EQ(std::ranges::count_if(records,
+                                    [&](const auto& record) {
+                                      return record.event == "load" && record.allowed == false &&
+                                             record.plugin == "acme/apart" && record.code == Code::kUnavailable &&
+                                             record.note.find(why) != std::string::npos;
+                                    }),
+              1);
     EXPECT_EQ(std::ranges::count_if(records, [](const auto& record) { return record.code.has_value(); }), 1);
     ASSERT_EQ(all->plugins.size(), 1u);
     EXPECT_EQ(all->plugins[0].Call("which", "{}")->json, "2");

@@ -64,7 +64,8 @@ class Quotas : public testing::Test {
            "  add: { export: \"acme:shop/till#add\" }\n"
            "  ask: { export: \"acme:shop/till#ask-often\" }\n"
            "  blocked: { export: \"acme:shop/till#blocked\" }\n"
-           "limits: " << limits << "\n";
+           "limits: "
+        << limits << "\n";
     cordon::LoadOptions options;
     options.grants = {"host:prices", "host:catalogue"};
     return host_->Load(folder_ / "plugin", options);

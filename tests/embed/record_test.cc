@@ -18,8 +18,8 @@ cordon::Host HostWith(std::function<std::optional<std::uint32_t>()> price) {
 
 TEST(Record, AServiceOfTheProgramIsInTheRecordAndIsNotCalledAgain) {
   int asked = 0;
-  cordon::Host host = HostWith(
-      [&]() -> std::optional<std::uint32_t> { return ++asked % 2 ? std::optional(80u) : std::nullopt; });
+  cordon::Host host =
+      HostWith([&]() -> std::optional<std::uint32_t> { return ++asked % 2 ? std::optional(80u) : std::nullopt; });
   const auto recorded = host.Record(shop::Guest(), kAsk, R"({"times": 5})", {.grants = {"host:prices"}});
   ASSERT_TRUE(recorded) << recorded.error().message;
   EXPECT_EQ(recorded->answer.json, "3");

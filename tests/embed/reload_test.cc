@@ -45,11 +45,11 @@ class Reloading : public ::testing::Test {
   }
   // Every change that is seen is kept here.
   void Watch() {
-    const cordon::Status watched = host_->Watch({.interval = std::chrono::milliseconds(20),
-                                                 .told = [this](const cordon::Reload& reload) {
-                                                   const std::lock_guard lock(mutex_);
-                                                   told_.push_back(reload);
-                                                 }});
+    const cordon::Status watched =
+        host_->Watch({.interval = std::chrono::milliseconds(20), .told = [this](const cordon::Reload& reload) {
+                        const std::lock_guard lock(mutex_);
+                        told_.push_back(reload);
+                      }});
     ASSERT_TRUE(watched) << watched.error().message;
   }
   std::vector<cordon::Reload> Told() {
@@ -86,10 +86,13 @@ TEST_F(Reloading, ANewVersionIsTakenUpAndSaysWhatChanged) {
   EXPECT_GT(reloaded->limits_before.memory_bytes, 1u << 20);
   EXPECT_EQ(reloaded->limits.memory_bytes, 1u << 20);
   const auto records = audit_->records();
-  EXPECT_EQ(std::ranges::count_if(records, [&](const auto& record) {
-              return record.event == "reload" && record.allowed == true && record.digest == reloaded->digest &&
-                     record.note == "in place of " + reloaded->digest_before;
-            }), 1);
+  EXPECT_EQ(std::ranges::count_if(records,
+                                  [&](const auto& record) {
+                                    return record.event == "reload" && record.allowed == true &&
+                                           record.digest == reloaded->digest &&
+                                           record.note == "in place of " + reloaded->digest_before;
+                                  }),
+            1);
 }
 
 TEST_F(Reloading, ACallThatRunsEndsOnTheOldCode) {
@@ -144,7 +147,8 @@ TEST_F(Reloading, WhatDoesNotWorkIsNeverInService) {
   EXPECT_EQ(CodeOf([&] {
               WritePlugin(folder_ / "q", "acme/q", 1, Start::kTraps);
               return host_->Deploy(folder_ / "q");
-            }()), Code::kTrap);
+            }()),
+            Code::kTrap);
 }
 
 TEST_F(Reloading, WhoeverCallsByNameGetsTheNewVersionInTheSamePlace) {
@@ -240,8 +244,9 @@ TEST_F(Reloading, AFileThatChangesIsTakenUpByItself) {
   // Mended: a schema that was not there before.
   Write(folder_ / "p/plugin.wasm", Module(3));
   EXPECT_TRUE(Soon([&] { return Which(deployed) == "3"; }));
-  Write(folder_ / "p/plugin.yaml", "manifest: 1\nname: acme/p\nversion: 2.0.0\nruntime: { abi: core, artifact: "
-                                   "plugin.wasm }\nactions:\n  which: { export: which, input: { $ref: in.json } }\n");
+  Write(folder_ / "p/plugin.yaml",
+        "manifest: 1\nname: acme/p\nversion: 2.0.0\nruntime: { abi: core, artifact: "
+        "plugin.wasm }\nactions:\n  which: { export: which, input: { $ref: in.json } }\n");
   EXPECT_TRUE(Soon([&] { return Told().size() >= 4; }));
   EXPECT_EQ(CodeOf(Told()[3].outcome), Code::kNotFound);
   Write(folder_ / "in.json", R"({"type": "object"})");

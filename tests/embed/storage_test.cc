@@ -76,10 +76,8 @@ TEST(Storage, AProgramsOwnAnswersAndItsFaultsStayErrors) {
   auto host = cordon::Host::Create({.storage = kept});
   auto plugin = host->Load(shop::Guest("storage"), {.grants = {"kv:write:cache"}});
   ASSERT_TRUE(plugin) << plugin.error().message;
-  EXPECT_EQ(Called(plugin, std::string(kKv) + "increment", R"({"bucket":"cache","key":"n","delta":5})"),
-            R"({"ok":5})");
-  EXPECT_EQ(Called(plugin, std::string(kKv) + "swap",
-                   R"({"bucket":"cache","key":"n","value":"x","between":"y"})"),
+  EXPECT_EQ(Called(plugin, std::string(kKv) + "increment", R"({"bucket":"cache","key":"n","delta":5})"), R"({"ok":5})");
+  EXPECT_EQ(Called(plugin, std::string(kKv) + "swap", R"({"bucket":"cache","key":"n","value":"x","between":"y"})"),
             R"({"ok":false})");
   EXPECT_EQ(Called(plugin, std::string(kKv) + "keys", R"({"bucket":"cache"})"),
             R"({"err":"E_UNAVAILABLE: this storage lists nothing"})");

@@ -46,8 +46,8 @@ std::uint64_t AddressPages() {
 
 // The smallest modules, by hand: `spin` loops for ever.
 std::vector<std::uint8_t> Spin() {
-  return {0, 'a', 's', 'm', 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 7, 8, 1, 4, 's', 'p', 'i', 'n', 0, 0,
-          10, 9, 1, 7, 0, 3, 0x40, 12, 0, 11, 11};
+  return {0, 'a', 's', 'm', 1,   0,   0, 0, 1,  4, 1, 0x60, 0, 0, 3,    2,  1, 0,  7, 8,
+          1, 4,   's', 'p', 'i', 'n', 0, 0, 10, 9, 1, 7,    0, 3, 0x40, 12, 0, 11, 11};
 }
 
 TEST_F(Switch, AConfiguredHostRunsNothingUntilAnOperatorTurnsItOn) {
@@ -103,8 +103,8 @@ TEST_F(Switch, WhatRunsEndsAndNothingStartsUntilItIsOnAgain) {
 
 // A start function that never ends is the guest's code too.
 TEST_F(Switch, WhatStartsEndsToo) {
-  const std::vector<std::uint8_t> starts = {0, 'a', 's', 'm', 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 7, 5, 1, 1,
-                                            'f', 0, 0, 8, 1, 0, 10, 9, 1, 7, 0, 3, 0x40, 12, 0, 11, 11};
+  const std::vector<std::uint8_t> starts = {0, 'a', 's', 'm', 1, 0, 0, 0, 1,  4, 1, 0x60, 0, 0, 3,    2,  1, 0,  7, 5,
+                                            1, 1,   'f', 0,   0, 8, 1, 0, 10, 9, 1, 7,    0, 3, 0x40, 12, 0, 11, 11};
   cordon::HostOptions options = InProcess();
   options.state_folder = folder_;
   auto host = cordon::Host::Create(options);

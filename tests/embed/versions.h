@@ -31,8 +31,7 @@ inline std::string Module(int number, Start start = Start::kNone) {
   const std::string which = std::string("\0", 1) + constant + "\x0b";
   // (local i32) (loop (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 400000000))))
   const std::string slow =
-      std::string("\1\1\x7f\3\x40\x20\0\x41\1\x6a\x22\0\x41\x80\x88\xde\xbe\x01\x49\x0d\0\x0b", 22) + constant +
-      "\x0b";
+      std::string("\1\1\x7f\3\x40\x20\0\x41\1\x6a\x22\0\x41\x80\x88\xde\xbe\x01\x49\x0d\0\x0b", 22) + constant + "\x0b";
   const std::string traps("\0\0\x0b", 3);
   std::string bodies = "\3";
   for (const std::string& body : {which, slow, traps}) bodies += static_cast<char>(body.size()) + body;
@@ -50,7 +49,8 @@ inline void Write(const fs::path& path, std::string_view content) {
 inline std::string Manifest(std::string_view name, std::string_view version, std::string_view rest = "") {
   return "manifest: 1\nname: " + std::string(name) + "\nversion: " + std::string(version) +
          "\nruntime: { abi: core, artifact: plugin.wasm }\nactions:\n  which: { export: which }\n"
-         "  slow: { export: slow }\n" + std::string(rest);
+         "  slow: { export: slow }\n" +
+         std::string(rest);
 }
 
 // A folder with a plugin of one version.

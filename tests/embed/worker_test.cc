@@ -239,8 +239,8 @@ TEST_F(Drill, NothingGetsIn) {
 
 TEST_F(Drill, attack_138_ProcessesDevicesAndTheKernelHaveNoFiles) {
   auto attacks = Attacks();
-  for (const char* attack : {"open-own-memory", "proc-descriptor", "proc-root", "dev-descriptor", "open-device", "sys",
-                             "control-groups"}) {
+  for (const char* attack :
+       {"open-own-memory", "proc-descriptor", "proc-root", "dev-descriptor", "open-device", "sys", "control-groups"}) {
     const std::string result = attacks[attack];
     EXPECT_TRUE(result == "refused: ENOENT" || result == "refused: EACCES") << attack << " " << result;
   }

@@ -68,8 +68,8 @@ class Engine {
     const auto found = host_.FindAction(task.type);
     if (!found) return Complete(task, "failed", found.error().message);  // of a plugin that is not there
     if (!*found) return SubmitOwn(task);                                 // no plugin's: the engine's own
-    (*found)->plugin
-        .CallAsync((*found)->action, task.input, [this](Work work) { loop_.Post(std::move(work)); })
+    (*found)
+        ->plugin.CallAsync((*found)->action, task.input, [this](Work work) { loop_.Post(std::move(work)); })
         .Then([this, task](cordon::Result<cordon::Answer> answer) {
           if (!answer) return Complete(task, cordon::CodeName(answer.error().code), answer.error().message);
           Complete(task, "done by a plugin", answer->json);

@@ -4,12 +4,12 @@
 #include <array>
 #include <ctime>
 
+#include "abi/zeroclaw/question.h"
 #include "base/text.h"
 #include "base/timestamp.h"
 #include "base/wire.h"
 #include "services/memory/service.h"
 #include "services/messaging/service.h"
-#include "abi/zeroclaw/question.h"
 
 namespace cordon::abi {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "base/wire.h"
 #include "abi/zeroclaw/service.h"
+#include "base/wire.h"
 
 namespace cordon::abi {
 namespace {

@@ -7,7 +7,7 @@
 namespace cordon::services {
 namespace {
 
-constexpr int kRegionBytes = 32 << 10;  // SQLite's unit of the index
+constexpr int kRegionBytes = 32 << 10;    // SQLite's unit of the index
 constexpr std::size_t kEntryBytes = 128;  // what one costs beside its key and value
 
 // Names of plugins and buckets have no NUL.
@@ -48,8 +48,7 @@ void KvCache::MoveTo(const LogMark& mark) {
   bytes_ = 0;
 }
 
-std::optional<std::optional<KvEntry>> KvCache::Find(const LogMark& mark, const KvBucket& bucket,
-                                                    std::string_view key) {
+std::optional<std::optional<KvEntry>> KvCache::Find(const LogMark& mark, const KvBucket& bucket, std::string_view key) {
   const std::string place = PlaceOf(bucket, key);
   const std::lock_guard lock(mutex_);
   if (mark_ != mark) return std::nullopt;

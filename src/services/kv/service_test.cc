@@ -103,11 +103,12 @@ TEST_F(KvServiceTest, EachFunctionIsDecidedAndAuditedOnce) {
   EXPECT_EQ(Get(kCache, "k"), std::string("ok \1\1\0\0\0v", 9));
   EXPECT_EQ(Get(kCache, "absent"), std::string("ok \0", 4));
   EXPECT_EQ(Set(kNotes, "k", "v"), "access-denied");
-  EXPECT_EQ(Call(kAtomicsInterface, "increment", [] {
-              wire::Buffer bytes = Payload(kNotes, "n");
-              wire::Writer(bytes).S64(1);
-              return bytes;
-            }()),
+  EXPECT_EQ(Call(kAtomicsInterface, "increment",
+                 [] {
+                   wire::Buffer bytes = Payload(kNotes, "n");
+                   wire::Writer(bytes).S64(1);
+                   return bytes;
+                 }()),
             "access-denied");
   ASSERT_EQ(observer_.records.size(), 5u);
   EXPECT_EQ(observer_.records[0].capability, "kv:write:cache");
@@ -195,8 +196,8 @@ TEST(KvBuckets, TheTightestQuotaHolds) {
     policy::Request request{*policy::Capability::Parse("kv:write:cache"), policy::Need::kOptional, "", asked};
     std::vector<policy::Grant> given;
     for (const std::string& text : grants) given.push_back(*policy::Grant::Parse(text));
-    const auto authority = policy::Authority::Evaluate({&request, 1}, given, policy::Ceiling::Default(),
-                                                       policy::LinkMode::kLenient);
+    const auto authority =
+        policy::Authority::Evaluate({&request, 1}, given, policy::Ceiling::Default(), policy::LinkMode::kLenient);
     const auto buckets = BucketsOf(*authority, "acme/a", {MiB(64), 10});
     return buckets.empty() ? "none" : FormatBytes(buckets.front().quota.bytes);
   };

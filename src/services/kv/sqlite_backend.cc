@@ -39,8 +39,7 @@ struct Reader {
     CORDON_ASSIGN(find_bucket, connection.Prepare("SELECT id FROM bucket WHERE plugin=?1 AND name=?2"));
     CORDON_ASSIGN(get, connection.Prepare("SELECT value, version FROM entry WHERE bucket=?1 AND key=?2"));
     CORDON_ASSIGN(version, connection.Prepare("SELECT version FROM entry WHERE bucket=?1 AND key=?2"));
-    CORDON_ASSIGN(list,
-                  connection.Prepare("SELECT key FROM entry WHERE bucket=?1 AND key>?2 ORDER BY key LIMIT ?3"));
+    CORDON_ASSIGN(list, connection.Prepare("SELECT key FROM entry WHERE bucket=?1 AND key>?2 ORDER BY key LIMIT ?3"));
     return {};
   }
 
@@ -81,8 +80,8 @@ struct BucketUse {
 
 Error OverQuota(std::string_view what, std::int64_t used, std::uint64_t quota, const KvBucket& bucket) {
   return Error(Code::kLimit,
-               "bucket " + bucket.name + " would hold " + std::to_string(used) + " " + std::string(what) +
-                   " of the " + std::to_string(quota) + " that it may",
+               "bucket " + bucket.name + " would hold " + std::to_string(used) + " " + std::string(what) + " of the " +
+                   std::to_string(quota) + " that it may",
                "delete what is not needed, or raise the bucket's quota")
       .With("limit", std::string(what))
       .With("used", std::to_string(used))

@@ -90,7 +90,8 @@ TEST_F(SqliteBackendTest, attack_174_NoKeyLeavesItsBucket) {
   ASSERT_TRUE(Set(*backend, sibling, "k", "sibling"));
   const std::string keys[] = {"../acme/b/cache/k",
                               "..%2Fk",
-                              "acme/b\x1f" "cache\x1fk",
+                              "acme/b\x1f"
+                              "cache\x1fk",
                               std::string("acme/b\0cache\0k", 14),
                               "k' OR '1'='1",
                               "k'; DROP TABLE entry; --",
@@ -115,7 +116,13 @@ TEST_F(SqliteBackendTest, attack_174_NoKeyLeavesItsBucket) {
   EXPECT_EQ(backend->List(other, "", 100)->keys, std::vector<std::string>{"k"});
   EXPECT_TRUE(backend->List(mine, "\xff\xff", 100)->keys.empty());
   // Names of buckets that would run together if they were glued.
-  EXPECT_EQ(Get(*backend, {"acme/a" "cache", "", {}}, "k"), std::nullopt);
+  EXPECT_EQ(Get(*backend,
+                {"acme/a"
+                 "cache",
+                 "",
+                 {}},
+                "k"),
+            std::nullopt);
   EXPECT_EQ(Get(*backend, {"acme/", "bcache", {}}, "k"), std::nullopt);
 }
 

@@ -12,10 +12,10 @@
 namespace cordon::services {
 
 struct SqliteFormat {
-  std::string_view name;           // "kv.db", for messages
-  std::int64_t application_id;     // of the file's header
-  std::int64_t version;            // of the tables: `user_version`
-  const char* schema;              // makes the tables; both numbers are set behind it
+  std::string_view name;        // "kv.db", for messages
+  std::int64_t application_id;  // of the file's header
+  std::int64_t version;         // of the tables: `user_version`
+  const char* schema;           // makes the tables; both numbers are set behind it
 };
 
 // An empty file, private to its owner, when there is none; SQLite gives its other files the same mode. E_IO.

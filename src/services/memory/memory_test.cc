@@ -206,8 +206,8 @@ TEST_F(SqliteMemoryTest, ADamagedFileIsAnErrorAndNoCrash) {
 class MemoryServiceTest : public testing::Test {
  protected:
   MemoryServiceTest()
-      : authority_(policy::AuthorityOf({"memory:store:plugin", "memory:recall:plugin", "memory:store:session",
-                                        "memory:recall:session"})),
+      : authority_(policy::AuthorityOf(
+            {"memory:store:plugin", "memory:recall:plugin", "memory:store:session", "memory:recall:session"})),
         guard_(authority_, observer_, "acme/a", "sha256:0"),
         service_(guard_, *SqliteMemory::InMemory(), {10, 1 << 20}) {}
 

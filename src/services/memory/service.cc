@@ -234,8 +234,8 @@ HostReply MemoryService::StoreKey(const Caller& caller, const Memory::Place& pla
   }
   HostReply reply = Do(place, "store", asked);
   if (older.empty() || reply.payload.empty() || reply.payload.front() != 0) return reply;
-  const std::string target = std::string(kScopes[static_cast<std::size_t>(place.scope)]) + "/" +
-                             EscapeShort(key, kIdShownMax);
+  const std::string target =
+      std::string(kScopes[static_cast<std::size_t>(place.scope)]) + "/" + EscapeShort(key, kIdShownMax);
   const policy::Decision decision = guard_.Check(caller, *forget, target);
   if (decision.code == Code::kAuditUnavailable) return Denied(decision);
   for (const std::string& id : older) {

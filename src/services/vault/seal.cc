@@ -65,8 +65,7 @@ Result<SealKey> SealKey::Parse(std::string_view hex) {
   while (!hex.empty() && hex.front() == ' ') hex.remove_prefix(1);
   auto bytes = BytesOf(hex);
   if (hex.size() != 2 * kBytes || !bytes) {
-    return Fail(Code::kInvalid, "the key of the secrets is not 64 hex digits",
-                "make one with: openssl rand -hex 32");
+    return Fail(Code::kInvalid, "the key of the secrets is not 64 hex digits", "make one with: openssl rand -hex 32");
   }
   SealKey key(SecretText({reinterpret_cast<const char*>(bytes->data()), bytes->size()}));
   WipeText(bytes->data(), bytes->size());
@@ -110,13 +109,12 @@ Result<std::string> SealKey::Seal(std::string_view text, std::string_view label)
   unsigned char* cipher = nonce + kNonceBytes;
   const std::unique_ptr<EVP_CIPHER_CTX, FreeCipher> gcm(EVP_CIPHER_CTX_new());
   int size = 0, last = 0;
-  const bool done =
-      gcm && text.size() <= kSealedBytesMax && RAND_bytes(nonce, kNonceBytes) == 1 &&
-      EVP_EncryptInit_ex(gcm.get(), EVP_aes_256_gcm(), nullptr, Raw(key.reveal()), nonce) == 1 &&
-      EVP_EncryptUpdate(gcm.get(), nullptr, &size, Raw(label), static_cast<int>(label.size())) == 1 &&
-      EVP_EncryptUpdate(gcm.get(), cipher, &size, Raw(text), static_cast<int>(text.size())) == 1 &&
-      EVP_EncryptFinal_ex(gcm.get(), cipher + size, &last) == 1 &&
-      EVP_CIPHER_CTX_ctrl(gcm.get(), EVP_CTRL_AEAD_GET_TAG, kTagBytes, cipher + text.size()) == 1;
+  const bool done = gcm && text.size() <= kSealedBytesMax && RAND_bytes(nonce, kNonceBytes) == 1 &&
+                    EVP_EncryptInit_ex(gcm.get(), EVP_aes_256_gcm(), nullptr, Raw(key.reveal()), nonce) == 1 &&
+                    EVP_EncryptUpdate(gcm.get(), nullptr, &size, Raw(label), static_cast<int>(label.size())) == 1 &&
+                    EVP_EncryptUpdate(gcm.get(), cipher, &size, Raw(text), static_cast<int>(text.size())) == 1 &&
+                    EVP_EncryptFinal_ex(gcm.get(), cipher + size, &last) == 1 &&
+                    EVP_CIPHER_CTX_ctrl(gcm.get(), EVP_CTRL_AEAD_GET_TAG, kTagBytes, cipher + text.size()) == 1;
   if (!done) return NoCrypto();
   return HexOf(out);
 }
@@ -130,12 +128,12 @@ Result<SecretText> SealKey::Unseal(std::string_view sealed, std::string_view lab
   unsigned char* cipher = bytes->data() + kNonceBytes;
   const std::unique_ptr<EVP_CIPHER_CTX, FreeCipher> gcm(EVP_CIPHER_CTX_new());
   int size = 0, last = 0;
-  const bool done =
-      gcm && EVP_DecryptInit_ex(gcm.get(), EVP_aes_256_gcm(), nullptr, Raw(key.reveal()), bytes->data()) == 1 &&
-      EVP_DecryptUpdate(gcm.get(), nullptr, &size, Raw(label), static_cast<int>(label.size())) == 1 &&
-      EVP_DecryptUpdate(gcm.get(), text.data(), &size, cipher, static_cast<int>(text_bytes)) == 1 &&
-      EVP_CIPHER_CTX_ctrl(gcm.get(), EVP_CTRL_AEAD_SET_TAG, kTagBytes, cipher + text_bytes) == 1 &&
-      EVP_DecryptFinal_ex(gcm.get(), text.data() + size, &last) == 1;
+  const bool done = gcm &&
+                    EVP_DecryptInit_ex(gcm.get(), EVP_aes_256_gcm(), nullptr, Raw(key.reveal()), bytes->data()) == 1 &&
+                    EVP_DecryptUpdate(gcm.get(), nullptr, &size, Raw(label), static_cast<int>(label.size())) == 1 &&
+                    EVP_DecryptUpdate(gcm.get(), text.data(), &size, cipher, static_cast<int>(text_bytes)) == 1 &&
+                    EVP_CIPHER_CTX_ctrl(gcm.get(), EVP_CTRL_AEAD_SET_TAG, kTagBytes, cipher + text_bytes) == 1 &&
+                    EVP_DecryptFinal_ex(gcm.get(), text.data() + size, &last) == 1;
   SecretText out;
   if (done) out = SecretText({reinterpret_cast<const char*>(text.data()), text_bytes});
   WipeText(text.data(), text.size());
