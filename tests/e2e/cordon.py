@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 BIN = os.environ.get("CORDON_BIN", "build/bin/cordon")
@@ -155,6 +156,18 @@ actions:
 
     def assert_no_leftovers(self):
         self.assertEqual([], [str(p) for p in self.tmp.rglob("*.tmp")])
+
+
+def until_it_spins(pid):
+    """Of a process that has loaded its plugin: until it has computed for a while."""
+
+    def ticks():
+        return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11])
+
+    loaded = ticks()
+    end = time.monotonic() + HANG_SECONDS
+    while time.monotonic() < end and ticks() < loaded + 20:
+        time.sleep(0.02)
 
 
 def as_nobody():

@@ -1,17 +1,12 @@
 #!/usr/bin/env python3
 """The kill switch and the doctor, as an operator uses them."""
 import json
-import pathlib
 import time
 import unittest
 
-from cordon import ADD, HANG_SECONDS, SPIN, CordonTest, module
+from cordon import ADD, HANG_SECONDS, SPIN, CordonTest, module, until_it_spins
 
 CALL = ["--input", '{"p0": 1, "p1": 2}']
-
-
-def cpu_ticks(pid):
-    return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11])
 
 
 class Tests(CordonTest):
@@ -46,9 +41,7 @@ class Tests(CordonTest):
         log = self.state / "audit.jsonl"
         while time.monotonic() < end and not (log.exists() and '"event":"load"' in log.read_text()):
             time.sleep(0.02)
-        loaded = cpu_ticks(child.pid)
-        while time.monotonic() < end and cpu_ticks(child.pid) < loaded + 20:  # it spins
-            time.sleep(0.02)
+        until_it_spins(child.pid)
         self.assertIsNone(child.poll())
         self.assertEqual(0, self.cordon("plugins", "disable").code)
         started = time.monotonic()

@@ -7,7 +7,7 @@ import signal
 import time
 import unittest
 
-from cordon import ADD, HANG_SECONDS, I32, SPIN, CordonTest, module
+from cordon import ADD, HANG_SECONDS, I32, SPIN, CordonTest, module, until_it_spins
 
 SUB = ("add", [I32, I32], [I32], b"\x20\x00\x20\x01\x6b")
 READER = "permissions: {optional: [{environment: [TOKEN], reason: to speak to it}]}\n"
@@ -139,7 +139,7 @@ class Tests(CordonTest):
         end = time.monotonic() + HANG_SECONDS
         while time.monotonic() < end and not (log.exists() and '"event":"load"' in log.read_text()):
             time.sleep(0.02)
-        time.sleep(0.3)
+        until_it_spins(child.pid)
         self.assertEqual(130, self.end(child))
         self.assertEqual("E_INTERRUPTED", self.document(child)["error"]["code"])
 
