@@ -264,8 +264,12 @@ Group::~Group() {
   if (home_->mark_.was_forked()) return;
   entries_.clear();
   folder_.Reset();
-  for (const fs::path& folder : std::set<fs::path>{memory_, processes_, processors_}) {
-    if (!folder.empty()) (void)home_->tree_->Remove(folder);
+  // Nothing is allocated here: there may be no memory left.
+  const fs::path* const folders[] = {&memory_, &processes_, &processors_};
+  for (std::size_t i = 0; i < std::size(folders); ++i) {
+    const auto same = [&](const fs::path* one) { return one->native() == folders[i]->native(); };
+    if (folders[i]->empty() || std::any_of(folders, folders + i, same)) continue;
+    (void)home_->tree_->Remove(*folders[i]);
   }
 }
 

@@ -4,6 +4,7 @@
 // does it; the workers end with it.
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -127,8 +128,13 @@ bool Enter(Received& received) {
   return entered;
 }
 
+// Its end of the door is closed. A keeper that had ended before the worker asked for a signal sends none.
+bool HostIsGone() {
+  pollfd door{kDoorFd, POLLIN, 0};
+  return ::poll(&door, 1, 0) > 0 && (door.revents & POLLHUP) != 0;
+}
+
 [[noreturn]] void BeWorker(Received& received, Surroundings around) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::signal(SIGCHLD, SIG_DFL);
   // Higher numbers first, so that none is overwritten before it is moved.
   std::vector<int> high;
@@ -140,6 +146,7 @@ bool Enter(Received& received) {
     (void)received.fds[i].Release();
   }
   ::syscall(SYS_close_range, kDoorFd + static_cast<unsigned>(high.size()), ~0u, 0);
+  if (HostIsGone()) ::_exit(kFailed);
   Serve(received.request, around);
 }
 
@@ -169,6 +176,7 @@ int Keep() {
     }
     if (pid < 0) pid = Copy(namespaces, pidfd);
     if (pid == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       if (received.request.groups > 0) around.in_groups = Enter(received);
       BeWorker(received, around);
     }
