@@ -210,8 +210,7 @@ TEST_F(Life, ASignalAtAnyMomentLeavesNoProcessAndWholeFiles) {
       while (::waitpid(-1, nullptr, WNOHANG) > 0) {}
       return ChildrenOf(::getpid()).empty();
     };
-    // Where many namespaces come and go, a process that makes some may be long in the kernel.
-    EXPECT_TRUE(Soon(none) || Soon(none) || Soon(none)) << "left: " << processes::Named(ChildrenOf(::getpid()));
+    EXPECT_TRUE(Soon(none)) << "left: " << processes::Named(ChildrenOf(::getpid()));
   }
   ::prctl(PR_SET_CHILD_SUBREAPER, 0);
   // Whatever was being written is whole, or not there.
