@@ -15,7 +15,8 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
-#include <set>
+#include <new>
+#include <span>
 #include <system_error>
 
 #include "base/file.h"
@@ -84,6 +85,17 @@ std::vector<fs::path> FoldersIn(const fs::path& folder) {
   return found;
 }
 
+// What was ended may still be going: waits a little for each folder. Allocates nothing, as there may be no memory left.
+void RemoveSoon(Tree& tree, std::span<const fs::path* const> folders) noexcept {
+  for (std::size_t i = 0; i < folders.size(); ++i) {
+    const auto is_same = [&](const fs::path* one) { return one->native() == folders[i]->native(); };
+    if (folders[i]->empty() || std::ranges::any_of(folders.first(i), is_same)) continue;
+    for (int left = kRemoveTries; left > 0 && !tree.Remove(*folders[i]) && errno == EBUSY; --left) {
+      ::usleep(kRemoveWaitUs);
+    }
+  }
+}
+
 // With all groups in it; those that still have processes stay.
 void RemoveTree(Tree& tree, const fs::path& folder) {
   for (const fs::path& inner : FoldersIn(folder)) RemoveTree(tree, inner);
@@ -137,14 +149,7 @@ void Divide(const fs::path& folder) {
 
 bool Tree::Add(const fs::path& folder) { return ::mkdir(folder.c_str(), 0755) == 0; }
 
-bool Tree::Remove(const fs::path& folder) {
-  for (int left = kRemoveTries; left > 0; --left) {
-    if (::rmdir(folder.c_str()) == 0) return true;
-    if (errno != EBUSY) return false;
-    ::usleep(kRemoveWaitUs);  // what was ended may still be going
-  }
-  return false;
-}
+bool Tree::Remove(const fs::path& folder) { return ::rmdir(folder.c_str()) == 0; }
 
 std::shared_ptr<Home> Home::Make(Places places, std::shared_ptr<Tree> tree) {
   const std::string name = OwnName();
@@ -185,9 +190,14 @@ bool Home::MakeSecond(const fs::path& parent, const std::string& name) {
 
 Home::~Home() {
   if (mark_.was_forked()) return;
-  for (const fs::path& folder : std::set<fs::path>{memory_, processes_, processors_}) {
-    if (!folder.empty()) RemoveTree(*tree_, folder);
+  const fs::path* const folders[] = {&memory_, &processes_, &processors_};
+  try {
+    for (const fs::path* folder : folders) {
+      if (!folder->empty()) RemoveTree(*tree_, *folder);
+    }
+  } catch (const std::bad_alloc&) {  // the next host sweeps what is left within
   }
+  RemoveSoon(*tree_, folders);
 }
 
 Group::Group(std::shared_ptr<Home> home, std::shared_ptr<Group> within)
@@ -264,13 +274,8 @@ Group::~Group() {
   if (home_->mark_.was_forked()) return;
   entries_.clear();
   folder_.Reset();
-  // Nothing is allocated here: there may be no memory left.
   const fs::path* const folders[] = {&memory_, &processes_, &processors_};
-  for (std::size_t i = 0; i < std::size(folders); ++i) {
-    const auto same = [&](const fs::path* one) { return one->native() == folders[i]->native(); };
-    if (folders[i]->empty() || std::any_of(folders, folders + i, same)) continue;
-    (void)home_->tree_->Remove(*folders[i]);
-  }
+  RemoveSoon(*home_->tree_, folders);
 }
 
 std::vector<int> Group::entries() const {

@@ -21,6 +21,7 @@ class Tree {
  public:
   virtual ~Tree() = default;
   virtual bool Add(const std::filesystem::path& folder);
+  // Does not wait; false, with `errno`, when something is in it.
   virtual bool Remove(const std::filesystem::path& folder);
 };
 

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstring>
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <thread>
 
@@ -162,6 +163,45 @@ TEST_F(First, WhatAKilledHostLeftIsRemovedByTheNext) {
   EXPECT_EQ(left(), 0u);
   // The one of this process is in use, and stays.
   EXPECT_NE(Group::Make(home_, {.threads = 8}), nullptr);
+}
+
+// The kernel's, and counts what is asked of it.
+class CountingTree final : public Tree {
+ public:
+  bool Remove(const fs::path& folder) override {
+    ++removals[folder];
+    return Tree::Remove(folder);
+  }
+  std::map<fs::path, int> removals;
+};
+
+// A process that outlived its host must not hold up every host after it.
+TEST_F(First, WhatIsStillInUseIsLeftAtOnce) {
+  int pipe[2];
+  ASSERT_EQ(::pipe(pipe), 0);
+  const pid_t host = ::fork();
+  if (host == 0) {
+    const auto home = Home::Make(places_);
+    const auto group = Group::Make(home, {.threads = 8});
+    const std::vector<int> entries = group->entries();
+    pid_t stays = ::fork();
+    if (stays == 0) {
+      for (const int entry : entries) (void)!::write(entry, "0", 1);
+      stays = ::getpid();
+      (void)!::write(pipe[1], &stays, sizeof stays);
+      ::pause();
+    }
+    ::_exit(0);
+  }
+  pid_t stays = 0;
+  ASSERT_EQ(::read(pipe[0], &stays, sizeof stays), static_cast<ssize_t>(sizeof stays));
+  ::waitpid(host, nullptr, 0);
+  const auto tree = std::make_shared<CountingTree>();
+  const auto next = Home::Make(places_, tree);
+  ::kill(stays, SIGKILL);
+  for (const int end : pipe) ::close(end);
+  EXPECT_FALSE(tree->removals.empty());
+  for (const auto& [folder, times] : tree->removals) EXPECT_EQ(times, 1) << folder;
 }
 
 TEST_F(First, AForkedChildRemovesNothing) {
