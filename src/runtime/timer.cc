@@ -1,14 +1,11 @@
 #include "runtime/timer.h"
 
 #include <algorithm>
-#include <system_error>
-
-#include "base/signals_blocked.h"
 
 namespace cordon::runtime {
 
 bool Timer::Set(const std::shared_ptr<Timed>& what, MonotonicTime when) {
-  if (mark_.was_forked()) return false;
+  if (thread_.was_forked()) return false;
   const std::lock_guard lock(core_->mutex);
   if (core_->stopped) return false;
   if (when == MonotonicTime::max()) return true;
@@ -20,14 +17,7 @@ bool Timer::Set(const std::shared_ptr<Timed>& what, MonotonicTime when) {
   } else {
     found->when = std::min(found->when, when);
   }
-  if (!thread_.joinable()) {
-    try {
-      const SignalsBlocked blocked(SignalsBlocked::Which::kAllButFaults);
-      thread_ = std::thread([core = core_] { Work(core); });
-    } catch (const std::system_error&) {
-      return false;
-    }
-  }
+  if (!thread_.Start([core = core_] { Work(core); })) return false;
   core_->changed.notify_one();
   return true;
 }
@@ -63,23 +53,14 @@ void Timer::Work(const std::shared_ptr<Core>& core) {
 }
 
 void Timer::Stop() {
-  if (mark_.was_forked()) {
-    if (thread_.joinable()) thread_.detach();
-    return;
-  }
-  std::thread thread;
+  if (thread_.was_forked()) return;
   {
     const std::lock_guard lock(core_->mutex);
+    if (core_->stopped) return;  // by whoever waits for the thread
     core_->stopped = true;
-    thread.swap(thread_);
   }
   core_->changed.notify_all();
-  if (!thread.joinable()) return;
-  if (thread.get_id() == std::this_thread::get_id()) {
-    thread.detach();
-  } else {
-    thread.join();
-  }
+  thread_.Join();
 }
 
 }  // namespace cordon::runtime

@@ -4,10 +4,9 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
-#include <thread>
 #include <vector>
 
-#include "base/fork_mark.h"
+#include "base/own_thread.h"
 #include "base/units.h"
 
 namespace cordon::runtime {
@@ -46,10 +45,9 @@ class Timer {
   };
   static void Work(const std::shared_ptr<Core>& core);
 
-  ForkMark mark_;
   // The thread keeps it: what it looks at may be the last to hold the host.
   std::shared_ptr<Core> core_;
-  std::thread thread_;  // guarded by core_->mutex
+  OwnThread thread_;  // started with core_->mutex
 };
 
 }  // namespace cordon::runtime

@@ -1,24 +1,13 @@
 #include "services/delay_line.h"
 
-#include <system_error>
 #include <utility>
-
-#include "base/signals_blocked.h"
 
 namespace cordon::services {
 
 bool DelayLine::Put(MonotonicTime when, Go go) {
-  if (mark_.was_forked()) return false;
+  if (thread_.was_forked()) return false;
   const std::lock_guard lock(core_->mutex);
-  if (core_->stopped) return false;
-  if (!thread_.joinable()) {
-    try {
-      const SignalsBlocked blocked(SignalsBlocked::Which::kAllButFaults);
-      thread_ = std::thread([core = core_] { Work(core); });
-    } catch (const std::system_error&) {
-      return false;
-    }
-  }
+  if (core_->stopped || !thread_.Start([core = core_] { Work(core); })) return false;
   core_->waiting.emplace(when, std::move(go));
   core_->changed.notify_one();
   return true;
@@ -47,25 +36,16 @@ void DelayLine::Work(const std::shared_ptr<Core>& core) {
 }
 
 void DelayLine::Stop() {
-  if (mark_.was_forked()) {
-    if (thread_.joinable()) thread_.detach();
-    return;
-  }
-  std::thread thread;
+  if (thread_.was_forked()) return;
   std::multimap<MonotonicTime, Go> waiting;
   {
     const std::lock_guard lock(core_->mutex);
+    if (core_->stopped) return;  // by whoever waits for the thread
     core_->stopped = true;
-    thread.swap(thread_);
     waiting.swap(core_->waiting);
   }
   core_->changed.notify_all();
-  if (!thread.joinable()) return;
-  if (thread.get_id() == std::this_thread::get_id()) {
-    thread.detach();
-  } else {
-    thread.join();
-  }
+  thread_.Join();
 }
 
 }  // namespace cordon::services

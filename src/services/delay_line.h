@@ -6,9 +6,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <thread>
 
-#include "base/fork_mark.h"
+#include "base/own_thread.h"
 #include "base/units.h"
 
 namespace cordon::services {
@@ -37,9 +36,8 @@ class DelayLine {
   };
   static void Work(const std::shared_ptr<Core>& core);
 
-  ForkMark mark_;
   std::shared_ptr<Core> core_;  // the thread keeps it: what it runs may be the last to hold the line
-  std::thread thread_;          // guarded by core_->mutex
+  OwnThread thread_;            // started with core_->mutex
 };
 
 }  // namespace cordon::services
