@@ -103,7 +103,7 @@ std::optional<AddressClass> ClassOf(std::string_view address) {
   if (address.size() > 2 && address.front() == '[' && address.back() == ']') {
     address = address.substr(1, address.size() - 2);
   }
-  if (address.size() > 45) return std::nullopt;
+  if (address.size() > 45 || address.find('\0') != address.npos) return std::nullopt;
   const std::string terminated(address);
   if (Bytes4 v4{}; inet_pton(AF_INET, terminated.c_str(), v4.data()) == 1) return Find(v4, kBlocks4);
   Bytes16 v6{};

@@ -61,6 +61,7 @@ Result<std::string> ParseCidr(std::string_view host) {
 enum class Blocks : std::uint8_t { kAllowed, kRefused };
 
 Result<std::string> ParseHost(std::string_view text, Blocks blocks) {
+  if (text.find('\0') != text.npos) return BadHost(text, "has a NUL");
   std::string host(text);
   for (char& c : host) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');

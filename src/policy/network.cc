@@ -85,7 +85,7 @@ std::optional<AddressBlock> AddressBlock::Parse(std::string_view text) {
   if (address.size() > 2 && address.front() == '[' && address.back() == ']') {
     address = address.substr(1, address.size() - 2);
   }
-  if (address.size() > 45) return std::nullopt;
+  if (address.size() > 45 || address.find('\0') != address.npos) return std::nullopt;
   const std::string terminated(address);
   block.is_v6_ = address.find(':') != std::string_view::npos;
   if (inet_pton(block.is_v6_ ? AF_INET6 : AF_INET, terminated.c_str(), block.bytes_.data()) != 1) return std::nullopt;

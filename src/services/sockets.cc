@@ -57,12 +57,10 @@ HostReply SocketsService::Call(const Caller& caller, std::string_view function, 
     const std::vector<std::uint32_t> allowed = Found(caller, name, addresses);
     out.Count(allowed.size());
     for (const std::uint32_t index : allowed) out.U32(index);
-  } else if (function == "use") {
-    const auto step = static_cast<SocketStep>(in.Case(kSocketStepCount));
-    const std::string_view address = in.String();
-    const std::uint16_t port = in.U16();
-    if (const Status read = in.Finish(); !read) return Trap(Code::kInvalid, read.error().message);
-    out.Bool(Use(caller, step, address, port));
+  } else if (function == kSocketUse) {
+    const Result<SocketUse> use = DecodeSocketUse(payload);
+    if (!use) return Trap(Code::kInvalid, use.error().message);
+    out.Bool(Use(caller, use->step, use->address, use->port));
   } else {
     return Trap(Code::kLink, "nothing answers " + std::string(kSocketsInterface) + "#" + std::string(function));
   }

@@ -17,24 +17,11 @@
 #include <utility>
 #include <vector>
 
+#include "base/socket_use.h"
 #include "policy/network.h"
 #include "services/router.h"
 
 namespace cordon::services {
-
-inline constexpr std::string_view kSocketsInterface = "cordon:host/sockets";
-
-// As wasmtime-wasi has them.
-enum class SocketStep : std::uint32_t {
-  kTcpBind = 0,
-  kTcpListen,
-  kTcpAccept,
-  kTcpConnect,
-  kUdpBind,
-  kUdpSend,
-  kUdpReceive,
-};
-inline constexpr std::uint32_t kSocketStepCount = 7;
 
 // Thread-safe.
 class SocketsService final : public HostService {

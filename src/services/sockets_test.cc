@@ -48,6 +48,16 @@ class Sockets {
   SocketsService service_;
 };
 
+// Text that one reader ends at a NUL, and another one goes on with.
+TEST(Sockets, attack_130_AnAddressWithANulIsNone) {
+  using namespace std::string_view_literals;
+  Sockets sockets({"net:tcp:*.a.io:443", "net:tcp:127.0.0.1:443"});
+  EXPECT_TRUE(sockets.Use(SocketStep::kTcpConnect, "127.0.0.1", 443));
+  for (const std::string_view address : {"10.0.0.1\0.a.io"sv, "127.0.0.1\0"sv, "::1\0.a.io"sv, "\0"sv}) {
+    EXPECT_FALSE(sockets.Use(SocketStep::kTcpConnect, address, 443));
+  }
+}
+
 TEST(Sockets, AnAddressOrABlockThatIsGrantedMayBeConnectedTo) {
   Sockets sockets({"net:tcp:10.0.0.0/8:5432", "net:tcp:[::1]:1-9"});
   EXPECT_TRUE(sockets.Use(SocketStep::kTcpConnect, "10.1.2.3", 5432));
