@@ -1,7 +1,7 @@
 //! Instances and calls.
 
 use crate::boundary::{boundary, cordon_error, cordon_status, null, quiet};
-use crate::code::{borrow, cordon_function, cordon_linked, free, give, out};
+use crate::code::{borrow, cordon_function, cordon_linked, duplicate, free, give, out};
 use crate::types::{
     HeldPort, cordon_bytes, cordon_call_limits, cordon_instance_options, cordon_port, cordon_result_sink,
     cordon_streams, cordon_usage, cordon_writer, list,
@@ -10,7 +10,6 @@ use ::cordon_engine::files::Mount;
 use ::cordon_engine::instance::Traces;
 use ::cordon_engine::store::{Clock, Input, InstanceOptions, Interrupter, Limits, Port};
 use ::cordon_engine::{Fault, Instance, Kind, Linked, Outcome, Piece};
-use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 /// One store and what lives in it. One owner at a time.
@@ -80,15 +79,6 @@ unsafe fn options(o: *const cordon_instance_options) -> Outcome<InstanceOptions>
 
 fn mount(fd: i32, guest_path: &str, writable: bool) -> Outcome<Mount> {
     Ok(Mount { dir: duplicate(fd, "a preopen")?, guest_path: guest_path.to_string(), writable })
-}
-
-fn duplicate(fd: i32, what: &str) -> Outcome<OwnedFd> {
-    if fd < 0 {
-        return Err(Fault::new(Kind::Invalid, format!("{what} has no descriptor")));
-    }
-    // Safety: the caller owns the descriptor for the duration of the call.
-    let fd = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned();
-    fd.map_err(|e| Fault::new(Kind::Invalid, format!("{what}'s descriptor cannot be duplicated: {e}")))
 }
 
 unsafe fn port(port: *const cordon_port, linked: &Linked) -> Outcome<Option<Arc<dyn Port>>> {

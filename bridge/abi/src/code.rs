@@ -7,8 +7,9 @@ use crate::types::{
 use ::cordon_engine::aot::{FINGERPRINT_BYTES, authenticate, precompile};
 use ::cordon_engine::engine::handlers_replaced;
 use ::cordon_engine::{Code, Engine, Fault, Function, HostImport, Kind, Linked, Options, Outcome};
+use rustix::io::Errno;
 use std::ffi::c_char;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 /// What is fixed for all code of one engine. Counted; freeing it early harms nothing.
@@ -19,6 +20,20 @@ pub struct cordon_code(pub(crate) Arc<Code>);
 pub struct cordon_linked(pub(crate) Arc<Linked>);
 /// An export of a linked code, resolved once.
 pub struct cordon_function(pub(crate) Function);
+
+/// `fd` is the caller's for the duration of the call.
+pub(crate) fn duplicate(fd: i32, what: &str) -> Outcome<OwnedFd> {
+    if fd < 0 {
+        return Err(Fault::new(Kind::Invalid, format!("{what} has no descriptor")));
+    }
+    // Safety: the caller owns the descriptor for the duration of the call.
+    let fd = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned();
+    fd.map_err(|e| {
+        // Too many are open, unless this one is not.
+        let kind = if e.raw_os_error() == Some(Errno::BADF.raw_os_error()) { Kind::Invalid } else { Kind::Unavailable };
+        Fault::new(kind, format!("{what}'s descriptor cannot be duplicated: {e}"))
+    })
+}
 
 /// Safety: a pointer from this library that is still owned, or NULL.
 pub(crate) unsafe fn borrow<'a, T>(pointer: *const T, name: &str) -> Outcome<&'a T> {
@@ -138,13 +153,7 @@ pub unsafe extern "C" fn cordon_code_load(
     boundary(error, give(result), || {
         out(result)?;
         let engine = unsafe { borrow(engine, "engine")? };
-        if fd < 0 {
-            return Err(Fault::new(Kind::Invalid, "there is no file to load from"));
-        }
-        // Safety: the caller's descriptor is open for the duration of the call.
-        let file = unsafe { BorrowedFd::borrow_raw(fd) }
-            .try_clone_to_owned()
-            .map_err(|e| Fault::new(Kind::Invalid, format!("the file cannot be duplicated: {e}")))?;
+        let file = duplicate(fd, "the code")?;
         // Safety: the caller vouches for the content.
         unsafe { Code::load(&engine.0, file, component) }.map(cordon_code)
     })
