@@ -55,11 +55,12 @@ inline std::filesystem::path Guest(const std::string& name = "shop") {
 }
 
 // The same service, of which only `price-of` does anything.
-inline cordon::Service PricesWith(std::function<std::optional<std::uint32_t>()> price) {
+inline cordon::Service PricesOf(std::function<std::optional<std::uint32_t>(const std::string& article)> price) {
   cordon::Service prices("acme:shop/prices@1.0.0");
   prices
-      .Function("price-of", cordon::Needs("prices"),
-                [price = std::move(price)](const cordon::ServiceCall&, std::string) { return price(); })
+      .Function(
+          "price-of", cordon::Needs("prices"),
+          [price = std::move(price)](const cordon::ServiceCall&, const std::string& article) { return price(article); })
       .Function("describe", cordon::Needs("prices"),
                 [](const cordon::ServiceCall&, const std::string&) -> std::expected<Article, std::string> {
                   return std::unexpected("not for you");
@@ -69,6 +70,11 @@ inline cordon::Service PricesWith(std::function<std::optional<std::uint32_t>()> 
       .Function("wait", cordon::Needs("prices"), [](const cordon::ServiceCall&) {})
       .Function("fail", cordon::Needs("prices"), [](const cordon::ServiceCall&) {});
   return prices;
+}
+
+// Whatever the article is.
+inline cordon::Service PricesWith(std::function<std::optional<std::uint32_t>()> price) {
+  return PricesOf([price = std::move(price)](const std::string&) { return price(); });
 }
 
 inline cordon::Service Prices() {
