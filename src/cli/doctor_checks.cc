@@ -221,6 +221,10 @@ Finding CheckConfinement(std::string_view text) {
     return {Grade::kFail, "engine", "worker", "workers have no filter of system calls here: none is started",
             "use a kernel with CONFIG_SECCOMP_FILTER"};
   }
+  if (missing.empty() && !is("sockets")) {
+    return {Grade::kWarn, "engine", "worker", "plugins that may use sockets do not run in workers here",
+            "use Linux 5.14 or later, and mount /proc"};
+  }
   if (missing.empty()) return Pass("engine", "worker", "workers are confined in every way");
   return {Grade::kWarn, "engine", "worker", "workers have no " + missing + " here, so level paranoid runs nothing",
           "allow user namespaces (sysctl user.max_user_namespaces) and use a kernel with Landlock"};

@@ -82,10 +82,11 @@ TEST(Doctor, WarnsOfWhatMakesAMachineSlowOrWeaker) {
   EXPECT_EQ(CheckMemory(8ull << 30, 4ull << 30, 256 << 20).grade, Grade::kWarn);
   EXPECT_EQ(CheckLandlock(4).grade, Grade::kPass);
   EXPECT_EQ(CheckLandlock(-1).grade, Grade::kWarn);
-  const std::string whole =
+  const std::string confined =
       R"({"schema":"cordon.worker/1","namespaces":["user","net","mount","ipc","uts","pid"],"no_new_privs":true,)"
-      R"("empty_root":true,"landlock":4,"seccomp":true})";
-  EXPECT_EQ(CheckConfinement(whole).grade, Grade::kPass);
+      R"("empty_root":true,"landlock":4,"seccomp":true,"sockets":)";
+  EXPECT_EQ(CheckConfinement(confined + "true}").grade, Grade::kPass);
+  EXPECT_EQ(CheckConfinement(confined + "false}").message, "plugins that may use sockets do not run in workers here");
   EXPECT_EQ(CheckConfinement(R"({"schema":"cordon.worker/1","namespaces":[],"landlock":4,"seccomp":true})").grade,
             Grade::kWarn);
   EXPECT_EQ(CheckConfinement(R"({"schema":"cordon.worker/1","seccomp":false})").grade, Grade::kFail);

@@ -105,7 +105,7 @@ int Report() {
   const int namespaces = confine::LeaveNamespaces(kNamespaces);
   const bool no_new_privs = ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
   const int landlock = confine::ForbidPaths();
-  const bool filter = confine::AllowOnly(confine::BasicCalls());
+  const bool filter = confine::AllowOnly({.calls = confine::BasicCalls()}) == 0;
   std::string list;
   for (const std::string_view name : confine::NamesOf(namespaces)) {
     list += (list.empty() ? "\"" : ",\"") + std::string(name) + "\"";
@@ -136,7 +136,7 @@ int main(int argc, char** argv) {
   if (wasm == MAP_FAILED) return kFailed;
   if ((namespaces & CLONE_NEWNS) != 0) confine::EmptyRoot();
   confine::ForbidPaths();
-  if (!confine::AllowOnly(confine::BasicCalls())) return kFailed;
+  if (confine::AllowOnly({.calls = confine::BasicCalls()}) != 0) return kFailed;
   // Not by return: what runs at the end of a process is not needed, and could be refused.
   ::_exit(Compile(argv, {static_cast<const std::uint8_t*>(wasm), size}));
 }

@@ -1,17 +1,27 @@
 #include "confine/confine.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/landlock.h>
+#include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <cstddef>
+#include <initializer_list>
+#include <memory>
+#include <utility>
 
 namespace cordon::confine {
 namespace {
@@ -164,33 +174,122 @@ std::span<const int> FileCalls() {
   return kCalls;
 }
 
-bool AllowOnly(std::span<const int> calls, int receive_fd) {
-  scmp_filter_ctx filter = ::seccomp_init(SCMP_ACT_ERRNO(EPERM));
-  if (filter == nullptr) return false;
+namespace {
+
+using Context = std::unique_ptr<void, decltype(&::seccomp_release)>;
+using Comparisons = std::initializer_list<scmp_arg_cmp>;
+
+bool Add(const Context& filter, std::uint32_t action, int call, Comparisons comparisons = {}) {
+  return ::seccomp_rule_add_array(filter.get(), action, call, static_cast<unsigned>(comparisons.size()),
+                                  comparisons.begin()) == 0;
+}
+
+// The kernel reads 32 bits of what is an int, whatever lies above them.
+scmp_arg_cmp Is(unsigned argument, std::uint32_t value, std::uint32_t mask = ~0u) {
+  return SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, mask, value);
+}
+
+// The options that WASI has. Others could choose a route, or let whoever closes a socket wait.
+constexpr std::pair<int, int> kSocketOptions[] = {
+    {SOL_SOCKET, SO_REUSEADDR},        {SOL_SOCKET, SO_KEEPALIVE}, {SOL_SOCKET, SO_SNDBUF},
+    {SOL_SOCKET, SO_RCVBUF},           {IPPROTO_TCP, TCP_NODELAY}, {IPPROTO_TCP, TCP_KEEPIDLE},
+    {IPPROTO_TCP, TCP_KEEPINTVL},      {IPPROTO_TCP, TCP_KEEPCNT}, {IPPROTO_IP, IP_TTL},
+    {IPPROTO_IPV6, IPV6_UNICAST_HOPS},
+};
+
+bool LetSockets(const Context& filter, const Filter& what) {
+  const auto first = static_cast<scmp_datum_t>(what.sockets_from);
   bool good = true;
-  for (const int call : calls) good = good && ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0) == 0;
+  for (const int call : {SCMP_SYS(socket), SCMP_SYS(bind), SCMP_SYS(connect), SCMP_SYS(listen)}) {
+    good = good && Add(filter, SCMP_ACT_NOTIFY, call);
+  }
+  good = good && Add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(sendto), {SCMP_A4(SCMP_CMP_NE, 0, 0)}) &&
+         Add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendto), {SCMP_A4(SCMP_CMP_EQ, 0, 0)}) &&
+         Add(filter, SCMP_ACT_NOTIFY, SCMP_SYS(close), {SCMP_A0(SCMP_CMP_GE, first, 0)}) &&
+         Add(filter, SCMP_ACT_ALLOW, SCMP_SYS(close), {SCMP_A0(SCMP_CMP_LT, first, 0)}) &&
+         // To hand over the listener, and then never again: EndHandOver.
+         Add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendmsg)) && Add(filter, SCMP_ACT_ALLOW, SCMP_SYS(seccomp)) &&
+         // A socket of IPv6 is made so, and stays so.
+         Add(filter, SCMP_ACT_ERRNO(0), SCMP_SYS(setsockopt), {Is(1, IPPROTO_IPV6), Is(2, IPV6_V6ONLY)});
+  for (const int call : {SCMP_SYS(recvfrom), SCMP_SYS(accept4), SCMP_SYS(shutdown), SCMP_SYS(getsockname),
+                         SCMP_SYS(getpeername), SCMP_SYS(getsockopt)}) {
+    good = good && Add(filter, SCMP_ACT_ALLOW, call);
+  }
+  for (const auto& [level, name] : kSocketOptions) {
+    good = good && Add(filter, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt),
+                       {Is(1, static_cast<std::uint32_t>(level)), Is(2, static_cast<std::uint32_t>(name))});
+  }
+  // The other process does on a socket what it was asked, and must never wait for it.
+  for (const std::uint32_t command : {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL}) {
+    good = good && Add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), {Is(1, command)});
+  }
+  return good && Add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), {Is(1, F_SETFL), Is(2, O_NONBLOCK, O_NONBLOCK)});
+}
+
+// Of libseccomp 2.5 the filter, and the kernel's own call: a worker that stands still and goes on is not to ask again
+// for what was done (Linux 5.19; before that it does).
+int LoadWithListener(const Context& filter) {
+  constexpr unsigned kWaitKillable = 1u << 5;  // SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+  const int file = ::memfd_create("filter", MFD_CLOEXEC);
+  std::array<sock_filter, BPF_MAXINSNS> steps;
+  ssize_t size = -1;
+  if (file >= 0 && ::seccomp_export_bpf(filter.get(), file) == 0) size = ::pread(file, steps.data(), sizeof steps, 0);
+  ::close(file);
+  if (size <= 0) return -1;
+  const sock_fprog program = {static_cast<unsigned short>(static_cast<std::size_t>(size) / sizeof(sock_filter)),
+                              steps.data()};
+  for (const unsigned flags : {kWaitKillable, 0u}) {
+    const long listener =
+        ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER | flags, &program);
+    if (listener >= 0 || errno != EINVAL) return static_cast<int>(listener);
+  }
+  return -1;
+}
+
+}  // namespace
+
+int AllowOnly(const Filter& what) {
+  const Context filter(::seccomp_init(SCMP_ACT_ERRNO(EPERM)), &::seccomp_release);
+  if (filter == nullptr) return -1;
+  const bool has_sockets = what.sockets_from > 0;
+  bool good = true;
+  for (const int call : what.calls) {
+    if (has_sockets && (call == SCMP_SYS(close) || call == SCMP_SYS(fcntl))) continue;
+    good = good && Add(filter, SCMP_ACT_ALLOW, call);
+  }
   // Its own threads alone may be signalled: for abort.
-  good = good && ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                                    SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(::getpid()), 0)) == 0;
+  good = good && Add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill),
+                     {SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(::getpid()), 0)});
   // Threads, never processes; glibc falls back to clone, whose flags a filter can read.
   constexpr std::uint64_t kThread = 0x00010000 /* CLONE_THREAD */;
-  good = good && ::seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0 &&
-         ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-                            SCMP_A0(SCMP_CMP_MASKED_EQ, kThread, kThread)) == 0;
+  good = good && Add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3)) &&
+         Add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), {SCMP_A0(SCMP_CMP_MASKED_EQ, kThread, kThread)});
   // RLIMIT_DATA counts neither shared memory nor stacks that grow: there is no more than before this.
   constexpr std::uint64_t kUncounted = MAP_SHARED | MAP_GROWSDOWN;
-  good = good &&
-         ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A3(SCMP_CMP_MASKED_EQ, kUncounted, 0)) == 0;
+  good = good && Add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), {SCMP_A3(SCMP_CMP_MASKED_EQ, kUncounted, 0)});
   // Names of threads.
-  good = good && ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-                                    SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(PR_SET_NAME), 0)) == 0;
-  if (receive_fd >= 0) {
-    good = good && ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(recvmsg), 1,
-                                      SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(receive_fd), 0)) == 0;
+  good = good && Add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl),
+                     {SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(PR_SET_NAME), 0)});
+  if (what.door >= 0) {
+    good = good && Add(filter, SCMP_ACT_ALLOW, SCMP_SYS(recvmsg),
+                       {SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(what.door), 0)});
   }
-  good = good && ::seccomp_load(filter) == 0;
-  ::seccomp_release(filter);
-  return good;
+  if (has_sockets) good = good && LetSockets(filter, what);
+  if (!good) return -1;
+  if (has_sockets) return LoadWithListener(filter);
+  return ::seccomp_load(filter.get()) == 0 ? 0 : -1;
+}
+
+bool EndHandOver() {
+  sock_filter steps[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sendmsg, 1, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_seccomp, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),  // as far as the filter before it does
+  };
+  const sock_fprog program = {static_cast<unsigned short>(std::size(steps)), steps};
+  return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0;
 }
 
 }  // namespace cordon::confine

@@ -42,10 +42,20 @@ int ForbidPaths(std::span<const Folder> folders = {});
 // An empty, read-only root in place of the file system. Needs a mount namespace of its own.
 bool EmptyRoot();
 
+struct Filter {
+  std::span<const int> calls;  // that may be made as they are
+  int door = -1;               // a socket whose messages may be received; -1: none
+  // Sockets, by leave of another process: what makes, binds or connects one, or names a peer, is not done but told to a
+  // listener (seccomp_unotify(2)), and so is the end of descriptors from this number on, where that process puts them.
+  // 0: no sockets. They never wait in the kernel. Messages may be sent until EndHandOver.
+  int sockets_from = 0;
+};
 // From here on only these system calls are made; everything else fails with EPERM. Threads may be started, processes
-// not; only threads of this process may be signalled; memory is mapped for this process alone. `receive_fd` may receive
-// messages, unless it is -1.
-bool AllowOnly(std::span<const int> calls, int receive_fd = -1);
+// not; only threads of this process may be signalled; memory is mapped for this process alone. The descriptor of the
+// listener, or 0 when there are no sockets; -1 when there is no such filter to be had.
+int AllowOnly(const Filter& what);
+// With sockets, once the listener was handed over: nothing is sent by message from here on.
+bool EndHandOver();
 // What memory, threads, clocks and the end of a process need.
 std::span<const int> BasicCalls();
 // What it takes to read and write files beneath folders, in any way that WASI has.

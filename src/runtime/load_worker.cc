@@ -18,6 +18,9 @@ constexpr std::uint64_t kOwnResidentBytes = 1ull << 30;
 constexpr std::uint64_t kOwnResidentBytes = 64ull << 20;
 #endif
 
+// Of one worker at once. The host has a descriptor for each, too.
+constexpr std::uint32_t kSocketsMax = 64;
+
 }  // namespace
 
 // Whatever is demanded holds before what the embedding program chose; a native program has its own way of being apart.
@@ -74,13 +77,9 @@ Status Loader::CheckBackend() const {
 Status Loader::CompileForWorkers() {
   CORDON_TRY(CheckBackend());
   const policy::Authority& authority = plugin_->authority;
-  if (authority.Allows(policy::Kind::kSockets)) {
-    return Fail(Code::kUnenforceable,
-                plugin_->source.name + " may use sockets, which have no way out of a worker in this build",
-                "withhold the permission, or run the plugin in process, at a level below paranoid");
-  }
   worker::PoolOptions pool;
-  if (authority.Allows(policy::Kind::kHttp)) {
+  if (authority.Allows(policy::Kind::kSockets)) pool.sockets = kSocketsMax;
+  if (authority.Allows(policy::Kind::kHttp) || authority.Allows(policy::Kind::kSockets)) {
     CORDON_TRY(OpenNetwork());
     CORDON_ASSIGN(pool.ways, engine::Ways::Create(plugin_->instance.network));
   }

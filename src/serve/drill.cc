@@ -1,6 +1,7 @@
 #include "serve/drill.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -117,6 +118,73 @@ void AskForEver(Link& link) {
   }).detach();
   const std::span<const std::uint8_t> piece(asked);
   while (true) (void)link.Send(kAsk, Link::Pieces(&piece, 1), {});
+}
+
+std::string MisuseSockets(std::string_view what, HostChannel& host) {
+  sockaddr_in peer{};
+  peer.sin_family = AF_INET;
+  peer.sin_port = htons(9);
+  peer.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const long to = Pointer(&peer);
+  if (what == "raw") return Verdict(::syscall(SYS_socket, AF_INET, SOCK_RAW, IPPROTO_ICMP));
+  if (what == "found") {
+    // As if the name that was granted led to whom the attacker likes.
+    std::vector<std::uint8_t> payload;
+    wire::Writer out(payload);
+    out.String("db.example.test");
+    out.Count(1);
+    out.String("203.0.113.1");
+    (void)host.Send({1, "cordon:host/sockets", "found", payload, 0});
+  }
+  const long stream = ::syscall(SYS_socket, AF_INET, SOCK_STREAM, 0);
+  const long datagrams = ::syscall(SYS_socket, AF_INET, SOCK_DGRAM, 0);
+  if (stream < 0 || datagrams < 0) return "no sockets\n";
+  char text[] = "drill";
+  if (what == "connect") return Verdict(::syscall(SYS_connect, stream, to, sizeof peer));
+  if (what == "bind") return Verdict(::syscall(SYS_bind, stream, to, sizeof peer));
+  if (what == "listen") return Verdict(::syscall(SYS_listen, stream, 1));
+  if (what == "datagram") return Verdict(::syscall(SYS_sendto, datagrams, text, 5, 0, to, sizeof peer));
+  iovec data = {text, 5};
+  mmsghdr message{};
+  message.msg_hdr.msg_name = &peer;
+  message.msg_hdr.msg_namelen = sizeof peer;
+  message.msg_hdr.msg_iov = &data;
+  message.msg_hdr.msg_iovlen = 1;
+  int zero = 0;
+  const std::string asked = "db.example.test";
+  std::vector<std::uint8_t> name;
+  wire::Writer(name).String(asked);
+  const Attempt attempts[] = {
+      {"send-message", SYS_sendmsg, {datagrams, Pointer(&message.msg_hdr), 0}},
+      {"send-messages", SYS_sendmmsg, {datagrams, Pointer(&message), 1, 0}},
+      {"source-route", SYS_setsockopt, {datagrams, IPPROTO_IP, IP_OPTIONS, Pointer(text), 4}},
+      {"interface", SYS_setsockopt, {datagrams, SOL_SOCKET, SO_BINDTODEVICE, Pointer("lo"), 2}},
+      {"block-host", SYS_fcntl, {stream, F_SETFL, 0}},
+      {"block-host-too", SYS_fcntl, {stream, F_SETFL | 1L << 32, 0}},
+      {"block-host-by-ioctl", SYS_ioctl, {stream, 0x5421 /* FIONBIO */, Pointer(&zero)}},
+      {"pair", SYS_socketpair, {AF_UNIX, SOCK_STREAM, 0, Pointer(text)}},
+      {"bad-address", SYS_connect, {stream, 1, sizeof peer}},
+      {"short-address", SYS_connect, {stream, to, 1}},
+      {"other-family", SYS_connect, {stream, Pointer(text), 6}},
+      {"not-a-socket", SYS_connect, {3, to, sizeof peer}},
+      {"stdin", SYS_listen, {0, 1}},
+      {"wait-at-the-end", SYS_setsockopt, {stream, SOL_SOCKET, SO_LINGER, Pointer(&message), 8}},
+  };
+  std::string report;
+  for (const Attempt& attempt : attempts) {
+    const long* a = attempt.arguments;
+    const long result = ::syscall(attempt.call, a[0], a[1], a[2], a[3], a[4], a[5]);
+    report += std::string(attempt.name) + " " + Verdict(result) + "\n";
+  }
+  // The one socket that messages were ever sent by, and a socket in its place.
+  (void)::syscall(SYS_close, 3);
+  (void)::syscall(SYS_dup, datagrams);
+  report += "in-place-of-the-door " + Verdict(::syscall(SYS_sendmsg, 3, Pointer(&message.msg_hdr), 0)) + "\n";
+  const HostReply reply = host.Send({1, "cordon:worker/way", "resolve", name, 0});
+  report += std::string("name ") + (reply.outcome == HostReply::Outcome::kTrap ? "refused: trap" : "got in") + "\n";
+  int made = 2;
+  while (made < 1000 && ::syscall(SYS_socket, AF_INET6, SOCK_DGRAM, 0) >= 0) ++made;
+  return report + "sockets " + std::to_string(made) + "\n";
 }
 
 void EatMemory() {

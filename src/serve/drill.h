@@ -4,6 +4,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/message.h"
 #include "worker/link.h"
@@ -14,6 +15,9 @@ namespace cordon::worker {
 std::string Attack(std::span<const int> folders);
 // Uses all memory that there is.
 [[noreturn]] void EatMemory();
+// One line for each way to use sockets that its host was not asked about. Those that a host ends it for are done alone:
+// `what` is one of "connect", "bind", "listen", "datagram", "raw", "found"; else all others.
+std::string MisuseSockets(std::string_view what, HostChannel& host);
 // How many threads it could start.
 int StartThreads();
 // Asks the host for what the plugin was not linked with.

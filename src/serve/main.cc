@@ -4,7 +4,6 @@
 // does it; the workers end with it.
 #include <fcntl.h>
 #include <linux/sched.h>
-#include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -30,6 +29,7 @@ using namespace cordon;
 using namespace cordon::worker;
 
 constexpr int kFailed = 1;
+constexpr int kAnyNumber = 256;  // above all descriptors that are in use
 constexpr std::uint64_t kAll = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
 
 // A copy of this process in namespaces of its own, and in the control group of `folder` unless that is -1; 0 in the
@@ -128,12 +128,6 @@ bool Enter(Received& received) {
   return entered;
 }
 
-// Its end of the door is closed. A keeper that had ended before the worker asked for a signal sends none.
-bool HostIsGone() {
-  pollfd door{kDoorFd, POLLIN, 0};
-  return ::poll(&door, 1, 0) > 0 && (door.revents & POLLHUP) != 0;
-}
-
 [[noreturn]] void BeWorker(Received& received, Surroundings around) {
   ::signal(SIGCHLD, SIG_DFL);
   // Higher numbers first, so that none is overwritten before it is moved.
@@ -146,7 +140,6 @@ bool HostIsGone() {
     (void)received.fds[i].Release();
   }
   ::syscall(SYS_close_range, kDoorFd + static_cast<unsigned>(high.size()), ~0u, 0);
-  if (HostIsGone()) ::_exit(kFailed);
   Serve(received.request, around);
 }
 
@@ -196,12 +189,16 @@ int Report() {
     ::waitid(static_cast<idtype_t>(3 /* P_PIDFD */), static_cast<id_t>(pidfd), &info, WEXITED);
     return info.si_status;
   }
+  const UniqueFd memory(::open("/proc/self/mem", O_RDONLY | O_CLOEXEC));
   const bool given_up = confine::GiveUpPrivileges();
   const bool root = (namespaces & CLONE_NEWNS) != 0 && confine::EmptyRoot();
   const int landlock = confine::ForbidPaths();
   std::vector<int> calls(confine::BasicCalls().begin(), confine::BasicCalls().end());
   calls.insert(calls.end(), confine::FileCalls().begin(), confine::FileCalls().end());
-  const bool filter = confine::AllowOnly(calls, kDoorFd);
+  const bool sockets = memory &&
+                       confine::AllowOnly({.calls = calls, .door = kDoorFd, .sockets_from = kAnyNumber}) > 0 &&
+                       confine::EndHandOver();
+  const bool filter = sockets || confine::AllowOnly({.calls = calls, .door = kDoorFd}) == 0;
   std::string list;
   for (const std::string_view name : confine::NamesOf(static_cast<int>(namespaces))) {
     list += (list.empty() ? "\"" : ",\"") + std::string(name) + "\"";
@@ -209,7 +206,8 @@ int Report() {
   const auto word = [](bool value) { return value ? "true" : "false"; };
   const std::string text = R"({"schema":"cordon.worker/1","namespaces":[)" + list + R"(],"no_new_privs":)" +
                            word(given_up) + R"(,"empty_root":)" + word(root) + R"(,"landlock":)" +
-                           std::to_string(landlock) + R"(,"seccomp":)" + word(filter) + "}\n";
+                           std::to_string(landlock) + R"(,"seccomp":)" + word(filter) + R"(,"sockets":)" +
+                           word(sockets) + "}\n";
   const bool written = ::write(STDOUT_FILENO, text.data(), text.size()) == static_cast<ssize_t>(text.size());
   ::_exit(written && filter ? 0 : kFailed);
 }

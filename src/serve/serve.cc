@@ -1,16 +1,20 @@
 #include "serve/serve.h"
 
+#include <fcntl.h>
 #include <sched.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <cstring>
 #include <map>
 #include <mutex>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/message_codec.h"
@@ -35,6 +39,8 @@ constexpr bool kHasDataLimit = true;
 // The host is trusted; this only keeps a broken one from filling the memory.
 std::uint32_t Bound(std::uint16_t) { return kFrameBytesMax; }
 
+constexpr Duration kIdleLook = std::chrono::seconds(2);
+
 // What the threads of a worker say to the host, one frame at a time.
 class Speaker {
  public:
@@ -53,7 +59,8 @@ class Speaker {
   std::mutex mutex_;
 };
 
-// What a guest asks, to the host and back. Several threads may ask at once: whoever waits reads, for all of them.
+// What a guest asks, to the host and back, while a call is made: between calls nobody answers. Several threads may ask
+// at once: whoever waits reads, for all of them.
 class AskingChannel final : public HostChannel {
  public:
   AskingChannel(Link& link, Speaker& speaker) : link_(link), speaker_(speaker) {}
@@ -61,6 +68,16 @@ class AskingChannel final : public HostChannel {
     Result<HostReply> reply = Ask(request);
     if (reply) return std::move(*reply);
     return TrapOf(std::move(reply).error());
+  }
+  void Begin() {
+    const std::lock_guard lock(mutex_);
+    is_open_ = true;
+  }
+  // What is asked from here on, by threads that have not heard of the end, fails; all else was said.
+  void End() {
+    std::unique_lock lock(mutex_);
+    is_open_ = false;
+    changed_.wait(lock, [this] { return saying_ == 0; });
   }
   // Returns when nobody waits for an answer any more: from then on frames are for others.
   void Settle() {
@@ -74,13 +91,20 @@ class AskingChannel final : public HostChannel {
     std::uint32_t number = 0;
     {
       const std::lock_guard lock(mutex_);
+      if (!is_open_) return Fail(Code::kInterrupted, "the call that asked has ended");
       number = ++asked_;
       ++waiting_;
+      ++saying_;
     }
     wire::Buffer head;
     wire::Writer(head).U32(number);
     const std::span<const std::uint8_t> pieces[] = {head, asked};
     const Status said = speaker_.Say(kAsk, pieces);
+    {
+      const std::lock_guard lock(mutex_);
+      --saying_;
+    }
+    changed_.notify_all();
     Result<std::vector<std::uint8_t>> answer = said ? Await(number) : Fail(said.error());
     {
       const std::lock_guard lock(mutex_);
@@ -118,9 +142,9 @@ class AskingChannel final : public HostChannel {
   Speaker& speaker_;
   std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
-  bool is_read_ = false;
+  bool is_read_ = false, is_open_ = false;
   std::uint32_t asked_ = 0;
-  int waiting_ = 0;
+  int waiting_ = 0, saying_ = 0;
   std::map<std::uint32_t, std::vector<std::uint8_t>> answers_;
 };
 
@@ -150,24 +174,38 @@ class Worker {
     speaker_.emplace(*link_);
     const Status prepared = Prepare();
     const Confined confined = Confine();
+    const Link::Watch watch = [this] { return LookForHost(); };
     wire::Buffer body;
     wire::Writer out(body);
     out.Bool(!prepared);
     if (!prepared) Encode(out, prepared.error());
     for (const std::uint32_t number : {confined.namespaces, confined.landlock, confined.seccomp, confined.empty_root,
-                                       confined.limits, confined.groups}) {
+                                       confined.limits, confined.groups, confined.sockets}) {
       out.U32(number);
     }
     if (!speaker_->Say(kReady, body) || !prepared) ::_exit(1);
     channel_ = std::make_shared<AskingChannel>(*link_, *speaker_);
     while (true) {
       channel_->Settle();
-      Result<Link::Frame> frame = link_->Receive(Bound, {});
+      is_idle_ = false;
+      Result<Link::Frame> frame = link_->Receive(Bound, watch);
       if (!frame || !Answer(*frame)) ::_exit(1);
     }
   }
 
  private:
+  // While nothing comes. A keeper that ended before this process asked for a signal sends none; the door tells, too.
+  Result<Duration> LookForHost() {
+    if (!std::exchange(is_idle_, true)) return kIdleLook;
+    char byte = 0;
+    iovec data = {&byte, 1};
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    if (::recvmsg(kDoorFd, &message, MSG_PEEK | MSG_DONTWAIT) == 0) return Fail(Code::kInternal, "the host is gone");
+    return kIdleLook;
+  }
+
   Status Prepare() {
     struct stat file{};
     if (::fstat(kSetUpFd, &file) != 0) return Fail(Code::kInternal, "there is no set-up");
@@ -195,10 +233,13 @@ class Worker {
   // Before the first frame is read, and the first instruction of the guest run.
   Confined Confine() const {
     Confined confined;
+    const UniqueFd memory(request_.sockets > 0 ? ::open("/proc/self/mem", O_RDONLY | O_CLOEXEC) : -1);
+    const bool has_places = request_.sockets > 0 && FillPlaces();
     confined.namespaces = static_cast<std::uint32_t>(around_.namespaces);
     confined.groups = around_.in_groups ? 1 : 0;
     bool limits = confine::GiveUpPrivileges();
-    if (request_.files > 0) limits = limits && confine::Limit(RLIMIT_NOFILE, request_.files);
+    const std::uint64_t files = request_.files + request_.sockets;
+    if (request_.files > 0) limits = limits && confine::Limit(RLIMIT_NOFILE, files);
     if (kHasDataLimit && request_.data_bytes > 0) limits = limits && confine::Limit(RLIMIT_DATA, request_.data_bytes);
     confined.limits = limits ? 1 : 0;
     if ((around_.namespaces & CLONE_NEWNS) != 0) confined.empty_root = confine::EmptyRoot() ? 1 : 0;
@@ -209,8 +250,45 @@ class Worker {
     confined.landlock = static_cast<std::uint32_t>(confine::ForbidPaths(folders));
     std::vector<int> calls(confine::BasicCalls().begin(), confine::BasicCalls().end());
     calls.insert(calls.end(), confine::FileCalls().begin(), confine::FileCalls().end());
-    confined.seccomp = confine::AllowOnly(calls, kDoorFd) ? 1 : 0;
+    confine::Filter filter{.calls = calls, .door = kDoorFd};
+    if (request_.sockets > 0) filter.sockets_from = static_cast<int>(request_.files);
+    const int listener = confine::AllowOnly(filter);
+    confined.seccomp = listener >= 0 ? 1 : 0;
+    if (request_.sockets > 0 && listener > 0) {
+      const UniqueFd held(listener);
+      const bool is_told = memory && HandOver(memory.get(), listener);
+      confined.sockets = confine::EndHandOver() && is_told && has_places ? 1 : 0;
+    }
     return confined;
+  }
+
+  // The numbers of sockets are the host's: nothing else of this process ever has one.
+  bool FillPlaces() const {
+    const UniqueFd filler(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    bool good = filler.get() >= 0;
+    for (std::uint64_t n = request_.files; n < request_.files + request_.sockets; ++n) {
+      good = good && ::dup3(filler.get(), static_cast<int>(n), O_CLOEXEC) >= 0;
+    }
+    return good;
+  }
+
+  // With these the host does what is asked of sockets. They are of no use here.
+  static bool HandOver(int memory, int listener) {
+    const int fds[] = {listener, memory};
+    char byte = 0;
+    iovec data = {&byte, 1};
+    alignas(cmsghdr) char space[CMSG_SPACE(sizeof fds)] = {};
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = space;
+    message.msg_controllen = sizeof space;
+    cmsghdr* head = CMSG_FIRSTHDR(&message);
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = SCM_RIGHTS;
+    head->cmsg_len = CMSG_LEN(sizeof fds);
+    std::memcpy(CMSG_DATA(head), fds, sizeof fds);
+    return ::sendmsg(kDoorFd, &message, MSG_NOSIGNAL) == 1;
   }
 
   // False when the host is not what it should be: then there is nothing to live for.
@@ -297,20 +375,29 @@ class Worker {
     LinkSink sink(*speaker_);
     Done done;
 #ifdef CORDON_DRILL
+    channel_->Begin();
     const std::string_view told(reinterpret_cast<const char*>(input.data()), input.size());
     if (told.ends_with("ask for more")) AskForMore(*channel_);
     if (told.ends_with("never stop")) AskForEver(*link_);
     if (told.ends_with("eat memory")) EatMemory();
     if (told.ends_with("crash")) __builtin_trap();
+    constexpr std::string_view kMisuse = "misuse sockets: ";
+    if (const std::size_t at = told.find(kMisuse); at != told.npos) {
+      wire::Buffer report;
+      wire::Writer(report).String(MisuseSockets(told.substr(at + kMisuse.size()), *channel_));
+      return speaker_->Say(kOutput, report) && Say({}, done);
+    }
     if (told.ends_with("break out") || told.ends_with("start threads")) {
       wire::Buffer report;
       wire::Writer(report).String(told.ends_with("out") ? Attack(folders_) : std::to_string(StartThreads()));
       return speaker_->Say(kOutput, report) && Say({}, done);
     }
 #endif
+    channel_->Begin();
     const Status status =
         engine::CallOnce(linked_, *options, channel_, functions_[head.function], engine::Pieces(&input, 1), sink,
                          head.limits, head.call_id, {&done.usage, &done.out, &done.err});
+    channel_->End();
     streams_.clear();
     done.poisoned = !status;
     return Say(status, done);
@@ -321,7 +408,9 @@ class Worker {
     const CallHead head = DecodeCallHead(in);
     const Result<engine::InstanceOptions> options = Options(in);
     if (!options || !in.Finish()) return false;
+    channel_->Begin();
     Result<engine::Instance> made = engine::Instance::Create(linked_, *options, channel_, head.limits, head.call_id);
+    channel_->End();
     Done done;
     if (!made) return Say(Fail(std::move(made).error()), done);
     instance_.emplace(std::move(*made));
@@ -335,8 +424,10 @@ class Worker {
     if (!in.ok() || !instance_ || head.function >= functions_.size()) return false;
     const std::span<const std::uint8_t> input = in.Raw(in.remaining());
     LinkSink sink(*speaker_);
+    channel_->Begin();
     const Status status =
         instance_->Call(functions_[head.function], engine::Pieces(&input, 1), sink, head.limits, head.call_id);
+    channel_->End();
     Done done;
     done.usage = instance_->usage();
     done.poisoned = instance_->poisoned();
@@ -355,6 +446,7 @@ class Worker {
 
   const SpawnRequest request_;
   const Surroundings around_;
+  bool is_idle_ = false;  // it has waited for a frame already
   std::unique_ptr<Link> link_;
   std::optional<Speaker> speaker_;
   std::vector<int> folders_;

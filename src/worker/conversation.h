@@ -9,7 +9,9 @@
 #include <utility>
 
 #include "base/message_codec.h"
+#include "base/socket_use.h"
 #include "worker/pool.h"
+#include "worker/socket_gate.h"
 #include "worker/talk.h"
 
 namespace cordon::worker {
@@ -41,6 +43,7 @@ struct Pool::Wire {
   std::mutex speaking;  // one frame at a time
   std::atomic<int> unanswered{0};
   std::atomic<bool> closed{false};
+  std::unique_ptr<SocketGate> sockets;  // null: it has none
 
   Status Say(std::uint16_t type, engine::Pieces body, const Link::Watch& watch) {
     const std::lock_guard lock(speaking);
@@ -75,9 +78,19 @@ struct Pool::Worker {
   std::optional<std::string> tenant;  // nothing: it has run nothing yet
   std::string charged;                // whose it is while it is busy
   std::uint64_t bytes_at_first = 0;   // of its own memory
+  bool is_told = false;               // that it broke the rules
+
+  // Of its process, and of what works for it here.
+  std::optional<Duration> CpuTime() const {
+    std::optional<Duration> used = wire->process.CpuTime();
+    if (used && wire->sockets != nullptr) *used += wire->sockets->CpuTime().value_or(Duration(0));
+    return used;
+  }
 
   // Why its process is no more.
   Error WhyEnded() const {
+    const std::string broken = wire->sockets != nullptr ? wire->sockets->broken() : std::string();
+    if (!broken.empty()) return BrokenRule(broken);
     if (group == nullptr || group->ended_for_memory() == ended_before) return Lost("its process was ended, or crashed");
     return OverLimit(Code::kMemory, "the worker used more memory than its control group has", "memory",
                      "raise limits.memory, or let the plugin use less");
@@ -130,7 +143,7 @@ class Pool::Conversation {
         next_look_(began_ + kLook) {
     if (pool_.options_.ways != nullptr) number_ = ++pool_.talks_;
     if (const auto& most = pool_.options_.cpu_max) share_ = *most / std::max(1.0, std::ceil(*most));
-    if (cpu_ || share_) cpu_began_ = worker_.wire->process.CpuTime();
+    if (cpu_ || share_) cpu_began_ = worker_.CpuTime();
     watch_ = [this]() -> Result<Duration> { return Look(); };
     if (brake_ != nullptr) {
       brake_->Set([this] {
@@ -144,6 +157,7 @@ class Pool::Conversation {
     // Its last frame may have crossed with the order to stand still.
     if (paused_until_) worker_.wire->process.Resume();
     if (number_ != 0 && asked_way_) pool_.options_.ways->End(number_);
+    if (worker_.wire->sockets != nullptr) worker_.wire->sockets->EndCall();
   }
   Conversation(const Conversation&) = delete;
   Conversation& operator=(const Conversation&) = delete;
@@ -201,7 +215,7 @@ class Pool::Conversation {
       paused_until_.reset();
       return;
     }
-    const std::optional<Duration> used = worker_.wire->process.CpuTime();
+    const std::optional<Duration> used = worker_.CpuTime();
     if (!used || !cpu_began_) return;
     const auto due = std::chrono::duration_cast<Duration>((*used - *cpu_began_) / *share_);
     if (due <= now - began_ + kAhead) return;
@@ -210,7 +224,7 @@ class Pool::Conversation {
   }
 
   Status LookAtCpu() {
-    const std::optional<Duration> used = worker_.wire->process.CpuTime();
+    const std::optional<Duration> used = worker_.CpuTime();
     if (!used || !cpu_began_ || *used - *cpu_began_ < *cpu_) return {};
     worker_.wire->process.Kill();
     return Fail(OverLimit(Code::kCpu, "the call used more CPU time than its limit", "cpu", "raise limits.cpu"));
@@ -239,17 +253,30 @@ class Pool::Conversation {
     };
     const Way way = pool_.WayOf(asked);
     if (way == Way::kLater) return AnswerLater(number, asked, channel);
-    if (way == Way::kHere || !AnswerOutside(number, asked, answer)) {
-      return worker_.wire->Reply(number, answer(asked), watch_);
+    if (way == Way::kAside && AnswerOutside(number, asked, answer)) return {};
+    // This thread looks after the call, and must not wait for what the worker chooses.
+    if (way == Way::kAside && is_way) return TooMany(number);
+    const HostReply reply = answer(asked);
+    if (asked.interface_name == kSocketsInterface) LetUse(asked, reply);
+    return worker_.wire->Reply(number, reply, watch_);
+  }
+
+  Status TooMany(std::uint32_t number) {
+    return worker_.wire->Reply(number, TrapOf(Error(Code::kLimit, "too many answers are waited for")), watch_);
+  }
+
+  // What was decided is what the worker's sockets are held to.
+  void LetUse(const OwnedRequest& asked, const HostReply& reply) {
+    const Result<SocketUse> use = DecodeSocketUse(asked.payload);
+    wire::Reader answer(reply.payload);
+    if (use && worker_.wire->sockets != nullptr && reply.outcome == HostReply::Outcome::kDone && answer.Bool()) {
+      worker_.wire->sockets->Allow(*use);
     }
-    return {};
   }
 
   // An answer that is given later takes no thread until then. The worker waits for it, whoever gives it.
   Status AnswerLater(std::uint32_t number, const OwnedRequest& asked, const std::shared_ptr<HostChannel>& channel) {
-    if (worker_.wire->unanswered.load() >= kUnansweredMax) {
-      return worker_.wire->Reply(number, TrapOf(Error(Code::kLimit, "too many answers are waited for")), watch_);
-    }
+    if (worker_.wire->unanswered.load() >= kUnansweredMax) return TooMany(number);
     channel->Begin(asked.Views(), [late = LateAnswer(worker_.wire, number), channel](const HostReply& reply) mutable {
       late.Give(reply);
     });

@@ -22,6 +22,8 @@ struct SpawnRequest {
   // Of control groups: files to write "0" to, or one folder to be made in.
   std::uint32_t groups = 0;
   enum class Entry : std::uint32_t { kFiles, kFolder } entry = Entry::kFiles;
+  // How many sockets it may have at once. The host makes them: their descriptors are those from `files` on.
+  std::uint32_t sockets = 0;
 };
 // Comes with the worker's pidfd, unless there is an error.
 struct SpawnAnswer {
@@ -35,7 +37,8 @@ struct Confined {
   std::uint32_t seccomp = 0;
   std::uint32_t empty_root = 0;
   std::uint32_t limits = 0;
-  std::uint32_t groups = 0;  // it is in those that it was given
+  std::uint32_t groups = 0;   // it is in those that it was given
+  std::uint32_t sockets = 0;  // by the door come the listener of its filter, and its memory to be read
 };
 
 }  // namespace cordon::worker

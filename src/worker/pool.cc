@@ -24,6 +24,9 @@ constexpr int kSettleLooks = 100, kSettleRests = 20;  // on a busy machine it is
 constexpr Duration kSettleRest = std::chrono::microseconds(100);
 constexpr std::uint32_t kThreadsMax = 64;  // of one worker
 constexpr Duration kStartMost = std::chrono::seconds(10);
+// Of lost workers: so many in a row are made again at once, then one at a time; a row ends with a time without losses.
+constexpr std::uint32_t kLossesFree = 4;
+constexpr Duration kStartEvery = std::chrono::milliseconds(40), kLossesApart = std::chrono::seconds(2);
 constexpr Duration kLongCall = std::chrono::milliseconds(1);
 constexpr std::uint64_t kCallsToALook = 16;
 
@@ -122,6 +125,8 @@ bool Pool::MayAsk(const OwnedRequest& request) const {
   static constexpr std::string_view kOwn[] = {"cordon:host/files", "cordon:host/egress"};
   if (std::ranges::find(kOwn, request.interface_name) != std::end(kOwn)) return true;
   if (request.interface_name == engine::kWay) return options_.ways != nullptr;
+  // Names it asks the way about, which gives it only addresses that were really found.
+  if (request.interface_name == kSocketsInterface) return options_.sockets > 0 && request.function == kSocketUse;
   if (linked_.contains(std::pair(request.interface_name, request.function))) return true;
   // What a guest lets go of, of an interface that it has.
   const auto first = linked_.lower_bound(std::pair(request.interface_name, std::string()));
@@ -131,7 +136,10 @@ bool Pool::MayAsk(const OwnedRequest& request) const {
 
 Pool::Way Pool::WayOf(const OwnedRequest& request) const {
   if (request.interface_name == engine::kWay && options_.ways != nullptr) {
-    return request.function == "open" || request.function == "close" ? Way::kHere : Way::kAside;
+    return request.function == "pull" || request.function == "head" || request.function == "push" ||
+                   request.function == "resolve"
+               ? Way::kAside
+               : Way::kHere;
   }
   const auto found = ways_.find(std::pair(request.interface_name, request.function));
   return found == ways_.end() ? Way::kHere : found->second;
@@ -150,6 +158,7 @@ Status Pool::Meets(const Confined& confined) const {
       miss("a namespace of " + std::string(name));
     }
   }
+  if (options_.sockets > 0 && confined.sockets == 0) miss("sockets by its host (Linux 5.14, and /proc)");
   if (missing.empty()) return {};
   return Fail(Code::kUnavailable, "this system does not let a worker have " + missing,
               "allow it (cordon doctor), or run the plugin at a level that does not demand it");
@@ -192,6 +201,7 @@ Result<std::unique_ptr<Pool::Worker>> Pool::Make() {
   }
   request.data_bytes = options_.data_bytes;
   request.files = options_.files;
+  request.sockets = options_.sockets;
   worker->group = TakeGroup();
   const groups::Group* const bounds = worker->group != nullptr ? worker->group.get() : all_.get();
   if (bounds != nullptr) {
@@ -215,7 +225,7 @@ Result<std::unique_ptr<Pool::Worker>> Pool::Make() {
   Error error = failed ? DecodeError(in) : Error();
   Confined confined;
   for (std::uint32_t* number : {&confined.namespaces, &confined.landlock, &confined.seccomp, &confined.empty_root,
-                                &confined.limits, &confined.groups}) {
+                                &confined.limits, &confined.groups, &confined.sockets}) {
     *number = in.U32();
   }
   if (frame->type != kReady || !in.Finish()) error = BrokenRule("it did not say how it is confined");
@@ -227,6 +237,12 @@ Result<std::unique_ptr<Pool::Worker>> Pool::Make() {
     worker->wire->process.Kill();
     return Fail(std::move(met).error());
   }
+  if (request.sockets > 0) {
+    if (Status opened = OpenGate(*worker); !opened) {
+      worker->wire->process.Kill();
+      return Fail(std::move(opened).error());
+    }
+  }
   if (request.groups > 0 && confined.groups == 0) {
     // Limits of processes hold all the same, and bound what a group would.
     const std::lock_guard lock(mutex_);
@@ -234,6 +250,36 @@ Result<std::unique_ptr<Pool::Worker>> Pool::Make() {
   }
   worker->bytes_at_first = worker->wire->process.OwnBytes().value_or(0);
   return worker;
+}
+
+// Takes what the worker hands over with the word that it is ready.
+Status Pool::OpenGate(Worker& worker) const {
+  int fds[2] = {-1, -1};
+  char byte = 0;
+  iovec data = {&byte, 1};
+  alignas(cmsghdr) char space[CMSG_SPACE(sizeof fds)];
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = space;
+  message.msg_controllen = sizeof space;
+  const ssize_t n = ::recvmsg(worker.door.get(), &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  const cmsghdr* head = n == 1 ? CMSG_FIRSTHDR(&message) : nullptr;
+  if (head == nullptr || head->cmsg_type != SCM_RIGHTS || head->cmsg_len != CMSG_LEN(sizeof fds)) {
+    return Fail(BrokenRule("it did not hand over its sockets"));
+  }
+  std::memcpy(fds, CMSG_DATA(head), sizeof fds);
+  SocketGate::Options options;
+  options.listener.Reset(fds[0]);
+  options.memory.Reset(fds[1]);
+  options.first = static_cast<int>(options_.files);
+  options.count = static_cast<int>(options_.sockets);
+  options.on_broken = [wire = worker.wire.get()] {
+    wire->process.Kill();
+    wire->link->Nudge();
+  };
+  CORDON_ASSIGN(worker.wire->sockets, SocketGate::Open(std::move(options)));
+  return {};
 }
 
 // ---- Who gets which worker -----------------------------------------------------------------------------------------
@@ -269,6 +315,7 @@ bool Pool::Grant(Waiter& waiter, Ended& ended) {
     std::unique_ptr<Worker> worker = std::move(idle_[i]);
     idle_.erase(idle_.begin() + static_cast<std::ptrdiff_t>(i));
     if (worker->wire->process.Ended()) {
+      CountLost();
       --live_;
       ended.emplace_back(std::move(worker), Retirement::kLost);
       continue;
@@ -351,10 +398,11 @@ Result<std::unique_ptr<Pool::Worker>> Pool::Take(const std::string* tenant, Dura
   }
   Waiter waiter{.tenant = tenant != nullptr ? *tenant : std::string(), .for_nobody = tenant == nullptr};
   CORDON_TRY(LineUp(waiter));
-  CORDON_TRY(Await(waiter, std::min(most, options_.wait_max)));
+  most = std::min(most, options_.wait_max);
+  CORDON_TRY(Await(waiter, most));
   Result<std::unique_ptr<Worker>> worker = waiter.answer == Waiter::Answer::kWorker
                                                ? Result<std::unique_ptr<Worker>>(std::move(waiter.worker))
-                                               : MakeCounted(waiter.tenant);
+                                               : MakeCounted(waiter.tenant, most);
   if (!worker) return worker;
   (*worker)->charged = std::move(waiter.tenant);
   if (tenant != nullptr) (*worker)->tenant = *tenant;
@@ -362,11 +410,40 @@ Result<std::unique_ptr<Pool::Worker>> Pool::Take(const std::string* tenant, Dura
   return worker;
 }
 
+void Pool::CountLost() {
+  ++lost_;
+  lost_last_ = Clock::now();
+}
+
+// Workers that are lost again and again are made again more slowly: that costs processor time which is other plugins'.
+Status Pool::AwaitStart(Duration most) {
+  MonotonicTime turn = Clock::now();
+  {
+    const std::lock_guard lock(mutex_);
+    if (turn - lost_last_ > kLossesApart) lost_ = 0;
+    if (lost_ <= kLossesFree) return {};
+    const MonotonicTime next = std::max(next_start_, turn) + kStartEvery;
+    if (next - turn > most) return Fail(Busy(Duration(0)));
+    turn = next_start_ = next;
+  }
+  std::this_thread::sleep_until(turn);
+  return {};
+}
+
 // Makes one that is counted as live and as the tenant's already.
-Result<std::unique_ptr<Pool::Worker>> Pool::MakeCounted(const std::string& tenant) {
-  Result<std::unique_ptr<Worker>> made = Make();
-  // One that ended before it was ready has run nothing.
-  for (int left = kStartTries - 1; left > 0 && !made && made.error().Detail("reason") == "start"; --left) made = Make();
+Result<std::unique_ptr<Pool::Worker>> Pool::MakeCounted(const std::string& tenant, Duration most) {
+  const auto make = [&]() -> Result<std::unique_ptr<Worker>> {
+    CORDON_TRY(AwaitStart(most));
+    const MonotonicTime end = Clock::now() + kStartMost;
+    Result<std::unique_ptr<Worker>> worker = Make();
+    // One that ended before it was ready has run nothing.
+    for (int left = kStartTries - 1; left > 0 && !worker && worker.error().Detail("reason") == "start"; --left) {
+      if (Clock::now() >= end) break;
+      worker = Make();
+    }
+    return worker;
+  };
+  Result<std::unique_ptr<Worker>> made = make();
   if (made) return made;
   Ended ended;
   {
@@ -389,17 +466,21 @@ std::optional<Retirement> Pool::Old(const Worker& worker, Duration took) const {
   return std::nullopt;
 }
 
-void Pool::Put(std::unique_ptr<Worker> worker) {
+// False: what it asked and does not wait for is in its way.
+bool Pool::Settles(const Worker& worker) {
   // The thread that has just answered its last question may still be on its way out.
-  for (int i = 0; i < kSettleLooks + kSettleRests && worker->wire->unanswered.load() > 0; ++i) {
+  for (int i = 0; i < kSettleLooks + kSettleRests && worker.wire->unanswered.load() > 0; ++i) {
     if (i < kSettleLooks) {
       std::this_thread::yield();
     } else {
       std::this_thread::sleep_for(kSettleRest);
     }
   }
-  // What it asked and does not wait for is in its way.
-  if (worker->wire->unanswered.load() > 0) return Retire(std::move(worker), Retirement::kStopped);
+  return worker.wire->unanswered.load() == 0;
+}
+
+void Pool::Put(std::unique_ptr<Worker> worker) {
+  if (!Settles(*worker)) return Retire(std::move(worker), Retirement::kStopped);
   if (const auto why = Old(*worker, Clock::now() - worker->taken)) return Retire(std::move(worker), *why);
   Ended ended;
   {
@@ -430,15 +511,25 @@ void Pool::Retire(std::unique_ptr<Worker> worker, Retirement why) {
     const std::lock_guard lock(mutex_);
     --live_;
     CountBusy(worker->charged, -1);
+    if (why == Retirement::kLost) CountLost();
     ended.emplace_back(std::move(worker), why);
     Serve(nullptr, ended);
   }
   End(std::move(ended));
 }
 
+void Pool::TellBroken(Worker& worker, const std::string& what) {
+  if (what.empty() || worker.is_told) return;
+  worker.is_told = true;
+  if (options_.on_broken) options_.on_broken(what);
+}
+
 void Pool::End(Ended ended) {
   if (ended.empty()) return;
   for (auto& [worker, why] : ended) {
+    // What it did between calls.
+    const auto& sockets = worker->wire->sockets;
+    if (sockets != nullptr && !worker->is_told) TellBroken(*worker, sockets->broken());
     worker->wire->process.Kill();
     worker->wire->closed = true;
     Dying dying{UniqueFd(::fcntl(worker->wire->process.handle(), F_DUPFD_CLOEXEC, 0)), worker->group};
@@ -536,7 +627,7 @@ Status Pool::CallOnce(const engine::RemoteCall& call, std::uint32_t function, en
       traces.usage->wall = talk.elapsed();
       traces.usage->cpu = lease->wire->process.CpuTime().value_or(Duration(0));
     }
-    if (done.error().Detail("reason") == "protocol" && options_.on_broken) options_.on_broken(done.error().message);
+    if (done.error().Detail("reason") == "protocol") TellBroken(*lease, done.error().message);
     lease.Blame(done.error());
     return Fail(std::move(done).error());
   }
@@ -567,6 +658,10 @@ class Pool::KeptInstance final : public engine::RemoteInstance {
       return Fail(Code::kPoisoned, "the instance trapped or was stopped before, and is never entered again",
                   "make a new instance");
     }
+    if (!Settles(*lease_)) {
+      poisoned_ = true;
+      return Fail(Code::kPoisoned, "a question of the call before is still being answered", "make a new instance");
+    }
     CORDON_ASSIGN(const std::uint32_t number, pool_->FunctionIn(*lease_, function));
     wire::Buffer head;
     wire::Writer out(head);
@@ -583,9 +678,7 @@ class Pool::KeptInstance final : public engine::RemoteInstance {
       poisoned_ = true;
       lease_.Blame(done.error());
       usage_.wall += talk.elapsed();
-      if (done.error().Detail("reason") == "protocol" && pool_->options_.on_broken) {
-        pool_->options_.on_broken(done.error().message);
-      }
+      if (done.error().Detail("reason") == "protocol") pool_->TellBroken(*lease_, done.error().message);
       return Fail(std::move(done).error());
     }
     usage_ = done->usage;

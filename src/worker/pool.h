@@ -71,6 +71,7 @@ struct PoolOptions {
   std::uint64_t stream_bytes = 64u << 10;       // kept of stdout, and of stderr
   std::uint64_t data_bytes = 0;                 // memory of one worker beside its code; 0: as much as there is
   std::uint64_t files = 256;
+  std::uint32_t sockets = 0;        // of one worker at once; 0: none, and no way to make one
   std::optional<double> cpu_max{};  // processors that all workers together may keep busy
   // Bounds them from outside, too. Null: not to be had, and limits of processes have to do.
   std::shared_ptr<groups::Home> groups{};
@@ -107,10 +108,13 @@ class Pool final : public engine::Remote, public std::enable_shared_from_this<Po
   explicit Pool(PoolOptions options);
   Result<std::unique_ptr<Worker>> Make();
   Status Meets(const Confined& confined) const;
+  Status OpenGate(Worker& worker) const;
   struct Waiter;
   // `tenant` null: for nobody, since nothing of the guest runs.
   Result<std::unique_ptr<Worker>> Take(const std::string* tenant, Duration most);
-  Result<std::unique_ptr<Worker>> MakeCounted(const std::string& tenant);
+  Status AwaitStart(Duration most);
+  Result<std::unique_ptr<Worker>> MakeCounted(const std::string& tenant, Duration most);
+  static bool Settles(const Worker& worker);
   void Put(std::unique_ptr<Worker> worker);
   void Retire(std::unique_ptr<Worker> worker, Retirement why);
   std::optional<Retirement> Old(const Worker& worker, Duration took) const;
@@ -119,11 +123,13 @@ class Pool final : public engine::Remote, public std::enable_shared_from_this<Po
   // With why; ended without the lock.
   using Ended = std::vector<std::pair<std::unique_ptr<Worker>, Retirement>>;
   void End(Ended ended);
+  void TellBroken(Worker& worker, const std::string& what);
   // REQUIRES: locked, of these.
   bool Grant(Waiter& waiter, Ended& ended);
   void Serve(const std::string* warm, Ended& ended);
   bool MayHaveOneMore(const std::string& tenant) const;
   void CountBusy(const std::string& tenant, int by);
+  void CountLost();
   Error Busy(Duration waited) const;
   void Bury();
   std::shared_ptr<groups::Group> TakeGroup();
@@ -157,6 +163,8 @@ class Pool final : public engine::Remote, public std::enable_shared_from_this<Po
   bool has_groups_ = true;  // until a worker was not let in
   std::vector<engine::FunctionId> functions_;
   std::uint32_t live_ = 0;
+  std::uint32_t lost_ = 0;  // workers, in a row
+  MonotonicTime lost_last_{}, next_start_{};
   std::atomic<std::uint64_t> talks_{0};
 };
 

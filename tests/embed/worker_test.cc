@@ -1,5 +1,6 @@
 // What is particular to worker processes: they may die at any moment, and nobody else notices.
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -178,9 +179,35 @@ TEST(Worker, attack_168_ACalleeThatIsKilledRanOnce) {
   std::filesystem::remove_all(folder);
 }
 
+// A keeper that ends before its worker asked for a signal sends none: what is left is the door.
+TEST(Worker, OneWhoseHostLeftTheDoorEndsByItself) {
+  auto loaded = LoadInWorkers();
+  ASSERT_TRUE(loaded.plugin);
+  const auto doors = [] {
+    std::set<int> found;
+    for (int fd = 3; fd < 256; ++fd) {
+      int type = 0;
+      socklen_t size = sizeof type;
+      if (::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET) found.insert(fd);
+    }
+    return found;
+  };
+  const std::set<int> before = doors();
+  const std::vector<pid_t> others = Workers();
+  auto kept = loaded.plugin->NewInstance();
+  ASSERT_TRUE(kept);
+  auto second = loaded.plugin->NewInstance();
+  ASSERT_TRUE(second);
+  for (const int door : doors()) {
+    if (!before.contains(door)) ::shutdown(door, SHUT_RDWR);
+  }
+  EXPECT_TRUE(Soon([&] { return Workers() == others || Workers().empty(); }));
+}
+
 // A worker that was taken over, by a program that attacks as soon as it is called.
 class Drill : public testing::Test {
  protected:
+  explicit Drill(std::vector<std::string> more_grants = {}) : grants_(std::move(more_grants)) {}
   void SetUp() override {
     std::filesystem::create_directories(folder_);
     cordon::HostOptions options;
@@ -192,7 +219,8 @@ class Drill : public testing::Test {
     host_.emplace(std::move(*host));
     ASSERT_TRUE(host_->Register(shop::Prices()));
     cordon::LoadOptions load;
-    load.grants = {"host:catalogue", "host:prices"};
+    load.grants = grants_;
+    load.grants.insert(load.grants.end(), {"host:catalogue", "host:prices"});
     load.mounts = {{folder_, "/data"}};
     auto plugin = host_->Load(shop::Guest(), load);
     ASSERT_TRUE(plugin) << plugin.error().message;
@@ -203,8 +231,8 @@ class Drill : public testing::Test {
   }
   ~Drill() override { std::filesystem::remove_all(folder_); }
 
-  std::map<std::string, std::string> Attacks() {
-    const auto report = (*greet_)("break out");
+  std::map<std::string, std::string> Attacks(std::string_view how = "break out") {
+    const auto report = (*greet_)(how);
     std::istringstream lines(report ? *report : report.error().message);
     std::map<std::string, std::string> attacks;
     for (std::string line; std::getline(lines, line);) {
@@ -214,6 +242,12 @@ class Drill : public testing::Test {
     return attacks;
   }
 
+  std::ptrdiff_t BrokenRules() const {
+    const auto records = audit_->records();
+    return std::ranges::count_if(records, [](const auto& record) { return record.rule == "worker:protocol"; });
+  }
+
+  std::vector<std::string> grants_;
   const std::filesystem::path folder_ =
       std::filesystem::temp_directory_path() / ("cordon-drill-" + std::to_string(::getpid()));
   std::shared_ptr<cordon::AuditMemory> audit_ = cordon::AuditMemory::Make();
@@ -232,9 +266,35 @@ TEST_F(Drill, NothingGetsIn) {
   EXPECT_EQ(CodeOf(greet_->Call(brief, "never stop")), Code::kTimeout) << "whoever always asks has a deadline too";
   // What a guest that was linked without it could never ask.
   EXPECT_EQ(CodeOf((*greet_)("ask for more")), Code::kWorkerLost);
-  const auto records = audit_->records();
-  EXPECT_EQ(std::ranges::count_if(records, [](const auto& record) { return record.rule == "worker:protocol"; }), 1)
-      << "and the audit says so";
+  EXPECT_EQ(BrokenRules(), 1) << "and the audit says so";
+}
+
+// One that may use sockets: its host does what it asks of them, where a decision allowed exactly that.
+class DrillWithSockets : public Drill {
+ protected:
+  DrillWithSockets() : Drill({"net:tcp:db.example.test:1-65535", "net:udp:127.0.0.1:8"}) {}
+};
+
+TEST_F(DrillWithSockets, attack_130_WhatWasNotAskedEndsTheWorker) {
+  std::ptrdiff_t broken = 0;
+  for (const char* what : {"connect", "bind", "listen", "datagram", "raw", "found"}) {
+    const auto answer = (*greet_)(std::string("misuse sockets: ") + what);
+    EXPECT_EQ(CodeOf(answer), Code::kWorkerLost) << what << " " << (answer ? *answer : answer.error().message);
+    EXPECT_EQ(BrokenRules(), ++broken) << what;
+    EXPECT_EQ(plugin_->Call("add", kSum)->json, "42");
+  }
+}
+
+TEST_F(DrillWithSockets, attack_130_WhatIsNoPartOfSocketsIsRefused) {
+  auto attacks = Attacks("misuse sockets: all");
+  EXPECT_EQ(attacks.size(), 17u);
+  for (const auto& [attack, result] : attacks) {
+    if (!attack.starts_with("sockets ")) {
+      EXPECT_EQ(result.find("refused: "), 0u) << attack << " " << result;
+    }
+  }
+  EXPECT_TRUE(attacks.contains("sockets 64")) << "how many it could make";
+  EXPECT_EQ(BrokenRules(), 0);
 }
 
 TEST_F(Drill, attack_138_ProcessesDevicesAndTheKernelHaveNoFiles) {

@@ -6,6 +6,7 @@ Run one with `sockets_test.py attack_130`. CORDON_BIN and CORDON_GUESTS say wher
 import socket
 import socketserver
 import threading
+import time
 import unittest
 
 from net_case import NetCase
@@ -64,6 +65,53 @@ class Granted(SocketCase):
             port = probe.getsockname()[1]
         given = {"address": "127.0.0.1", "port": port}
         self.assertEqual(self.ask("listen", given, f"net:listen-tcp:127.0.0.1:{port}"), {"ok": port})
+
+
+    def test_a_server_that_accepts(self):
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        heard = []
+
+        def client():
+            for text in (b"one", b"three"):
+                for _ in range(200):
+                    try:
+                        with socket.create_connection(("127.0.0.1", port), timeout=10) as peer:
+                            peer.sendall(text)
+                            heard.append(peer.recv(100))
+                            self.assertEqual(peer.recv(100), b"", "the connection ends with the guest's")
+                        break
+                    except ConnectionRefusedError:
+                        time.sleep(0.05)
+
+        thread = threading.Thread(target=client)
+        thread.start()
+        given = {"address": "127.0.0.1", "port": port, "connections": 2}
+        self.assertEqual(self.ask("serve", given, f"net:listen-tcp:127.0.0.1:{port}"), {"ok": 8})
+        thread.join()
+        self.assertEqual(heard, [b"served:one", b"served:three"])
+
+    def test_many_connections_leave_nothing(self):
+        port, heard = self.echo()
+        given = {"address": "127.0.0.1", "port": port, "times": 300}
+        self.assertEqual(self.ask("many", given, f"net:tcp:127.0.0.1:{port}"), {"ok": 300})
+        self.assertEqual(len(self.decisions()), 300)
+        self.assertEqual(len(heard), 300)
+
+    def test_ipv6(self):
+        if not socket.has_ipv6:
+            self.skipTest("no IPv6 here")
+        with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
+            port = server.getsockname()[1]
+
+            def answer():
+                peer, _ = server.accept()
+                with peer:
+                    peer.sendall(b"six:" + peer.recv(100))
+
+            threading.Thread(target=answer, daemon=True).start()
+            given = {"address": "::1", "port": port, "text": "hello"}
+            self.assertEqual(self.ask("tcp", given, f"net:tcp:[::1]:{port}"), {"ok": "six:hello"})
 
 
 class attack_130(SocketCase):

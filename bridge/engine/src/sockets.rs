@@ -39,13 +39,6 @@ impl Sockets {
         });
     }
 
-    fn ask(&self, function: &str, payload: &[u8]) -> Option<Vec<u8>> {
-        match self.port.send(self.call_id.load(Ordering::Relaxed), SOCKETS, function, payload, 0) {
-            Reply::Done(reply) => Some(reply),
-            Reply::Trap(..) => None,
-        }
-    }
-
     fn may_use(&self, address: SocketAddr, step: SocketAddrUse) -> bool {
         let step: u32 = match step {
             SocketAddrUse::TcpBind => 0,
@@ -63,33 +56,52 @@ impl Sockets {
         let mut payload = step.to_le_bytes().to_vec();
         put_text(&mut payload, &address.ip().to_string());
         payload.extend_from_slice(&address.port().to_le_bytes());
-        self.ask("use", &payload).is_some_and(|reply| read_yes(&reply))
+        let call_id = self.call_id.load(Ordering::Relaxed);
+        asked(&*self.port, call_id, "use", &payload).is_some_and(|reply| read_yes(&reply))
     }
 
-    fn may_look_up(&self, name: &str) -> bool {
-        let mut payload = Vec::new();
-        put_text(&mut payload, name);
-        self.ask("lookup", &payload).is_some_and(|reply| read_yes(&reply))
-    }
-
-    fn of_found(&self, name: &str, found: &[IpAddr]) -> Vec<IpAddr> {
-        let mut payload = Vec::new();
-        put_text(&mut payload, name);
-        payload.extend_from_slice(&(found.len() as u32).to_le_bytes());
-        for address in found {
-            put_text(&mut payload, &address.to_string());
+    /// A look-up on its way; nothing when the name may not be looked up.
+    fn begin(&self, name: String) -> Option<Lookup> {
+        let call_id = self.call_id.load(Ordering::Relaxed);
+        let decided = self.network.may_look_up(&name);
+        if !decided.unwrap_or_else(|| may_look_up(&*self.port, call_id, &name)) {
+            return None;
         }
-        self.ask("found", &payload).and_then(|reply| read_choice(&reply, found)).unwrap_or_default()
+        let Sockets { network, port, .. } = self.clone();
+        Some(Lookup::Pending(wasmtime_wasi::runtime::spawn(async move {
+            let found = network.resolve(name.clone()).await.map_err(|error| match error {
+                NetError::DnsTimeout => ErrorCode::TemporaryResolverFailure,
+                _ => ErrorCode::NameUnresolvable,
+            })?;
+            let allowed = if decided.is_some() { found } else { of_found(&*port, call_id, &name, &found) };
+            if allowed.is_empty() { Err(ErrorCode::AccessDenied) } else { Ok(allowed) }
+        })))
     }
+}
 
-    async fn look_up(self, name: String) -> Result<Vec<IpAddr>, ErrorCode> {
-        let found = self.network.clone().resolve(name.clone()).await.map_err(|error| match error {
-            NetError::DnsTimeout => ErrorCode::TemporaryResolverFailure,
-            _ => ErrorCode::NameUnresolvable,
-        })?;
-        let allowed = self.of_found(&name, &found);
-        if allowed.is_empty() { Err(ErrorCode::AccessDenied) } else { Ok(allowed) }
+fn asked(port: &dyn Port, call_id: u64, function: &str, payload: &[u8]) -> Option<Vec<u8>> {
+    match port.send(call_id, SOCKETS, function, payload, 0) {
+        Reply::Done(reply) => Some(reply),
+        Reply::Trap(..) => None,
     }
+}
+
+/// Whether the host lets the guest look a name up.
+pub(crate) fn may_look_up(port: &dyn Port, call_id: u64, name: &str) -> bool {
+    let mut payload = Vec::new();
+    put_text(&mut payload, name);
+    asked(port, call_id, "lookup", &payload).is_some_and(|reply| read_yes(&reply))
+}
+
+/// Which of the addresses of a name the host lets the guest know.
+pub(crate) fn of_found(port: &dyn Port, call_id: u64, name: &str, found: &[IpAddr]) -> Vec<IpAddr> {
+    let mut payload = Vec::new();
+    put_text(&mut payload, name);
+    payload.extend_from_slice(&(found.len() as u32).to_le_bytes());
+    for address in found {
+        put_text(&mut payload, &address.to_string());
+    }
+    asked(port, call_id, "found", &payload).and_then(|reply| read_choice(&reply, found)).unwrap_or_default()
 }
 
 /// Names alone: the rest of the context stays with wasmtime-wasi.
@@ -191,10 +203,7 @@ impl ip_name_lookup::Host for Names<'_> {
             // Nothing is looked up, and what may be done with it is asked when it is done.
             Some(Named::Address(address)) => Lookup::Ready(Ok(vec![address].into_iter())),
             Some(Named::Name(name)) => {
-                let Some(sockets) = self.sockets.filter(|sockets| sockets.may_look_up(&name)) else {
-                    return Err(ErrorCode::AccessDenied.into());
-                };
-                Lookup::Pending(wasmtime_wasi::runtime::spawn(sockets.clone().look_up(name)))
+                self.sockets.and_then(|sockets| sockets.begin(name)).ok_or(ErrorCode::AccessDenied)?
             }
             None => return Err(ErrorCode::InvalidArgument.into()),
         };

@@ -2,12 +2,14 @@
 //! messages, and the host sends it by its own way out. Bodies stream both ways, a piece at a time.
 //!
 //! One request is one stream. `open` starts it; `push` gives a piece of its body; `head` waits for the response, `pull`
-//! for a piece of that; `close` ends it. What waits is asked by threads that may block, on both sides.
+//! for a piece of that; `close` ends it. Names for sockets: `lookup` asks whether one may be looked up, `resolve` waits
+//! for those of its addresses that may be used. What waits is asked by threads that may block, on both sides.
 
 use crate::http::{Answer, PortPolicy};
+use crate::sockets;
 use crate::store::{Port, Reply, put_text};
 use bytes::Bytes;
-use cordon_net::{BoxedBody, Egress, Error, Policy, Request, Resolving, Sending};
+use cordon_net::{BoxedBody, Egress, Error, Named, Policy, Request, Resolving, Sending, named};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Frame;
 use http_body_util::BodyExt;
@@ -18,7 +20,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinHandle};
 
 pub const WAY: &str = "cordon:worker/way";
@@ -239,8 +241,27 @@ impl Egress for Far {
         })
     }
 
-    fn resolve(self: Arc<Self>, _: String) -> Resolving {
-        Box::pin(async { Err(Error::Denied) })
+    fn may_look_up(&self, name: &str) -> Option<bool> {
+        let mut payload = Vec::new();
+        put_text(&mut payload, name);
+        Some(ask(&*self.port, "lookup", &payload).is_ok_and(|reply| reply == [1]))
+    }
+
+    fn resolve(self: Arc<Self>, name: String) -> Resolving {
+        Box::pin(async move {
+            let mut payload = Vec::new();
+            put_text(&mut payload, &name);
+            let reply = ask_apart(&self.port, "resolve", payload).await.map_err(|_| nonsense())??;
+            let mut from = Answer(&reply);
+            if from.u8() == Some(FAILED) {
+                return Err(read_error(&mut from).unwrap_or_else(nonsense));
+            }
+            let mut addresses = Vec::new();
+            for _ in 0..from.u32().ok_or_else(nonsense)? {
+                addresses.push(from.text().and_then(|text| text.parse().ok()).ok_or_else(nonsense)?);
+            }
+            Ok(addresses)
+        })
     }
 }
 
@@ -349,6 +370,8 @@ pub struct Ways {
     network: Arc<dyn Egress>,
     runtime: OnceLock<Option<tokio::runtime::Runtime>>,
     streams: Mutex<HashMap<(u64, u32), Arc<Sent>>>,
+    /// That a call may look up, with what is on its way.
+    names: Mutex<HashMap<u64, HashMap<String, Vec<AbortHandle>>>>,
     last: std::sync::atomic::AtomicU32,
 }
 
@@ -384,7 +407,13 @@ async fn carry(sending: Sending, events: mpsc::Sender<Event>) {
 
 impl Ways {
     pub fn new(network: Arc<dyn Egress>) -> Ways {
-        Ways { network, runtime: OnceLock::new(), streams: Mutex::default(), last: Default::default() }
+        Ways {
+            network,
+            runtime: OnceLock::new(),
+            streams: Mutex::default(),
+            names: Mutex::default(),
+            last: Default::default(),
+        }
     }
 
     fn runtime(&self) -> Option<&tokio::runtime::Handle> {
@@ -419,6 +448,12 @@ impl Ways {
     ) -> Option<Vec<u8>> {
         let mut from = Answer(payload);
         match function {
+            "lookup" => {
+                let name = read_name(&mut from)?;
+                let may = sockets::may_look_up(&*port, call_id, &name) && self.expect(call, name);
+                Some(vec![u8::from(may)])
+            }
+            "resolve" => self.resolve(call, &*port, call_id, read_name(&mut from)?),
             "open" => self.open(call, Arc::new(PortPolicy { port, call_id }), &mut from),
             "push" => {
                 let sent = self.find(call, &mut from)?;
@@ -438,8 +473,52 @@ impl Ways {
         }
     }
 
+    /// That the name may be resolved by a call. False when that has too many already.
+    fn expect(&self, call: u64, name: String) -> bool {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_call = names.entry(call).or_default();
+        let fits = of_call.len() < STREAMS_MAX || of_call.contains_key(&name);
+        if fits {
+            of_call.entry(name).or_default();
+        }
+        fits
+    }
+
+    /// The addresses of a name that the guest may use. Nothing unless it was asked whether it may be looked up.
+    fn resolve(&self, call: u64, port: &dyn Port, call_id: u64, name: String) -> Option<Vec<u8>> {
+        let (sender, receiver) = oneshot::channel();
+        {
+            let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+            let tasks = names.get_mut(&call)?.get_mut(&name)?;
+            tasks.retain(|task| !task.is_finished());
+            let resolving = self.network.clone().resolve(name.clone());
+            let work = async move { drop(sender.send(resolving.await)) };
+            tasks.push(self.runtime()?.spawn(work).abort_handle());
+        }
+        // Nothing comes when the call was ended meanwhile.
+        let found = receiver.blocking_recv().unwrap_or(Err(Error::Terminated));
+        let mut out = Vec::new();
+        match found {
+            Ok(found) => {
+                let allowed = sockets::of_found(port, call_id, &name, &found);
+                out.push(DATA);
+                out.extend_from_slice(&(allowed.len() as u32).to_le_bytes());
+                for address in allowed {
+                    put_text(&mut out, &address.to_string());
+                }
+            }
+            Err(error) => {
+                out.push(FAILED);
+                put_error(&mut out, &error);
+            }
+        }
+        Some(out)
+    }
+
     /// Ends everything of a call.
     pub fn end(&self, call: u64) {
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner).remove(&call);
+        names.into_iter().flat_map(HashMap::into_values).flatten().for_each(|task| task.abort());
         self.streams.lock().unwrap_or_else(PoisonError::into_inner).retain(|(whose, _), sent| {
             if *whose == call {
                 // Whoever waits for an event has the stream still.
@@ -490,6 +569,13 @@ impl Drop for Ways {
             runtime.shutdown_timeout(Duration::from_millis(200));
         }
     }
+}
+
+/// A name as `named` has it: no address, nothing that only looks like a name.
+fn read_name(from: &mut Answer<'_>) -> Option<String> {
+    let text = from.text()?.to_string();
+    from.end()?;
+    matches!(named(&text), Some(Named::Name(name)) if name == text).then_some(text)
 }
 
 /// False when nobody reads the body any more.

@@ -66,6 +66,16 @@ fn exchange(socket: TcpSocket, to: IpSocketAddress, text: &str) -> Result<String
     }
 }
 
+fn listening(address: &str, port: u16) -> Result<TcpSocket, String> {
+    let (family, at) = socket_address(address, port)?;
+    let socket = create_tcp_socket(family).map_err(name)?;
+    socket.start_bind(&instance_network(), at).map_err(name)?;
+    wait(|| socket.subscribe().block(), || socket.finish_bind())?;
+    socket.start_listen().map_err(name)?;
+    wait(|| socket.subscribe().block(), || socket.finish_listen())?;
+    Ok(socket)
+}
+
 impl Guest for Sockets {
     fn lookup(wanted: String) -> Result<Vec<String>, String> {
         let stream = resolve_addresses(&instance_network(), &wanted).map_err(name)?;
@@ -86,13 +96,28 @@ impl Guest for Sockets {
         Self::tcp(first, port, text)
     }
 
+    fn serve(address: String, port: u16, connections: u32) -> Result<u32, String> {
+        let socket = listening(&address, port)?;
+        socket.set_listen_backlog_size(8).map_err(name)?;
+        let mut said = 0;
+        for _ in 0..connections {
+            let (_connection, input, output) = wait(|| socket.subscribe().block(), || socket.accept())?;
+            let bytes = input.blocking_read(4096).map_err(|e| format!("{e:?}"))?;
+            output.blocking_write_and_flush(&[b"served:", &bytes[..]].concat()).map_err(|e| format!("{e:?}"))?;
+            said += bytes.len() as u32;
+        }
+        Ok(said)
+    }
+
+    fn many(address: String, port: u16, times: u32) -> Result<u32, String> {
+        for n in 0..times {
+            Self::tcp(address.clone(), port, n.to_string())?;
+        }
+        Ok(times)
+    }
+
     fn listen(address: String, port: u16) -> Result<u16, String> {
-        let (family, at) = socket_address(&address, port)?;
-        let socket = create_tcp_socket(family).map_err(name)?;
-        socket.start_bind(&instance_network(), at).map_err(name)?;
-        wait(|| socket.subscribe().block(), || socket.finish_bind())?;
-        socket.start_listen().map_err(name)?;
-        wait(|| socket.subscribe().block(), || socket.finish_listen())?;
+        let socket = listening(&address, port)?;
         match socket.local_address().map_err(name)? {
             IpSocketAddress::Ipv4(v4) => Ok(v4.port),
             IpSocketAddress::Ipv6(v6) => Ok(v6.port),
