@@ -176,10 +176,10 @@ std::span<const int> FileCalls() {
 
 namespace {
 
-using Context = std::unique_ptr<void, decltype(&::seccomp_release)>;
+using OwnFilter = std::unique_ptr<void, decltype(&::seccomp_release)>;
 using Comparisons = std::initializer_list<scmp_arg_cmp>;
 
-bool Add(const Context& filter, std::uint32_t action, int call, Comparisons comparisons = {}) {
+bool Add(const OwnFilter& filter, std::uint32_t action, int call, Comparisons comparisons = {}) {
   return ::seccomp_rule_add_array(filter.get(), action, call, static_cast<unsigned>(comparisons.size()),
                                   comparisons.begin()) == 0;
 }
@@ -197,7 +197,7 @@ constexpr std::pair<int, int> kSocketOptions[] = {
     {IPPROTO_IPV6, IPV6_UNICAST_HOPS},
 };
 
-bool LetSockets(const Context& filter, const Filter& what) {
+bool LetSockets(const OwnFilter& filter, const Filter& what) {
   const auto first = static_cast<scmp_datum_t>(what.sockets_from);
   bool good = true;
   for (const int call : {SCMP_SYS(socket), SCMP_SYS(bind), SCMP_SYS(connect), SCMP_SYS(listen)}) {
@@ -228,7 +228,7 @@ bool LetSockets(const Context& filter, const Filter& what) {
 
 // Of libseccomp 2.5 the filter, and the kernel's own call: a worker that stands still and goes on is not to ask again
 // for what was done (Linux 5.19; before that it does).
-int LoadWithListener(const Context& filter) {
+int LoadWithListener(const OwnFilter& filter) {
   constexpr unsigned kWaitKillable = 1u << 5;  // SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
   const int file = ::memfd_create("filter", MFD_CLOEXEC);
   std::array<sock_filter, BPF_MAXINSNS> steps;
@@ -249,7 +249,7 @@ int LoadWithListener(const Context& filter) {
 }  // namespace
 
 int AllowOnly(const Filter& what) {
-  const Context filter(::seccomp_init(SCMP_ACT_ERRNO(EPERM)), &::seccomp_release);
+  const OwnFilter filter(::seccomp_init(SCMP_ACT_ERRNO(EPERM)), &::seccomp_release);
   if (filter == nullptr) return -1;
   const bool has_sockets = what.sockets_from > 0;
   bool good = true;

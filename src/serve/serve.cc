@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/message_codec.h"
+#include "base/passed_fds.h"
 #include "base/unique_fd.h"
 #include "confine/confine.h"
 #include "engine/engine.h"
@@ -275,20 +276,7 @@ class Worker {
   // With these the host does what is asked of sockets. They are of no use here.
   static bool HandOver(int memory, int listener) {
     const int fds[] = {listener, memory};
-    char byte = 0;
-    iovec data = {&byte, 1};
-    alignas(cmsghdr) char space[CMSG_SPACE(sizeof fds)] = {};
-    msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = space;
-    message.msg_controllen = sizeof space;
-    cmsghdr* head = CMSG_FIRSTHDR(&message);
-    head->cmsg_level = SOL_SOCKET;
-    head->cmsg_type = SCM_RIGHTS;
-    head->cmsg_len = CMSG_LEN(sizeof fds);
-    std::memcpy(CMSG_DATA(head), fds, sizeof fds);
-    return ::sendmsg(kDoorFd, &message, MSG_NOSIGNAL) == 1;
+    return PassFds(kDoorFd, fds);
   }
 
   // False when the host is not what it should be: then there is nothing to live for.
@@ -327,26 +315,13 @@ class Worker {
     std::size_t wanted = 0;
     for (const bool one : {follow.in, follow.out, follow.err}) wanted += one ? 1 : 0;
     if (wanted == 0) return true;
-    char byte = 0;
-    iovec data = {&byte, 1};
-    alignas(cmsghdr) char space[CMSG_SPACE(3 * sizeof(int))];
-    msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = space;
-    message.msg_controllen = sizeof space;
-    if (::recvmsg(kDoorFd, &message, MSG_CMSG_CLOEXEC) <= 0) return false;
-    const cmsghdr* head = CMSG_FIRSTHDR(&message);
-    if (head == nullptr || head->cmsg_type != SCM_RIGHTS || head->cmsg_len != CMSG_LEN(wanted * sizeof(int))) {
-      return false;
-    }
-    int fds[3] = {-1, -1, -1};
-    std::memcpy(fds, CMSG_DATA(head), wanted * sizeof(int));
+    std::vector<UniqueFd> fds = ReceiveFds(kDoorFd, wanted);
+    if (fds.size() != wanted) return false;
     std::size_t at = 0;
-    if (follow.in) streams.stdin_fd = fds[at++];
-    if (follow.out) streams.stdout_fd = fds[at++];
-    if (follow.err) streams.stderr_fd = fds[at++];
-    for (std::size_t i = 0; i < wanted; ++i) streams_.emplace_back(fds[i]);
+    if (follow.in) streams.stdin_fd = fds[at++].get();
+    if (follow.out) streams.stdout_fd = fds[at++].get();
+    if (follow.err) streams.stderr_fd = fds[at++].get();
+    streams_ = std::move(fds);
     return true;
   }
 

@@ -22,6 +22,7 @@ using Clock = std::chrono::steady_clock;
 inline constexpr Duration kLook = std::chrono::milliseconds(20);
 inline constexpr Duration kLookAtCpu = std::chrono::milliseconds(2);
 inline constexpr Duration kAhead = std::chrono::milliseconds(10);  // of its share of processors, at most
+inline constexpr Duration kStartMost = std::chrono::seconds(10);   // of a worker
 inline constexpr int kUnansweredMax = 64;                          // questions of one worker at once
 
 inline Error Lost(std::string why) {
@@ -135,6 +136,7 @@ class Pool::Conversation {
                engine::Interrupter::Brake* brake)
       : pool_(pool),
         worker_(worker),
+        wire_(worker.wire),
         limits_{pool.options_.output_bytes, pool.options_.stream_bytes},
         cpu_(cpu),
         brake_(brake),
@@ -154,10 +156,9 @@ class Pool::Conversation {
   }
   ~Conversation() {
     if (brake_ != nullptr) brake_->Set({});
-    // Its last frame may have crossed with the order to stand still.
-    if (paused_until_) worker_.wire->process.Resume();
+    // Its last frame may have crossed with the order to stand still. The worker may be another's by now, or gone.
+    if (paused_until_) wire_->process.Resume();
     if (number_ != 0 && asked_way_) pool_.options_.ways->End(number_);
-    if (worker_.wire->sockets != nullptr) worker_.wire->sockets->EndCall();
   }
   Conversation(const Conversation&) = delete;
   Conversation& operator=(const Conversation&) = delete;
@@ -177,7 +178,9 @@ class Pool::Conversation {
     const Answerer answer = [&](std::uint32_t number, OwnedRequest asked) {
       return Answer(number, std::move(asked), channel, call_id);
     };
-    return ReadCall(*worker_.wire->link, limits_, watch_, answer, sink);
+    Result<Done> done = ReadCall(*worker_.wire->link, limits_, watch_, answer, sink);
+    if (worker_.wire->sockets != nullptr) worker_.wire->sockets->EndCall();
+    return done;
   }
 
   Duration elapsed() const { return Clock::now() - began_; }
@@ -300,6 +303,7 @@ class Pool::Conversation {
 
   Pool& pool_;
   Worker& worker_;
+  const std::shared_ptr<Wire> wire_;
   const TalkLimits limits_;
   const std::optional<Duration> cpu_;
   std::optional<double> share_;  // of one processor

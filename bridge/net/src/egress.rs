@@ -19,7 +19,8 @@ pub trait Egress: Send + Sync {
     fn send(self: Arc<Self>, policy: Arc<dyn Policy>, request: Request) -> Sending;
     /// The addresses of a name in the form of `named`, for who connects by other means; nobody is asked.
     fn resolve(self: Arc<Self>, name: String) -> Resolving;
-    /// Whether the name may be looked up, if the other side decides that: it then gives only addresses that may be used.
+    /// Whether the name may be looked up, if the other side decides that: then it gives only addresses that may be
+    /// used.
     fn may_look_up(&self, name: &str) -> Option<bool> {
         let _ = name;
         None
