@@ -218,9 +218,8 @@ SocketGate::Answer SocketGate::Listen(Socket& socket, int backlog) {
     ::getsockname(socket.fd.get(), reinterpret_cast<sockaddr*>(&own), &size);
     const std::string at = TextOf(reinterpret_cast<const sockaddr*>(&own));
     // Where the system picked the port, the question may have been for any.
-    const bool is_asked = IsAllowed(SocketStep::kTcpListen, at);
-    if (const Answer may = MayUse(SocketStep::kTcpListen, is_asked ? at : socket.bound, "listened at"); may != 0)
-      return may;
+    const std::string& asked = IsAllowed(SocketStep::kTcpListen, at) ? at : socket.bound;
+    if (const Answer may = MayUse(SocketStep::kTcpListen, asked, "listened at"); may != 0) return may;
   }
   return Outcome(::listen(socket.fd.get(), backlog));
 }
@@ -231,8 +230,8 @@ SocketGate::Answer SocketGate::SendTo(const Socket& socket, const seccomp_notif&
   if (const Answer read = Read(args[4], args[5] & 0xffff'ffff, address); read != 0) return read;
   if (socket.is_stream) return Refuse("it sent a datagram by TCP");
   if (address.bytes.sin6_family != socket.family) return -EAFNOSUPPORT;
-  if (const Answer may = MayUse(SocketStep::kUdpSend, TextOf(address.raw()), "sent a datagram to"); may != 0)
-    return may;
+  const Answer may = MayUse(SocketStep::kUdpSend, TextOf(address.raw()), "sent a datagram to");
+  if (may != 0) return may;
   if (args[2] > kDatagramMax) return -EMSGSIZE;
   data_.resize(kDatagramMax);
   const auto size = static_cast<ssize_t>(args[2]);
