@@ -30,9 +30,9 @@ void Timer::Work(const std::shared_ptr<Core>& core) {
       core->changed.wait(lock);
       continue;
     }
-    const MonotonicTime now = std::chrono::steady_clock::now();
-    if (first->when > now) {
-      core->changed.wait_until(lock, first->when);
+    const MonotonicTime now = std::chrono::steady_clock::now(), when = first->when;
+    if (when > now) {
+      core->changed.wait_until(lock, when);  // which looks at it again, when the entry may be elsewhere
       continue;
     }
     const std::weak_ptr<Timed> what = first->what;
