@@ -349,8 +349,8 @@ class Worker {
     const std::span<const std::uint8_t> input = in.Raw(in.remaining());
     LinkSink sink(*speaker_);
     Done done;
-#ifdef CORDON_DRILL
     channel_->Begin();
+#ifdef CORDON_DRILL
     const std::string_view told(reinterpret_cast<const char*>(input.data()), input.size());
     if (told.ends_with("ask for more")) AskForMore(*channel_);
     if (told.ends_with("never stop")) AskForEver(*link_);
@@ -368,7 +368,6 @@ class Worker {
       return speaker_->Say(kOutput, report) && Say({}, done);
     }
 #endif
-    channel_->Begin();
     const Status status =
         engine::CallOnce(linked_, *options, channel_, functions_[head.function], engine::Pieces(&input, 1), sink,
                          head.limits, head.call_id, {&done.usage, &done.out, &done.err});

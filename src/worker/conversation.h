@@ -141,23 +141,21 @@ class Pool::Conversation {
         cpu_(cpu),
         brake_(brake),
         began_(Clock::now()),
-        end_(End(wall)),
+        end_(EndOf(wall)),
         next_look_(began_ + kLook) {
     if (pool_.options_.ways != nullptr) number_ = ++pool_.talks_;
     if (const auto& most = pool_.options_.cpu_max) share_ = *most / std::max(1.0, std::ceil(*most));
     if (cpu_ || share_) cpu_began_ = worker_.CpuTime();
     watch_ = [this]() -> Result<Duration> { return Look(); };
     if (brake_ != nullptr) {
-      brake_->Set([this] {
-        worker_.wire->process.Kill();
-        worker_.wire->link->Nudge();
+      brake_->Set([wire = wire_] {
+        wire->process.Kill();
+        wire->link->Nudge();
       });
     }
   }
   ~Conversation() {
-    if (brake_ != nullptr) brake_->Set({});
-    // Its last frame may have crossed with the order to stand still. The worker may be another's by now, or gone.
-    if (paused_until_) wire_->process.Resume();
+    End();
     if (number_ != 0 && asked_way_) pool_.options_.ways->End(number_);
   }
   Conversation(const Conversation&) = delete;
@@ -179,14 +177,22 @@ class Pool::Conversation {
       return Answer(number, std::move(asked), channel, call_id);
     };
     Result<Done> done = ReadCall(*worker_.wire->link, limits_, watch_, answer, sink);
-    if (worker_.wire->sockets != nullptr) worker_.wire->sockets->EndCall();
+    End();
     return done;
   }
 
   Duration elapsed() const { return Clock::now() - began_; }
 
  private:
-  static MonotonicTime End(Duration wall) {
+  // From here on the worker may be another's: nobody stops it on behalf of this talk, and nothing was allowed by it.
+  void End() {
+    if (brake_ != nullptr) brake_->Set({});
+    // Its last frame may have crossed with the order to stand still.
+    if (std::exchange(paused_until_, std::nullopt)) wire_->process.Resume();
+    if (!std::exchange(is_over_, true) && wire_->sockets != nullptr) wire_->sockets->EndCall();
+  }
+
+  static MonotonicTime EndOf(Duration wall) {
     const MonotonicTime now = Clock::now();
     return wall > std::chrono::hours(24 * 365) ? now + std::chrono::hours(24 * 365) : now + wall;
   }
@@ -315,6 +321,7 @@ class Pool::Conversation {
   MonotonicTime next_look_;
   std::uint64_t number_ = 0;  // of this talk, for requests by the host's way out
   bool asked_way_ = false;
+  bool is_over_ = false;
   bool looked_ = false;
   Link::Watch watch_;
 };

@@ -179,6 +179,34 @@ TEST(Worker, attack_168_ACalleeThatIsKilledRanOnce) {
   std::filesystem::remove_all(folder);
 }
 
+// To make them costs processor time that is other plugins'.
+TEST(Worker, ThoseThatFallAgainAndAgainAreMadeMoreSlowly) {
+  auto loaded = LoadInWorkers();
+  ASSERT_TRUE(loaded.plugin);
+  const auto fall = [&] {
+    for (const pid_t worker : Workers()) ::kill(worker, SIGKILL);
+    ASSERT_TRUE(Soon([] { return Workers().empty(); }));
+  };
+  // A call that meets a worker on its way out is lost.
+  const auto answered = [&] { return loaded.plugin->Call("add", kSum).has_value(); };
+  for (int i = 0; i < 5; ++i) {
+    fall();
+    ASSERT_TRUE(answered() || answered());
+  }
+  const auto began = std::chrono::steady_clock::now();
+  for (int i = 0; i < 3; ++i) {
+    fall();
+    ASSERT_TRUE(answered() || answered());
+  }
+  EXPECT_GE(std::chrono::steady_clock::now() - began, std::chrono::milliseconds(3 * 40));
+  fall();
+  cordon::CallOptions brief;
+  brief.timeout = std::chrono::milliseconds(20);
+  Code refused = CodeOf(loaded.plugin->Call("add", kSum, brief));
+  if (refused == Code::kWorkerLost) refused = CodeOf(loaded.plugin->Call("add", kSum, brief));
+  EXPECT_EQ(refused, Code::kBusy) << "who has no time to wait is told so at once";
+}
+
 // A keeper that ends before its worker asked for a signal sends none: what is left is the door.
 TEST(Worker, OneWhoseHostLeftTheDoorEndsByItself) {
   auto loaded = LoadInWorkers();
