@@ -46,6 +46,8 @@ struct Span {
 class SpanSink {
  public:
   virtual ~SpanSink() = default;
+  // Whether spans go anywhere by now; else they need not be made.
+  virtual bool wanted() const noexcept { return true; }
   virtual void Take(Span span) noexcept = 0;
   // What was taken and what was dropped since it was made.
   struct Counts {

@@ -152,7 +152,7 @@ Result<Parts> ConnectParts(Session& session, const manifest::Config& config, Use
     };
     options.open_tally = [file = *folder / services::kTallyFile] { return services::Tally::Open(file); };
     options.open_memory = [file = *folder / "memory.db"] { return services::SqliteMemory::Open(file); };
-    options.open_messages = [file = *folder / "messages.db", limits = runtime::Host::LimitsOf(config.messaging)] {
+    options.open_messages = [file = *folder / "messages.db"](const services::QueueLimits& limits) {
       return services::MessageQueue::Open(file, limits);
     };
   }

@@ -191,6 +191,7 @@ Result<OperatorFiles> ReadOperatorFiles(const HostOptions& options, FileMarks& m
     marks.Add(options.config_file);
     const auto nothing = [](std::string_view) -> std::optional<std::string> { return std::nullopt; };
     CORDON_ASSIGN(out.rules.config, manifest::LoadConfig(nothing, options.config_file));
+    CORDON_TRY(telemetry::OtlpExporter::Check(out.rules.config.otlp_endpoint));
     out.rules.files.push_back(options.config_file);
     // A host that is configured by an operator runs plugins when the operator says so.
     if (!out.rules.config.enabled) out.held = "plugins.enabled is not true in " + options.config_file.string();
@@ -224,6 +225,7 @@ Status TakeUpOperatorFiles(Host::State& host) {
   }
   if (!read) return Fail(std::move(read).error());
   CORDON_TRY(written);
+  if (host.spans != nullptr) CORDON_TRY(host.spans->SendTo(read->rules.config.otlp_endpoint));
   host.host->Hold(std::move(read->held));
   host.host->Adopt(std::move(read->rules));
   return {};

@@ -14,7 +14,6 @@
 #include "runtime/find_plugins.h"
 #include "runtime/grant_store.h"
 #include "runtime/kill_switch.h"
-#include "telemetry/otlp.h"
 #include "worker/keeper_protocol.h"
 
 namespace cordon {
@@ -35,8 +34,9 @@ void SetUpWorkers(const HostOptions& options, runtime::HostOptions& out) {
   }
 }
 
-// `marks` are of the operator's files.
-Result<runtime::HostOptions> RuntimeOptions(const HostOptions& options, FileMarks& marks) {
+// `marks` are of the operator's files; `spans` are what the runtime was given to send them to.
+Result<runtime::HostOptions> RuntimeOptions(const HostOptions& options, FileMarks& marks,
+                                            std::shared_ptr<telemetry::OtlpExporter>& spans) {
   runtime::HostOptions out;
   CORDON_ASSIGN(embed::OperatorFiles files, embed::ReadOperatorFiles(options, marks));
   out.config = std::move(files.rules.config);
@@ -55,8 +55,10 @@ Result<runtime::HostOptions> RuntimeOptions(const HostOptions& options, FileMark
     out.grants = std::move(store);
     out.forbidden_roots.push_back(options.grants_file);
   }
-  if (!out.config.otlp_endpoint.empty()) {
-    CORDON_ASSIGN(out.spans, telemetry::OtlpExporter::Make({.endpoint = out.config.otlp_endpoint}));
+  // A file that says nothing of a collector now may name one later.
+  if (!options.config_file.empty()) {
+    CORDON_ASSIGN(spans, telemetry::OtlpExporter::Make({.endpoint = out.config.otlp_endpoint}));
+    out.spans = spans;
   }
   embed::SetUpState(options, out);
   out.observer = embed::ObserverOf(options.audit);
@@ -222,7 +224,7 @@ Host::~Host() {
 Result<Host> Host::Create(HostOptions options) {
   return embed::Guarded([&]() -> Result<Host> {
     auto state = std::make_shared<State>();
-    CORDON_ASSIGN(runtime::HostOptions runtime_options, RuntimeOptions(options, state->operator_marks));
+    CORDON_ASSIGN(runtime::HostOptions runtime_options, RuntimeOptions(options, state->operator_marks, state->spans));
     std::uint32_t threads = options.threads != 0 ? options.threads : std::thread::hardware_concurrency();
     threads = std::clamp<std::uint32_t>(threads, 1, 1024);
     // Some instances are left for calls that do not go by the queue.

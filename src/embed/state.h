@@ -13,6 +13,7 @@
 #include "cordon/host.h"
 #include "embed/call_queue.h"
 #include "runtime/host.h"
+#include "telemetry/otlp.h"
 
 namespace cordon {
 
@@ -39,6 +40,7 @@ struct Host::State {
   FileMarks operator_marks;                 // of config.yaml and the policies, when they were last read
   std::shared_ptr<embed::Watcher> watcher;  // null until Watch
   std::shared_ptr<embed::CallQueue> queue;
+  std::shared_ptr<telemetry::OtlpExporter> spans;  // null: no file says where they go
 };
 
 struct Plugin::State {

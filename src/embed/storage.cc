@@ -104,8 +104,7 @@ void SetUpState(const HostOptions& options, runtime::HostOptions& out) {
     };
     out.open_tally = [file = options.state_folder / services::kTallyFile] { return services::Tally::Open(file); };
     out.open_memory = [file = options.state_folder / "memory.db"] { return services::SqliteMemory::Open(file); };
-    out.open_messages = [file = options.state_folder / "messages.db",
-                         limits = runtime::Host::LimitsOf(out.config.messaging)] {
+    out.open_messages = [file = options.state_folder / "messages.db"](const services::QueueLimits& limits) {
       return services::MessageQueue::Open(file, limits);
     };
   }

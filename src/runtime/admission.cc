@@ -69,9 +69,9 @@ void Plugin::CountWaiting(std::int64_t by) const { state_->meter->CountWaiting(b
 
 Totals Host::Sums() const {
   Totals totals = state_->meter->SumsOfAll();
-  if (state_->quota_in_sum != nullptr) {
-    totals.quotas = state_->quota_in_sum->Usage();
-    totals.memory_reserved_peak_bytes = state_->quota_in_sum->memory_peak();
+  if (const auto sum = state_->QuotaInSum()) {
+    totals.quotas = sum->Usage();
+    totals.memory_reserved_peak_bytes = sum->memory_peak();
   }
   return totals;
 }

@@ -13,7 +13,7 @@ CallScope::CallScope(const Plugin::State& state, std::uint64_t call_id, const Ca
   state.meter->CountRunning(1);
   SpanSink* const spans = state.host->options.spans.get();
   if (!options.traceparent.empty()) parent_ = TraceParent::Parse(options.traceparent);
-  if (spans != nullptr) {
+  if (spans != nullptr && spans->wanted()) {
     own_ = parent_ ? parent_->Child() : TraceParent::New();
     began_ = std::chrono::system_clock::now();
   } else {
@@ -79,7 +79,7 @@ Status CallScope::Write(const Status& outcome, std::string_view action, const en
 
 void CallScope::EndSpan(const Status& outcome, std::string_view action, const engine::Usage& usage) {
   SpanSink* const spans = state_.host->options.spans.get();
-  if (spans == nullptr || !own_->sampled) return;
+  if (spans == nullptr || !spans->wanted() || !own_->sampled) return;
   Span span;
   span.kind = Span::Kind::kServer;
   span.place = *own_;

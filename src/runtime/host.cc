@@ -94,6 +94,11 @@ std::shared_ptr<const Rules> Host::State::RulesNow() {
   return rules;
 }
 
+std::shared_ptr<services::QuotaAccount> Host::State::QuotaInSum() {
+  const std::lock_guard lock(mutex);
+  return quota_in_sum;
+}
+
 void Host::State::Restrict(const Plugin& plugin, const Rules& by) const {
   Plugin::State& state = *plugin.state_;
   if (state.standing == nullptr) return;
@@ -153,9 +158,9 @@ services::QueueLimits Host::LimitsOf(const manifest::MessagingConfig& config) {
 Result<std::shared_ptr<services::MessageQueue>> Host::State::Messages() {
   const std::lock_guard lock(mutex);
   if (messages == nullptr) {
-    CORDON_ASSIGN(messages, options.open_messages
-                                ? options.open_messages()
-                                : services::MessageQueue::InMemory(Host::LimitsOf(options.config.messaging)));
+    const services::QueueLimits limits = Host::LimitsOf(rules->config.messaging);
+    CORDON_ASSIGN(messages,
+                  options.open_messages ? options.open_messages(limits) : services::MessageQueue::InMemory(limits));
   }
   return messages;
 }
@@ -178,8 +183,11 @@ std::string Host::Metrics() const {
   const HostOptions& options = state_->options;
   Meter::Now now;
   now.plugins_on = options.kill_switch == nullptr || options.kill_switch->Check().has_value();
-  if (options.spans != nullptr) now.spans = options.spans->counts();
-  if (state_->quota_in_sum != nullptr) now.quotas.emplace_back("", state_->quota_in_sum->Usage());
+  if (options.spans != nullptr) {
+    const SpanSink::Counts counts = options.spans->counts();
+    if (options.spans->wanted() || counts.taken != 0) now.spans = counts;
+  }
+  if (const auto sum = state_->QuotaInSum()) now.quotas.emplace_back("", sum->Usage());
   {
     const std::lock_guard lock(state_->mutex);
     for (const auto& [plugin, account] : state_->quotas) now.quotas.emplace_back(plugin, account->Usage());
@@ -236,8 +244,12 @@ void Host::Adopt(Rules rules) {
   {
     const std::lock_guard lock(state_->mutex);
     state_->rules = now;
+    if (state_->messages != nullptr) state_->messages->SetLimits(LimitsOf(now->config.messaging));
+    if (state_->quota_in_sum == nullptr && now->config.quota.any()) {
+      state_->quota_in_sum = state_->NewAccount("", now->config.quota);
+    }
   }
-  if (state_->quota_in_sum != nullptr) state_->quota_in_sum->SetQuota(now->config.quota);
+  if (const auto sum = state_->QuotaInSum()) sum->SetQuota(now->config.quota);
   for (const auto& plugin : state_->Living()) state_->Restrict(*plugin, *now);
 }
 

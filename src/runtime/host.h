@@ -60,7 +60,7 @@ struct HostOptions {
   std::function<Result<std::shared_ptr<services::KvBackend>>()> open_storage{};
   // The same for memories and messages.
   std::function<Result<std::shared_ptr<Memory>>()> open_memory{};
-  std::function<Result<std::shared_ptr<services::MessageQueue>>()> open_messages{};
+  std::function<Result<std::shared_ptr<services::MessageQueue>>(const services::QueueLimits& limits)> open_messages{};
   std::shared_ptr<services::SecretSource> secrets{};  // null: there are none
   // Counts what grants on disk with limits were used for; opened when the first one is loaded. Empty: such a grant is
   // E_UNENFORCEABLE.

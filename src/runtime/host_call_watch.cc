@@ -26,7 +26,7 @@ Status HostCallAudit::Before(const services::Caller& caller, const HostRequest& 
 
 void HostCallSpans::After(const services::Caller& caller, const HostRequest& request, const HostReply& reply,
                           std::chrono::steady_clock::time_point began) {
-  if (!caller.trace || !caller.trace->sampled) return;
+  if (!caller.trace || !caller.trace->sampled || !spans_->wanted()) return;
   Span span;
   span.kind = Span::Kind::kClient;
   span.place = caller.trace->Child();

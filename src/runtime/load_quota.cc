@@ -58,10 +58,10 @@ services::ServiceRouter::Later Loader::LaterWhile(const std::shared_ptr<PluginSe
 
 Status Loader::SetUpQuota() {
   const policy::Quota& own = plugin_->limits.quota;
-  if (!own.any() && host_.quota_in_sum == nullptr) return {};
+  const std::shared_ptr<services::QuotaAccount> sum = host_.QuotaInSum();
+  if (!own.any() && sum == nullptr) return {};
   const auto account = own.any() ? host_.AccountOf(plugin_->source.name, own) : nullptr;
-  auto enforcer =
-      std::make_shared<services::LimitEnforcer>(account, host_.quota_in_sum, &std::chrono::steady_clock::now);
+  auto enforcer = std::make_shared<services::LimitEnforcer>(account, sum, &std::chrono::steady_clock::now);
   CORDON_TRY(CheckQuota(*enforcer));
   enforcer->OnRoom(host_.options.on_room);
   if (enforcer->BoundsFiles()) plugin_->instance.file_rate = engine::InstanceOptions::FileRate::kAsked;

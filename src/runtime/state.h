@@ -64,8 +64,9 @@ struct Host::State : std::enable_shared_from_this<Host::State> {
 
   std::shared_ptr<Meter> meter = std::make_shared<Meter>();
 
-  // Null when no quota is set for all plugins in sum.
+  // Null until a quota is set for all plugins in sum. Guarded by mutex.
   std::shared_ptr<services::QuotaAccount> quota_in_sum;
+  std::shared_ptr<services::QuotaAccount> QuotaInSum();
   // By plugin: they outlive it, so that loading it anew gives nothing back. Guarded by mutex.
   std::map<std::string, std::shared_ptr<services::QuotaAccount>> quotas;
   std::shared_ptr<services::QuotaAccount> NewAccount(std::string plugin, const policy::Quota& quota);

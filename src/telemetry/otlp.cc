@@ -1,6 +1,7 @@
 #include "telemetry/otlp.h"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -17,12 +18,21 @@ constexpr int kTries = 3;
 // As OpenTelemetry says: these may go well later, all others never will.
 bool MayRetry(int status) { return status == 429 || status == 502 || status == 503 || status == 504; }
 
+// Of no endpoint: a place without a host.
+Result<HttpPlace> PlaceOf(const std::string& endpoint) {
+  if (endpoint.empty()) return HttpPlace();
+  CORDON_ASSIGN(HttpPlace place, HttpPlace::Parse(endpoint));
+  place.path += "/v1/traces";
+  return place;
+}
+
 }  // namespace
 
 struct OtlpExporter::State {
   OtlpOptions options;
-  HttpPlace place;
+  std::atomic<bool> wanted{false};
   mutable std::mutex mutex;  // guards what follows
+  HttpPlace place;
   std::vector<Span> queue;
   Counts counts;
   bool ending = false;
@@ -36,8 +46,10 @@ struct OtlpExporter::State {
     for (int i = 0; i < kTries; ++i, pause *= 4) {
       std::unique_lock lock(mutex);
       const auto patience = ending ? std::min(options.timeout, options.farewell) : options.timeout;
+      const HttpPlace now = place;
       lock.unlock();
-      const auto status = Post(place, "application/x-protobuf", body, std::chrono::steady_clock::now() + patience);
+      if (now.host.empty()) return false;
+      const auto status = Post(now, "application/x-protobuf", body, std::chrono::steady_clock::now() + patience);
       if (status && *status / 100 == 2) return true;
       if (status && !MayRetry(*status)) return false;
       lock.lock();
@@ -73,11 +85,26 @@ OtlpExporter::OtlpExporter(std::unique_ptr<State> state) : state_(std::move(stat
 
 Result<std::shared_ptr<OtlpExporter>> OtlpExporter::Make(OtlpOptions options) {
   auto state = std::make_unique<State>();
-  CORDON_ASSIGN(state->place, HttpPlace::Parse(options.endpoint));
-  state->place.path += "/v1/traces";
+  CORDON_ASSIGN(state->place, PlaceOf(options.endpoint));
+  state->wanted = !options.endpoint.empty();
   state->options = std::move(options);
   return std::shared_ptr<OtlpExporter>(new OtlpExporter(std::move(state)));
 }
+
+Status OtlpExporter::Check(const std::string& endpoint) {
+  CORDON_TRY(PlaceOf(endpoint));
+  return {};
+}
+
+Status OtlpExporter::SendTo(const std::string& endpoint) {
+  CORDON_ASSIGN(HttpPlace place, PlaceOf(endpoint));
+  const std::lock_guard lock(state_->mutex);
+  state_->place = std::move(place);
+  state_->wanted = !endpoint.empty();
+  return {};
+}
+
+bool OtlpExporter::wanted() const noexcept { return state_->wanted.load(std::memory_order_relaxed); }
 
 OtlpExporter::~OtlpExporter() {
   {

@@ -1,4 +1,8 @@
 // What the operator changes while plugins are in service: grants for new code, and where it has to run.
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <mutex>
 
@@ -159,6 +163,79 @@ TEST_F(ReloadRules, ARiskThatIsTooHighByNowEndsThePlugin) {
   const auto answer = plugin->Call("price", R"({"article": "shoes"})");
   ASSERT_EQ(CodeOf(answer), Code::kDenied);
   EXPECT_EQ(answer.error().Detail("rule"), "ceiling:risk");
+}
+
+// Listens on loopback, and answers nothing.
+struct Collector {
+  Collector() : fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    EXPECT_EQ(::listen(fd, 8), 0);
+    socklen_t size = sizeof address;
+    ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+    endpoint = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  }
+  ~Collector() { ::close(fd); }
+  // Lets go of whoever came.
+  bool WasCalled() const {
+    const int one = ::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC);
+    if (one >= 0) ::close(one);
+    return one >= 0;
+  }
+  const int fd;
+  std::string endpoint;
+};
+
+std::string Outcome(const auto& result) { return result ? "done" : std::string(cordon::CodeName(result.error().code)); }
+
+TEST_F(ReloadRules, WhatTheWholeHostHasIsTakenUpToo) {
+  versions::WritePlugin(folder_ / "p", "acme/p", 1);
+  const auto configure = [&](const std::string& rest) {
+    versions::Write(folder_ / "config.yaml", "plugins:\n  enabled: true\n" + rest);
+    return host_ ? Outcome(host_->ReloadAll()) : "done";
+  };
+  EXPECT_EQ(configure(""), "done");
+  cordon::HostOptions options;
+  options.config_file = folder_ / "config.yaml";
+  HostWith(options);
+  const auto deployed = host_->Deploy(folder_ / "p");
+  ASSERT_TRUE(deployed);
+  const auto code = [&] { return Outcome(deployed->Call("which", "{}")); };
+  EXPECT_EQ(code(), "done");
+
+  // A quota of all plugins, where there was none.
+  EXPECT_EQ(configure("  quotas: { memory: 64KiB }\n"), "done");
+  EXPECT_EQ(code(), "E_BUSY");
+  EXPECT_EQ(configure(""), "done");
+  EXPECT_EQ(code(), "done");
+
+  // Bounds of channels.
+  EXPECT_TRUE(host_->Send("news", {}));
+  EXPECT_EQ(configure("  messaging: { messages: 1 }\n"), "done");
+  EXPECT_EQ(CodeOf(host_->Send("news", {})), Code::kLimit);
+  EXPECT_EQ(configure("  messaging: { messages: 2 }\n"), "done");
+  EXPECT_TRUE(host_->Send("news", {}));
+
+  // Where spans go.
+  const auto counted = [&] { return host_->Metrics().contains("cordon_spans_total"); };
+  EXPECT_EQ(code(), "done");
+  EXPECT_FALSE(counted());
+  const Collector first, second;
+  const auto trace_to = [&](const std::string& endpoint) {
+    return configure("telemetry: { otlp: { endpoint: \"" + endpoint + "\" } }\n");
+  };
+  EXPECT_EQ(trace_to(first.endpoint), "done");
+  EXPECT_EQ(code(), "done");
+  EXPECT_TRUE(counted());
+  EXPECT_TRUE(Soon([&] { return first.WasCalled(); }));
+  EXPECT_EQ(trace_to("https://127.0.0.1"), "E_UNENFORCEABLE") << "and the one before stays";
+  EXPECT_EQ(trace_to(second.endpoint), "done");
+  EXPECT_EQ(code(), "done");
+  EXPECT_TRUE(Soon([&] { return second.WasCalled(); }));
+  EXPECT_EQ(configure(""), "done");
+  EXPECT_EQ(code(), "done");
 }
 
 }  // namespace

@@ -137,6 +137,16 @@ Result<std::shared_ptr<MessageQueue>> MessageQueue::InMemory(const QueueLimits& 
   return std::shared_ptr<MessageQueue>(new MessageQueue(std::move(store), limits, std::move(process)));
 }
 
+void MessageQueue::SetLimits(const QueueLimits& limits) {
+  const std::lock_guard lock(mutex_);
+  limits_ = limits;
+}
+
+QueueLimits MessageQueue::limits() const {
+  const std::lock_guard lock(mutex_);
+  return limits_;
+}
+
 Result<std::string> MessageQueue::Send(std::string_view channel, std::string_view sender,
                                        std::span<const std::uint8_t> body, std::int64_t deadline_ns) {
   if (body.size() > kMessageBodyBytesMax) {
@@ -145,13 +155,14 @@ Result<std::string> MessageQueue::Send(std::string_view channel, std::string_vie
                     .With("limit", "body"));
   }
   CORDON_ASSIGN(const std::string id, NewId());
+  const QueueLimits most = limits();
   return store_->Write(deadline_ns, [&](SqliteConnection& connection) -> Result<std::string> {
     CORDON_ASSIGN(Use use, UseOf(connection, channel));
     use = {use.messages + 1, use.bytes + static_cast<std::int64_t>(body.size())};
-    if (static_cast<std::uint64_t>(use.messages) > limits_.messages) {
-      return Fail(Full(channel, "messages", limits_.messages));
+    if (static_cast<std::uint64_t>(use.messages) > most.messages) {
+      return Fail(Full(channel, "messages", most.messages));
     }
-    if (static_cast<std::uint64_t>(use.bytes) > limits_.bytes) return Fail(Full(channel, "bytes", limits_.bytes));
+    if (static_cast<std::uint64_t>(use.bytes) > most.bytes) return Fail(Full(channel, "bytes", most.bytes));
     CORDON_ASSIGN(SqliteStatement add, connection.Prepare("INSERT INTO message (id, channel, sender, sent_ms, body) "
                                                           "VALUES (?1, ?2, ?3, ?4, ?5)"));
     add.BindText(1, id).BindText(2, channel).BindText(3, sender).Bind(4, NowMs()).Bind(5, body);
@@ -165,7 +176,7 @@ Result<std::vector<Message>> MessageQueue::Receive(std::string_view channel, con
                                                    std::int64_t deadline_ns) {
   return store_->Write(deadline_ns, [&](SqliteConnection& connection) -> Result<std::vector<Message>> {
     const std::int64_t now = NowMs();
-    CORDON_TRY(SetAside(connection, channel, now, limits_.attempts));
+    CORDON_TRY(SetAside(connection, channel, now, limits().attempts));
     const std::string where = "dead=0 AND " + std::string(kIsFree);
     CORDON_ASSIGN(std::vector<Row> rows,
                   Oldest(connection, where, channel, now, std::min(count_max, kReceiveMessagesMax)));
@@ -219,7 +230,7 @@ Result<std::vector<ChannelUse>> MessageQueue::Channels() {
                                      "), sum(dead=0 AND NOT " + free + "), sum(dead=1 OR (attempt>=?3 AND " + free +
                                      ")), sum(length(body)) FROM message WHERE channel<>?1 GROUP BY channel "
                                      "ORDER BY channel"));
-    read.BindText(1, "").Bind(2, NowMs()).Bind(3, limits_.attempts);
+    read.BindText(1, "").Bind(2, NowMs()).Bind(3, limits().attempts);
     std::vector<ChannelUse> channels;
     while (true) {
       CORDON_ASSIGN(const bool found, read.Step());
@@ -233,7 +244,7 @@ Result<std::vector<ChannelUse>> MessageQueue::Channels() {
 Result<std::vector<Message>> MessageQueue::TakeDead(std::string_view channel, std::size_t count_max) {
   return store_->Write(0, [&](SqliteConnection& connection) -> Result<std::vector<Message>> {
     const std::int64_t now = NowMs();
-    CORDON_TRY(SetAside(connection, channel, now, limits_.attempts));
+    CORDON_TRY(SetAside(connection, channel, now, limits().attempts));
     CORDON_ASSIGN(std::vector<Row> rows,
                   Oldest(connection, "dead=1 AND ?2>=0", channel, now, std::min(count_max, kReceiveMessagesMax)));
     CORDON_ASSIGN(Use use, UseOf(connection, channel));

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -43,6 +44,8 @@ class MessageQueue {
   // E_IO; E_UNAVAILABLE when a newer Cordon made it.
   static Result<std::shared_ptr<MessageQueue>> Open(const std::filesystem::path& file, const QueueLimits& limits);
   static Result<std::shared_ptr<MessageQueue>> InMemory(const QueueLimits& limits);
+  // From the next question on. What waits beyond narrower ones stays; nothing more is taken.
+  void SetLimits(const QueueLimits& limits);
 
   // The id. E_LIMIT with the detail "limit" (messages, bytes) when the channel is full, or "body".
   Result<std::string> Send(std::string_view channel, std::string_view sender, std::span<const std::uint8_t> body,
@@ -65,7 +68,10 @@ class MessageQueue {
  private:
   MessageQueue(std::unique_ptr<SqliteStore> store, const QueueLimits& limits, std::string process)
       : store_(std::move(store)), limits_(limits), process_(std::move(process)) {}
+  QueueLimits limits() const;
+
   std::unique_ptr<SqliteStore> store_;
+  mutable std::mutex mutex_;  // guards limits_
   QueueLimits limits_;
   std::string process_;
 };
