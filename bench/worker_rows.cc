@@ -68,13 +68,7 @@ class PingPong {
     Await(words_->pong, turn_);
   }
 
- private:
   using Word = std::atomic<std::uint32_t>;
-  struct Words {
-    alignas(64) Word ping{0};
-    alignas(64) Word pong{0};
-  };
-  PingPong() = default;
   static void Await(Word& word, std::uint32_t turn) {
     while (word.load(std::memory_order_acquire) != turn) {
       ::syscall(SYS_futex, &word, FUTEX_WAIT, turn - 1, nullptr, nullptr, 0);
@@ -84,24 +78,108 @@ class PingPong {
     word.store(turn, std::memory_order_seq_cst);
     ::syscall(SYS_futex, &word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
   }
+
+ private:
+  struct Words {
+    alignas(64) Word ping{0};
+    alignas(64) Word pong{0};
+  };
+  PingPong() = default;
   Words* words_ = nullptr;
   pid_t child_ = -1;
   std::uint32_t turn_ = 0;
 };
+
+// Two processes that hand each other a mebibyte through memory they share, each side copying it once, in steps so that
+// both work at once: what such a payload costs at least when both have to see it.
+class Relay {
+ public:
+  static Result<std::unique_ptr<Relay>> Start() {
+    std::unique_ptr<Relay> made(new Relay);
+    void* at = ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED) return Fail(Code::kUnavailable, "no memory to share");
+    made->shared_ = new (at) Shared;
+    made->child_ = ::fork();
+    if (made->child_ == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      std::vector<std::uint8_t> own(kMiB);
+      Shared& shared = *made->shared_;
+      for (std::uint32_t turn = 1;; ++turn) {
+        PingPong::Await(shared.turn, turn);
+        Take(shared.there, turn, shared.there_bytes, own.data());
+        Give(shared.back, turn, own.data(), shared.back_bytes);
+      }
+    }
+    return made;
+  }
+  ~Relay() {
+    if (child_ > 0) {
+      ::kill(child_, SIGKILL);
+      ::waitpid(child_, nullptr, 0);
+    }
+    ::munmap(shared_, sizeof(Shared));
+  }
+  void Round(const std::uint8_t* payload, std::uint8_t* result) {
+    ++turn_;
+    PingPong::Set(shared_->turn, turn_);
+    Give(shared_->there, turn_, payload, shared_->there_bytes);
+    Take(shared_->back, turn_, shared_->back_bytes, result);
+  }
+
+ private:
+  static constexpr std::size_t kStep = 64u << 10;
+  static constexpr std::uint32_t kSteps = kMiB / kStep;
+  struct Shared {
+    alignas(64) PingPong::Word turn{0};
+    alignas(64) PingPong::Word there{0};  // steps, of all turns
+    alignas(64) PingPong::Word back{0};
+    alignas(4096) std::uint8_t there_bytes[kMiB];
+    alignas(4096) std::uint8_t back_bytes[kMiB];
+  };
+  Relay() = default;
+  static void Give(PingPong::Word& steps, std::uint32_t turn, const std::uint8_t* from, std::uint8_t* to) {
+    for (std::uint32_t i = 0; i < kSteps; ++i) {
+      std::memcpy(to + i * kStep, from + i * kStep, kStep);
+      steps.store((turn - 1) * kSteps + i + 1, std::memory_order_release);
+    }
+  }
+  static void Take(PingPong::Word& steps, std::uint32_t turn, const std::uint8_t* from, std::uint8_t* to) {
+    for (std::uint32_t i = 0; i < kSteps; ++i) {
+      while (static_cast<std::int32_t>(steps.load(std::memory_order_acquire) - ((turn - 1) * kSteps + i + 1)) < 0) {
+        __builtin_ia32_pause();
+      }
+      std::memcpy(to + i * kStep, from + i * kStep, kStep);
+    }
+  }
+  Shared* shared_ = nullptr;
+  pid_t child_ = -1;
+  std::uint32_t turn_ = 0;
+};
+
+// Processors that this process may use, in order.
+std::vector<int> Processors() {
+  cpu_set_t all;
+  std::vector<int> found;
+  if (::sched_getaffinity(0, sizeof all, &all) != 0) return found;
+  for (int i = 0; i < CPU_SETSIZE; ++i) {
+    if (CPU_ISSET(i, &all)) found.push_back(i);
+  }
+  return found;
+}
+
+void PinTo(pid_t thread, int processor) {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(processor, &one);
+  ::sched_setaffinity(thread, sizeof one, &one);
+}
 
 // This thread, and what it starts from now on, on one processor, until it is destroyed.
 class OneCore {
  public:
   OneCore() {
     ::sched_getaffinity(0, sizeof before_, &before_);
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    for (int i = 0; i < CPU_SETSIZE; ++i) {
-      if (!CPU_ISSET(i, &before_)) continue;
-      CPU_SET(i, &one);
-      break;
-    }
-    ::sched_setaffinity(0, sizeof one, &one);
+    if (const auto all = Processors(); !all.empty()) PinTo(0, all.front());
   }
   ~OneCore() { ::sched_setaffinity(0, sizeof before_, &before_); }
 
@@ -109,12 +187,50 @@ class OneCore {
   cpu_set_t before_{};
 };
 
-Result<Row> MeasureCall(const Plan& plan, const std::string& name) {
+// Every process below this one on the second processor, and this thread on the first: or it is the scheduler's mood
+// whether the two sides of a round pay for waking another processor. They are there already, and know that they have
+// two. Until it is destroyed.
+class TwoCores {
+ public:
+  TwoCores() {
+    ::sched_getaffinity(0, sizeof before_, &before_);
+    const auto all = Processors();
+    if (all.size() < 2) return;
+    for (const pid_t one : Below(::getpid())) {
+      for (const auto& task : std::filesystem::directory_iterator("/proc/" + std::to_string(one) + "/task")) {
+        PinTo(std::atoi(task.path().filename().c_str()), all[1]);
+      }
+    }
+    PinTo(0, all[0]);
+  }
+  ~TwoCores() { ::sched_setaffinity(0, sizeof before_, &before_); }
+
+ private:
+  static std::vector<pid_t> Below(pid_t parent) {
+    std::vector<pid_t> found;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+      const pid_t one = std::atoi(entry.path().filename().c_str());
+      std::ifstream stat(entry.path() / "stat");
+      std::string text;
+      if (one <= 0 || !std::getline(stat, text)) continue;
+      // "pid (name) state parent ...", where the name may hold anything.
+      const std::size_t end = text.rfind(')');
+      if (end == text.npos || std::atoi(text.c_str() + end + 4) != parent) continue;
+      found.push_back(one);
+      for (const pid_t deeper : Below(one)) found.push_back(deeper);
+    }
+    return found;
+  }
+  cpu_set_t before_{};
+};
+
+Result<Row> MeasureCall(const Plan& plan, const std::string& name, const auto& cores) {
   CORDON_ASSIGN(Host host, HostOfWorkers());
   CORDON_ASSIGN(const Plugin plugin, host.Load(plan.guests / "bench.wasm"));
   CORDON_ASSIGN(const Add add, plugin.Function<std::int32_t(std::int32_t, std::int32_t)>("add"));
   CORDON_ASSIGN(Instance instance, plugin.NewInstance());
   CORDON_ASSIGN(const auto pong, PingPong::Start());
+  [[maybe_unused]] const auto placed = cores();
   const Side ours = [&](std::uint64_t iterations) -> Status {
     for (std::uint64_t i = 0; i < iterations; ++i) CORDON_TRY(add.On(instance, 40, 2));
     return {};
@@ -127,24 +243,36 @@ Result<Row> MeasureCall(const Plan& plan, const std::string& name) {
   return Summarise({name, "a futex ping-pong of two processes", "ns", Row::Judged::kRatio, 2.0}, rounds);
 }
 
-Result<Row> MeasureCallOnOneCore(const Plan& plan, CordonSide&, RawSide&) {
-  const OneCore one;
-  return MeasureCall(plan, "worker-call-one-core");
+Result<Row> MeasureCallOnTwoCores(const Plan& plan, CordonSide&, RawSide&) {
+  return MeasureCall(plan, "worker-call", [] { return std::make_unique<TwoCores>(); });
 }
 
-Result<Row> MeasureMegabyte(const Plan& plan, CordonSide&, RawSide&) {
+Result<Row> MeasureCallOnOneCore(const Plan& plan, CordonSide&, RawSide&) {
+  const OneCore one;
+  return MeasureCall(plan, "worker-call-one-core", [] { return nullptr; });
+}
+
+// A call with a mebibyte in and out.
+Result<Row> MeasurePayload(const Plan& plan, const std::vector<std::uint8_t>& payload, const RowSpec& row,
+                           const Side& theirs) {
   CORDON_ASSIGN(Host host, HostOfWorkers());
   CORDON_ASSIGN(const Plugin plugin, host.Load(plan.guests / "bench.wasm"));
   CORDON_ASSIGN(const EchoBytes echo,
                 plugin.Function<std::vector<std::uint8_t>(const std::vector<std::uint8_t>&)>("echo-bytes"));
   CORDON_ASSIGN(Instance instance, plugin.NewInstance());
-  CORDON_ASSIGN(const auto pong, PingPong::Start());
-  const std::vector<std::uint8_t> payload(kMiB, 7);
-  std::vector<std::uint8_t> there(kMiB), back(kMiB);
+  const TwoCores cores;
   const Side ours = [&](std::uint64_t iterations) -> Status {
     for (std::uint64_t i = 0; i < iterations; ++i) CORDON_TRY(echo.On(instance, payload));
     return {};
   };
+  CORDON_ASSIGN(const Rounds rounds, Interleave(plan, ours, theirs));
+  return Summarise(row, rounds);
+}
+
+Result<Row> MeasureMegabyte(const Plan& plan, CordonSide&, RawSide&) {
+  CORDON_ASSIGN(const auto pong, PingPong::Start());
+  const std::vector<std::uint8_t> payload(kMiB, 7);
+  std::vector<std::uint8_t> there(kMiB), back(kMiB);
   const Side theirs = [&](std::uint64_t iterations) -> Status {
     for (std::uint64_t i = 0; i < iterations; ++i) {
       std::memcpy(there.data(), payload.data(), kMiB);
@@ -154,8 +282,21 @@ Result<Row> MeasureMegabyte(const Plan& plan, CordonSide&, RawSide&) {
     }
     return {};
   };
-  CORDON_ASSIGN(const Rounds rounds, Interleave(plan, ours, theirs));
-  return Summarise({"worker-1m", "memcpy both ways and a futex ping-pong", "ns", Row::Judged::kRatio, 1.5}, rounds);
+  return MeasurePayload(
+      plan, payload, {"worker-1m", "memcpy both ways and a futex ping-pong", "ns", Row::Judged::kRatio, 1.5}, theirs);
+}
+
+Result<Row> MeasureMegabyteAcross(const Plan& plan, CordonSide&, RawSide&) {
+  CORDON_ASSIGN(const auto relay, Relay::Start());
+  const std::vector<std::uint8_t> payload(kMiB, 7);
+  std::vector<std::uint8_t> back(kMiB);
+  const Side theirs = [&](std::uint64_t iterations) -> Status {
+    for (std::uint64_t i = 0; i < iterations; ++i) relay->Round(payload.data(), back.data());
+    return {};
+  };
+  return MeasurePayload(
+      plan, payload,
+      {"worker-1m-across", "two processes that copy it through shared memory", "ns", Row::Judged::kStated, 0}, theirs);
 }
 
 // Time until an instance lives in a worker that was not there, in milliseconds.
@@ -317,9 +458,10 @@ NamedRow Throughput(std::size_t count) {
 
 std::vector<NamedRow> WorkerRows() {
   std::vector<NamedRow> rows = {
-      {"worker-call", [](const Plan& plan, CordonSide&, RawSide&) { return MeasureCall(plan, "worker-call"); }},
+      {"worker-call", MeasureCallOnTwoCores},
       {"worker-call-one-core", MeasureCallOnOneCore},
       {"worker-1m", MeasureMegabyte},
+      {"worker-1m-across", MeasureMegabyteAcross},
       {"worker-start", MeasureStart},
       {"worker-cold", MeasureCold},
       {"worker-rss", MeasureIdle},

@@ -12,9 +12,11 @@ import tempfile
 
 ROWS = ["fresh", "warm-add", "echo-1k", "echo-64k", "bytes-64k", "bytes-nested-64k", "json-10", "kill-spin",
         "kill-bulk", "kill-blocked", "idle-rss", "threads-2", "threads-2-raw", "first-call", "load-small", "run-cli",
-        "http-get", "guard-allow", "audit-record"]
+        "http-get", "guard-allow", "audit-record", "plugin-to-plugin", "sleeping-rss", "worker-call",
+        "worker-call-one-core", "worker-1m", "worker-1m-across", "worker-start", "worker-cold", "worker-rss",
+        "worker-throughput-1", "worker-throughput-2"]
 KERNELS = ["mix", "fib", "sieve", "matmul"]
-ROWS += [f"{kind}-{kernel}" for kind in ("interrupt", "native") for kernel in KERNELS]
+ROWS += [f"{kind}-{kernel}" for kind in ("interrupt", "native", "worker") for kernel in KERNELS]
 PEERS = ["extism-fresh", "extism-warm", "extism-vowels-fresh", "extism-vowels-warm", "extism-rss", "wazero-fresh",
          "wazero-warm", "node-fresh", "node-warm"]
 NUMBERS = ["cordon", "against", "ratio", "upper95", "p99_cordon", "p99_against", "min_cordon", "rounds", "held"]

@@ -173,6 +173,7 @@ TEST_F(Room, ShutdownEndsWhatWaits) {
     Let();
   });
   EXPECT_TRUE(host_->Shutdown());
+  lets.join();  // a future is one thread's
   EXPECT_EQ(waiting.get().error().code, Code::kUnavailable);
   (void)holds.get();
 }
