@@ -71,6 +71,7 @@ NamedRow Native(std::uint32_t number) {
 
 std::vector<NamedRow> KernelRows() {
   std::vector<NamedRow> rows;
+  rows.reserve(2 * Kernels().size());
   for (std::uint32_t number = 0; number < Kernels().size(); ++number) rows.push_back(Interrupt(number));
   for (std::uint32_t number = 0; number < Kernels().size(); ++number) rows.push_back(Native(number));
   return rows;

@@ -186,8 +186,8 @@ std::size_t FailureOffset(std::string_view text, const Limits& limits, const Bui
   if (failed.position()) return *failed.position();
   std::size_t taken = 0;
   Builder again(limits);
-  const char* end = text.data() + text.size();
-  Json::sax_parse(CountingIterator(text.data(), &taken), CountingIterator(end, nullptr), &again);
+  const char* const begin = std::to_address(text.begin());
+  Json::sax_parse(CountingIterator(begin, &taken), CountingIterator(begin + text.size(), nullptr), &again);
   if (failed.at_key()) return StringStart(text, taken);
   return taken == 0 ? 0 : taken - 1;
 }

@@ -24,7 +24,7 @@ struct Allocator : std::allocator<T> {
     using other = Allocator<U>;
   };
   constexpr Allocator() noexcept = default;
-  template <typename U>
+  template <typename U>  // NOLINTNEXTLINE(google-explicit-constructor): as the standard asks of allocators
   constexpr Allocator(const Allocator<U>& other) noexcept : std::allocator<T>(other) {}
 };
 

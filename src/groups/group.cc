@@ -151,7 +151,7 @@ bool Tree::Add(const fs::path& folder) { return ::mkdir(folder.c_str(), 0755) ==
 
 bool Tree::Remove(const fs::path& folder) { return ::rmdir(folder.c_str()) == 0; }
 
-std::shared_ptr<Home> Home::Make(Places places, std::shared_ptr<Tree> tree) {
+std::shared_ptr<Home> Home::Make(const Places& places, std::shared_ptr<Tree> tree) {
   const std::string name = OwnName();
   if (places.version == Version::kNone || name.empty()) return nullptr;
   std::shared_ptr<Home> home(new Home(std::move(tree), places.version));
@@ -280,6 +280,7 @@ Group::~Group() {
 
 std::vector<int> Group::entries() const {
   std::vector<int> entries;
+  entries.reserve(entries_.size());
   for (const UniqueFd& entry : entries_) entries.push_back(entry.get());
   if (home_->version_ == Version::kOne && within_ != nullptr) {
     const std::vector<int> outer = within_->entries();
