@@ -1,6 +1,5 @@
 #include "cli/watch.h"
 
-#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -29,15 +28,6 @@ std::string NamesOf(const std::vector<fs::path>& paths) {
   std::string names;
   for (const fs::path& path : paths) names += (names.empty() ? "" : ", ") + Escape(path.filename().string());
   return names;
-}
-
-std::vector<std::string> EffectiveOf(const runtime::Plugin& plugin) {
-  std::vector<std::string> effective;
-  for (const policy::Ruling& ruling : plugin.authority().rulings()) {
-    if (ruling.effective) effective.push_back(ruling.effective->ToString());
-  }
-  std::ranges::sort(effective);
-  return effective;
 }
 
 std::string Joined(const std::vector<std::string>& words) {
@@ -96,10 +86,8 @@ std::vector<std::string> Differences(const runtime::Plugin& before, const runtim
     lines.push_back(Escape(now.name()) + " " + version(now) + "(" + now.digest().Short() + ") in place of " +
                     version(before) + "(" + before.digest().Short() + ")");
   }
-  const std::vector<std::string> had = EffectiveOf(before), has = EffectiveOf(now);
-  std::vector<std::string> gained, lost;
-  std::ranges::set_difference(has, had, std::back_inserter(gained));
-  std::ranges::set_difference(had, has, std::back_inserter(lost));
+  const std::vector<std::string> gained = now.authority().Beyond(before.authority());
+  const std::vector<std::string> lost = before.authority().Beyond(now.authority());
   if (!gained.empty()) lines.push_back("it may by now: " + Joined(gained));
   if (!lost.empty()) lines.push_back("it may no longer: " + Joined(lost));
   return lines;

@@ -14,15 +14,6 @@ constexpr int kReadsMax = 3;              // of files that change meanwhile
 constexpr int kProofsMax = 50;            // while no instance is free
 constexpr auto kProofPause = std::chrono::milliseconds(20);
 
-std::vector<std::string> EffectiveOf(const runtime::Plugin& plugin) {
-  std::vector<std::string> effective;
-  for (const policy::Ruling& ruling : plugin.authority().rulings()) {
-    if (ruling.effective) effective.push_back(ruling.effective->ToString());
-  }
-  std::ranges::sort(effective);
-  return effective;
-}
-
 std::string VersionOf(const runtime::Plugin& plugin) {
   return plugin.manifest() == nullptr ? std::string() : plugin.manifest()->version;
 }
@@ -33,9 +24,8 @@ Reloaded Compare(const Plugin::State& before, const Plugin::State& now) {
   out.digest = now.digest;
   out.version_before = VersionOf(*before.plugin);
   out.version = VersionOf(*now.plugin);
-  const std::vector<std::string> had = EffectiveOf(*before.plugin), has = EffectiveOf(*now.plugin);
-  std::ranges::set_difference(has, had, std::back_inserter(out.gained));
-  std::ranges::set_difference(had, has, std::back_inserter(out.lost));
+  out.gained = now.plugin->authority().Beyond(before.plugin->authority());
+  out.lost = before.plugin->authority().Beyond(now.plugin->authority());
   out.limits_before = embed::LimitsOf(before.plugin->limits());
   out.limits = embed::LimitsOf(now.plugin->limits());
   return out;

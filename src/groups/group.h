@@ -29,7 +29,7 @@ class Tree {
 class Home {
  public:
   // Null where no group can be made, which is usual for users. Removes what hosts that are no more left.
-  static std::shared_ptr<Home> Make(Places places = FindPlaces(),
+  static std::shared_ptr<Home> Make(const Places& places = FindPlaces(),
                                     std::shared_ptr<Tree> tree = std::make_shared<Tree>());
   ~Home();
   Home(const Home&) = delete;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <map>
 
 namespace cordon::policy {
@@ -295,6 +296,20 @@ void Authority::Remove(const Capability& capability) {
     ruling.effective.reset();
     Deny(ruling, "revoked");
   }
+}
+
+std::vector<std::string> Authority::Beyond(const Authority& other) const {
+  const auto effective = [](const Authority& of) {
+    std::vector<std::string> texts;
+    for (const Ruling& ruling : of.rulings_) {
+      if (ruling.effective) texts.push_back(ruling.effective->ToString());
+    }
+    std::ranges::sort(texts);
+    return texts;
+  };
+  std::vector<std::string> beyond;
+  std::ranges::set_difference(effective(*this), effective(other), std::back_inserter(beyond));
+  return beyond;
 }
 
 KindSet Authority::PassedOn(const Capability& asked) const {

@@ -96,6 +96,8 @@ class Authority {
   Decision Decide(const Capability& asked) const;
   // Takes away everything that `capability` has a part of.
   void Remove(const Capability& capability);
+  // The capabilities that are effective here and not in `other`, as they are written, sorted.
+  std::vector<std::string> Beyond(const Authority& other) const;
   // Of an allowed call: what the plugin that is called may use of its own rights meanwhile.
   KindSet PassedOn(const Capability& asked) const;
   // Of the effective set.

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "policy/test_authority.h"
+
 namespace cordon::policy {
 namespace {
 
@@ -116,6 +118,14 @@ TEST(Authority, EnvironmentNamesAreSortedAndUnique) {
   EXPECT_EQ(authority.EnvironmentNames(), (std::vector<std::string>{"A", "B"}));
   EXPECT_TRUE(authority.AllowsArguments());
   EXPECT_EQ(authority.risk(), RiskLevel::kMedium);
+}
+
+TEST(Authority, SaysWhatItHasBeyondAnother) {
+  const Authority before = AuthorityOf({"env:HOME", "http:a.example.com"});
+  const Authority now = AuthorityOf({"http:a.example.com", "log", "env:LANG"});
+  EXPECT_EQ(now.Beyond(before), (std::vector<std::string>{"env:LANG", "log"}));
+  EXPECT_EQ(before.Beyond(now), (std::vector<std::string>{"env:HOME"}));
+  EXPECT_TRUE(now.Beyond(now).empty());
 }
 
 TEST(Authority, attack_163_ACallPassesOnWhatEveryGrantOfItPassesOn) {
