@@ -121,9 +121,9 @@ TEST(Authority, EnvironmentNamesAreSortedAndUnique) {
 }
 
 TEST(Authority, SaysWhatItHasBeyondAnother) {
-  const Authority before = AuthorityOf({"env:HOME", "http:a.example.com"});
-  const Authority now = AuthorityOf({"http:a.example.com", "log", "env:LANG"});
-  EXPECT_EQ(now.Beyond(before), (std::vector<std::string>{"env:LANG", "log"}));
+  const Authority before = AuthorityOf({"env:HOME", "msg:send:alerts"});
+  const Authority now = AuthorityOf({"msg:send:jobs", "msg:send:alerts", "env:LANG"});
+  EXPECT_EQ(now.Beyond(before), (std::vector<std::string>{"env:LANG", "msg:send:jobs"}));
   EXPECT_EQ(before.Beyond(now), (std::vector<std::string>{"env:HOME"}));
   EXPECT_TRUE(now.Beyond(now).empty());
 }
