@@ -70,12 +70,12 @@ class AskingChannel final : public HostChannel {
     if (reply) return std::move(*reply);
     return TrapOf(std::move(reply).error());
   }
-  void Begin() {
+  void Open() {
     const std::lock_guard lock(mutex_);
     is_open_ = true;
   }
   // What is asked from here on, by threads that have not heard of the end, fails; all else was said.
-  void End() {
+  void Close() {
     std::unique_lock lock(mutex_);
     is_open_ = false;
     changed_.wait(lock, [this] { return saying_ == 0; });
@@ -349,7 +349,7 @@ class Worker {
     const std::span<const std::uint8_t> input = in.Raw(in.remaining());
     LinkSink sink(*speaker_);
     Done done;
-    channel_->Begin();
+    channel_->Open();
 #ifdef CORDON_DRILL
     const std::string_view told(reinterpret_cast<const char*>(input.data()), input.size());
     if (told.ends_with("ask for more")) AskForMore(*channel_);
@@ -371,7 +371,7 @@ class Worker {
     const Status status =
         engine::CallOnce(linked_, *options, channel_, functions_[head.function], engine::Pieces(&input, 1), sink,
                          head.limits, head.call_id, {&done.usage, &done.out, &done.err});
-    channel_->End();
+    channel_->Close();
     streams_.clear();
     done.poisoned = !status;
     return Say(status, done);
@@ -382,9 +382,9 @@ class Worker {
     const CallHead head = DecodeCallHead(in);
     const Result<engine::InstanceOptions> options = Options(in);
     if (!options || !in.Finish()) return false;
-    channel_->Begin();
+    channel_->Open();
     Result<engine::Instance> made = engine::Instance::Create(linked_, *options, channel_, head.limits, head.call_id);
-    channel_->End();
+    channel_->Close();
     Done done;
     if (!made) return Say(Fail(std::move(made).error()), done);
     instance_.emplace(std::move(*made));
@@ -398,10 +398,10 @@ class Worker {
     if (!in.ok() || !instance_ || head.function >= functions_.size()) return false;
     const std::span<const std::uint8_t> input = in.Raw(in.remaining());
     LinkSink sink(*speaker_);
-    channel_->Begin();
+    channel_->Open();
     const Status status =
         instance_->Call(functions_[head.function], engine::Pieces(&input, 1), sink, head.limits, head.call_id);
-    channel_->End();
+    channel_->Close();
     Done done;
     done.usage = instance_->usage();
     done.poisoned = instance_->poisoned();
