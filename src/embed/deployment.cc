@@ -214,11 +214,11 @@ Status TakeUpOperatorFiles(Host::State& host) {
     host.operator_marks = std::move(marks);
   }
   if (!read) return Fail(std::move(read).error());
-  CORDON_TRY(written);
+  // What cannot be recorded is taken up all the same: it may take authority away.
   if (host.spans != nullptr) CORDON_TRY(host.spans->SendTo(read->rules.config.otlp_endpoint));
   host.host->Hold(std::move(read->held));
   host.host->Adopt(std::move(read->rules));
-  return {};
+  return written;
 }
 
 }  // namespace embed

@@ -92,6 +92,7 @@ class Watcher : public std::enable_shared_from_this<Watcher> {
   std::thread thread_;
   std::thread::id own_;  // set before anybody has the watcher
   FileMarks host_last_, grants_, grants_last_;
+  int host_skips_ = 0;  // looks until the operator's files are read again; 0: not before they change
   std::vector<Seen> seen_;
 };
 

@@ -136,10 +136,20 @@ void Watcher::LookAtHost(const std::shared_ptr<Host::State>& host) {
     const std::lock_guard lock(host->mutex);
     tried = host->operator_marks;
   }
-  if (Judge(tried, host_last_) != Sight::kChanged) return;
+  const bool is_due = host_skips_ > 0 && --host_skips_ == 0;
+  if (Judge(tried, host_last_) != Sight::kChanged && !is_due) return;
   Status taken = TakeUpOperatorFiles(*host);
-  if (!taken) return Tell({}, Fail(std::move(taken).error()));
-  Tell({}, Reloaded());
+  if (!taken) {
+    const Code code = taken.error().code;
+    // Not the fault of the files: they are read again, changed or not.
+    host_skips_ = code == Code::kIo || code == Code::kMemory || code == Code::kUnavailable ? kSkipsMax : 0;
+    if (is_due) return;  // it was told
+    Tell({}, Fail(std::move(taken).error()));
+    if (code != Code::kAuditUnavailable) return;
+  } else {
+    host_skips_ = 0;
+    Tell({}, Reloaded());
+  }
   for (const auto& deployment : DeploymentsOf(*host)) TakeUp(deployment);
   host->host->EndMisplaced();
 }

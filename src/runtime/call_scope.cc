@@ -15,6 +15,7 @@ CallScope::CallScope(const Plugin::State& state, std::uint64_t call_id, const Ca
   if (!options.traceparent.empty()) parent_ = TraceParent::Parse(options.traceparent);
   if (spans != nullptr && spans->wanted()) {
     own_ = parent_ ? parent_->Child() : TraceParent::New();
+    has_span_ = true;
     began_ = std::chrono::system_clock::now();
   } else {
     own_ = parent_;
@@ -79,7 +80,7 @@ Status CallScope::Write(const Status& outcome, std::string_view action, const en
 
 void CallScope::EndSpan(const Status& outcome, std::string_view action, const engine::Usage& usage) {
   SpanSink* const spans = state_.host->options.spans.get();
-  if (spans == nullptr || !spans->wanted() || !own_->sampled) return;
+  if (!has_span_ || !spans->wanted() || !own_->sampled) return;
   Span span;
   span.kind = Span::Kind::kServer;
   span.place = *own_;

@@ -39,6 +39,7 @@ class CallScope {
   const CallOptions& options_;
   std::optional<TraceParent> parent_, own_;
   std::chrono::system_clock::time_point began_;
+  bool has_span_ = false;  // of its own: somebody wanted spans when it began
   bool is_known_ = false;  // to the services
 };
 

@@ -103,6 +103,7 @@ void Host::State::Restrict(const Plugin& plugin, const Rules& by) const {
   Plugin::State& state = *plugin.state_;
   if (state.standing == nullptr) return;
   state.is_plain.store(false, std::memory_order_relaxed);
+  if (!IsForAllTenants(by, state.source.name)) state.serves_all_tenants = false;
   if (state.enforcer != nullptr && state.enforcer->own() != nullptr) {
     manifest::Limits limits;
     manifest::AddQuota(state.source.manifest ? &*state.source.manifest : nullptr, by.config, state.source.name, limits);
@@ -210,7 +211,11 @@ Result<std::shared_ptr<const Plugin>> Host::Load(const LoadRequest& request) {
       state_->living.push_back(plugin);
       now = state_->rules;
     }
-    if (now != loader.rules()) state_->Restrict(*plugin, *now);
+    // The operator's files may have changed while it was compiled.
+    if (now != loader.rules()) {
+      state_->Restrict(*plugin, *now);
+      state_->EndMisplaced(*plugin, *now);
+    }
   }
   if (callable && request.publication == LoadRequest::Publication::kAtOnce) state_->AddCallable(plugin);
   return plugin;
@@ -253,17 +258,19 @@ void Host::Adopt(Rules rules) {
   for (const auto& plugin : state_->Living()) state_->Restrict(*plugin, *now);
 }
 
+void Host::State::EndMisplaced(const Plugin& plugin, const Rules& by) {
+  const Plugin::State& state = *plugin.state_;
+  if (state.standing == nullptr || plugin.retired() || state.placement == HostOptions::Placement::kWorkers) return;
+  const policy::Level level = CeilingOf(by, state.ceiling_subject).level();
+  if (state.native != nullptr || ApartBy(by, state.source.name, level).empty()) return;
+  state.standing->End(Error(Code::kDenied, state.source.name + " runs in this process, and is to have one of its own",
+                            "load it again")
+                          .With("rule", "isolation"));
+}
+
 void Host::EndMisplaced() {
   const std::shared_ptr<const Rules> now = rules();
-  for (const auto& plugin : state_->Living()) {
-    const Plugin::State& state = *plugin->state_;
-    if (state.standing == nullptr || plugin->retired() || state.placement == HostOptions::Placement::kWorkers) continue;
-    const policy::Level level = CeilingOf(*now, state.ceiling_subject).level();
-    if (state.native != nullptr || ApartBy(*now, state.source.name, level).empty()) continue;
-    state.standing->End(Error(Code::kDenied, state.source.name + " runs in this process, and is to have one of its own",
-                              "load it again")
-                            .With("rule", "isolation"));
-  }
+  for (const auto& plugin : state_->Living()) State::EndMisplaced(*plugin, *now);
 }
 
 }  // namespace cordon::runtime

@@ -7,9 +7,10 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
-#include <thread>
+#include <new>
 
 #include "base/file.h"
+#include "base/own_thread.h"
 
 namespace cordon::runtime {
 namespace {
@@ -39,7 +40,7 @@ struct KillSwitch::State {
   std::multimap<std::shared_ptr<CallHandle>, std::shared_ptr<PluginStanding>> running;
   bool watching = false, ending = false;
   std::condition_variable wake;
-  std::thread watcher;
+  OwnThread watcher;
 
   // Whether the file says off. REQUIRES: the mutex.
   std::optional<std::string> WhyOff() const {
@@ -65,7 +66,7 @@ KillSwitch::~KillSwitch() {
     state_->ending = true;
   }
   state_->wake.notify_all();
-  if (state_->watcher.joinable()) state_->watcher.join();
+  state_->watcher.Join();
 }
 
 Status KillSwitch::Check() {
@@ -117,9 +118,13 @@ Result<KillSwitch::Running> KillSwitch::Enter(std::shared_ptr<CallHandle> handle
   state_->running.emplace(running.handle_, std::move(standing));
   running.of_ = shared_from_this();
   if (!state_->watching && !state_->file.empty()) {
-    if (state_->watcher.joinable()) state_->watcher.join();  // it saw the switch go off, and is done
+    state_->watcher.Join();  // it saw the switch go off, and is done
+    // What nobody would stop does not begin.
+    if (!state_->watcher.Start([this] { Watch(); })) {
+      return Fail(Code::kUnavailable, "there is no thread to watch the switch of plugins by",
+                  "raise the limit on threads of this process");
+    }
     state_->watching = true;
-    state_->watcher = std::thread([this] { Watch(); });
   }
   return running;
 }
@@ -127,12 +132,15 @@ Result<KillSwitch::Running> KillSwitch::Enter(std::shared_ptr<CallHandle> handle
 void KillSwitch::Watch() {
   std::unique_lock lock(state_->mutex);
   while (!state_->ending) {
-    if (state_->WhyOff()) {
-      for (const auto& [handle, _] : state_->running) handle->Interrupt();
-      break;
-    }
-    for (const auto& [handle, standing] : state_->running) {
-      if (standing != nullptr && !standing->Check()) handle->Interrupt();
+    try {
+      if (state_->WhyOff()) {
+        for (const auto& [handle, _] : state_->running) handle->Interrupt();
+        break;
+      }
+      for (const auto& [handle, standing] : state_->running) {
+        if (standing != nullptr && !standing->Check()) handle->Interrupt();
+      }
+    } catch (const std::bad_alloc&) {  // no memory to say why; the next look may have it
     }
     state_->wake.wait_for(lock, kLookEvery);
   }

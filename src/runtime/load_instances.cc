@@ -116,9 +116,7 @@ Status Loader::KeepResident(InstanceRecipe recipe) {
   options.call_id = host_.NextCallId();
   plugin_->resident = std::make_shared<Resident>(std::move(options));
   plugin_->kept = plugin_->resident;
-  const auto entry = rules_->config.entries.find(plugin_->source.name);
-  plugin_->serves_all_tenants =
-      entry != rules_->config.entries.end() && entry->second.tenants == manifest::ConfigEntry::Tenants::kShared;
+  plugin_->serves_all_tenants = IsForAllTenants(*rules_, plugin_->source.name);
   const std::lock_guard lock(host_.mutex);
   std::erase_if(host_.residents, [](const auto& one) { return one.expired(); });
   host_.residents.push_back(plugin_->resident);

@@ -130,7 +130,8 @@ Status Loader::CompileForWorkers() {
   if (const auto& share = limits.quota.cpu_share) pool.cpu_max = std::min(*share, pool.cpu_max.value_or(*share));
   if (plugin_->ceiling.level() == policy::Level::kParanoid) pool.demand = worker::PoolOptions::Demand::kAll;
   pool.on_broken = [observer = host_.options.observer,
-                    record = plugin_->NewRecord(audit::Event::kNote)](std::string_view what) mutable {
+                    of = plugin_->NewRecord(audit::Event::kNote)](std::string_view what) {
+    audit::Record record = of;  // workers of several threads may break rules at once
     record.rule = "worker:protocol";
     record.decision = policy::Verdict::kDeny;
     record.code = Code::kWorkerLost;

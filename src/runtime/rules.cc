@@ -32,6 +32,11 @@ Status CheckEnabled(const Rules& rules, const std::string& plugin) {
               "set plugins.entries." + plugin + ".enabled: true in config.yaml");
 }
 
+bool IsForAllTenants(const Rules& rules, const std::string& plugin) {
+  const auto entry = rules.config.entries.find(plugin);
+  return entry != rules.config.entries.end() && entry->second.tenants == manifest::ConfigEntry::Tenants::kShared;
+}
+
 std::string_view ApartBy(const Rules& rules, const std::string& plugin, policy::Level level) {
   const manifest::IsolationConfig& isolation = rules.config.isolation;
   if (level == policy::Level::kParanoid) return "level:paranoid";

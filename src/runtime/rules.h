@@ -32,6 +32,8 @@ struct CeilingSubject {
 policy::Ceiling CeilingOf(const Rules& rules, const CeilingSubject& subject);
 // E_DENIED when the operator disabled the plugin.
 Status CheckEnabled(const Rules& rules, const std::string& plugin);
+// Whether a resident of this name may serve every tenant with its one instance.
+bool IsForAllTenants(const Rules& rules, const std::string& plugin);
 // What demands a process of its own for the plugin: "level:paranoid", "plugins.isolation.force" or
 // "plugins.isolation.enabled"; nothing when nothing does.
 std::string_view ApartBy(const Rules& rules, const std::string& plugin, policy::Level level);

@@ -43,6 +43,8 @@ struct Host::State : std::enable_shared_from_this<Host::State> {
   std::vector<std::shared_ptr<const Plugin>> Living();
   // Takes from a plugin what the rules do not give it any more.
   void Restrict(const Plugin& plugin, const Rules& rules) const;
+  // What runs here and is to run apart by now runs no more.
+  static void EndMisplaced(const Plugin& plugin, const Rules& rules);
   // By fuel, debug, checks, copied data, and whether the code runs in workers.
   std::map<std::tuple<bool, bool, bool, bool, bool>, std::shared_ptr<const engine::Engine>> engines;
   std::shared_ptr<worker::Keeper> keeper;  // null until a worker is needed; guarded by mutex
@@ -179,7 +181,7 @@ struct Plugin::State {
   std::shared_ptr<PluginStanding> standing;           // null when it is only looked at
   std::shared_ptr<KeptInstances> kept;                // null: each call has an instance of its own
   std::shared_ptr<Resident> resident;                 // the same, of a resident
-  bool serves_all_tenants = false;                    // with that one instance
+  std::atomic<bool> serves_all_tenants{false};        // with that one instance
   std::unique_ptr<LastGood> last_good;                // when its manifest wants it
   std::shared_ptr<services::LimitEnforcer> enforcer;  // null: nothing has a quota
 

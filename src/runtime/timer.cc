@@ -3,6 +3,11 @@
 #include <algorithm>
 
 namespace cordon::runtime {
+namespace {
+
+constexpr std::chrono::seconds kAgain{1};  // what could not be done is tried after this
+
+}  // namespace
 
 bool Timer::Set(const std::shared_ptr<Timed>& what, MonotonicTime when) {
   if (thread_.was_forked()) return false;
@@ -39,7 +44,11 @@ void Timer::Work(const std::shared_ptr<Core>& core) {
     core->entries.erase(first);
     lock.unlock();
     MonotonicTime next = MonotonicTime::max();
-    if (std::shared_ptr<Timed> alive = what.lock()) next = alive->Tick(now);
+    try {
+      if (std::shared_ptr<Timed> alive = what.lock()) next = alive->Tick(now);
+    } catch (...) {  // no memory for what was due
+      next = now + kAgain;
+    }
     lock.lock();
     // What was asked for meanwhile stands.
     const auto same = [&](const Entry& one) { return !one.what.owner_before(what) && !what.owner_before(one.what); };

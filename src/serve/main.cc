@@ -174,7 +174,12 @@ int Keep() {
       BeWorker(received, around);
     }
     const UniqueFd held(pid > 0 ? pidfd : -1);
-    if (!Answer({pid > 0 ? 0 : errno}, held.get())) return 0;
+    if (Answer({pid > 0 ? 0 : errno}, held.get())) continue;
+    // Its descriptor may be too much to send; with this process all workers would go.
+    const int why = errno;
+    if (!held || why == EPIPE) return 0;
+    ::syscall(SYS_pidfd_send_signal, held.get(), SIGKILL, nullptr, 0);
+    if (!Answer({why}, -1)) return 0;
   }
 }
 

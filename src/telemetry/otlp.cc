@@ -4,9 +4,10 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
-#include <thread>
+#include <new>
 #include <vector>
 
+#include "base/own_thread.h"
 #include "telemetry/otlp_message.h"
 #include "telemetry/post.h"
 
@@ -37,7 +38,7 @@ struct OtlpExporter::State {
   Counts counts;
   bool ending = false;
   std::condition_variable wake;
-  std::thread sender;
+  OwnThread sender;
 
   // Whether the collector took it. Not under the mutex.
   bool Send(const std::vector<Span>& batch) {
@@ -59,8 +60,21 @@ struct OtlpExporter::State {
     return false;
   }
 
-  void Run() {
+  void Work() {
     std::unique_lock lock(mutex);
+    while (!ending || !queue.empty()) {
+      try {
+        Run(lock);
+      } catch (const std::bad_alloc&) {
+        if (!lock) lock.lock();
+        counts.dropped += queue.size();
+        queue.clear();
+      }
+    }
+  }
+
+  // Until the end. With the lock, but while it sends.
+  void Run(std::unique_lock<std::mutex>& lock) {
     while (true) {
       wake.wait(lock, [this] { return ending || !queue.empty(); });
       if (queue.empty()) return;
@@ -112,7 +126,7 @@ OtlpExporter::~OtlpExporter() {
     state_->ending = true;
   }
   state_->wake.notify_all();
-  if (state_->sender.joinable()) state_->sender.join();
+  state_->sender.Join();
 }
 
 void OtlpExporter::Take(Span span) noexcept {
@@ -123,9 +137,10 @@ void OtlpExporter::Take(Span span) noexcept {
       ++state_->counts.dropped;
       return;
     }
+    // Without a thread it waits for one.
     state_->queue.push_back(std::move(span));
-    if (!state_->sender.joinable()) state_->sender = std::thread([state = state_.get()] { state->Run(); });
-  } catch (...) {  // no memory, or no thread: a span is not worth the call that it tells of
+    (void)state_->sender.Start([state = state_.get()] { state->Work(); });
+  } catch (...) {  // no memory: a span is not worth the call that it tells of
     const std::lock_guard lock(state_->mutex);
     ++state_->counts.dropped;
     return;

@@ -21,9 +21,10 @@ using Clock = std::chrono::steady_clock;
 // How often a wait is broken off to see whether the worker is still there.
 inline constexpr Duration kLook = std::chrono::milliseconds(20);
 inline constexpr Duration kLookAtCpu = std::chrono::milliseconds(2);
-inline constexpr Duration kAhead = std::chrono::milliseconds(10);  // of its share of processors, at most
-inline constexpr Duration kStartMost = std::chrono::seconds(10);   // of a worker
-inline constexpr int kUnansweredMax = 64;                          // questions of one worker at once
+inline constexpr Duration kAhead = std::chrono::milliseconds(10);             // of its share of processors, at most
+inline constexpr Duration kStartMost = std::chrono::seconds(10);              // of a worker
+inline constexpr int kUnansweredMax = 64;                                     // questions of one worker at once
+inline constexpr std::uint64_t kUnansweredBytesMax = 2 * kMessagePayloadMax;  // of theirs
 
 inline Error Lost(std::string why) {
   return Error(Code::kWorkerLost, "the worker that ran the call is gone: " + std::move(why),
@@ -41,13 +42,20 @@ inline Error OverLimit(Code code, std::string message, std::string_view limit, s
 struct Pool::Wire {
   Process process;
   std::unique_ptr<Link> link;
-  std::mutex speaking;  // one frame at a time
+  std::timed_mutex speaking;  // one frame at a time
   std::atomic<int> unanswered{0};
+  std::atomic<std::uint64_t> unanswered_bytes{0};
   std::atomic<bool> closed{false};
-  std::unique_ptr<SocketGate> sockets;  // null: it has none
+  std::atomic<MonotonicTime> end{MonotonicTime::max()};  // of the call: nothing is said for longer
+  std::unique_ptr<SocketGate> sockets;                   // null: it has none
 
+  // A worker that does not read may keep another frame from its end: this one waits no longer than it would itself.
   Status Say(std::uint16_t type, engine::Pieces body, const Link::Watch& watch) {
-    const std::lock_guard lock(speaking);
+    std::unique_lock lock(speaking, std::try_to_lock);
+    while (!lock) {
+      CORDON_ASSIGN(const Duration most, watch());
+      (void)lock.try_lock_for(most);
+    }
     return link->Send(type, body, watch);
   }
   Status Reply(std::uint32_t number, const HostReply& reply, const Link::Watch& watch) {
@@ -59,11 +67,26 @@ struct Pool::Wire {
     const std::span<const std::uint8_t> pieces[] = {head, *bytes};
     return Say(kReply, pieces, watch);
   }
-  // By a thread that is not the call's; one that nobody waits for any more is dropped.
+  // Without waiting; false: it would have to.
+  bool ReplyAtOnce(std::uint32_t number, const HostReply& reply) {
+    Result<std::vector<std::uint8_t>> bytes = EncodeReply(reply);
+    if (!bytes) bytes = EncodeReply(TrapOf(bytes.error()));
+    const std::unique_lock lock(speaking, std::try_to_lock);
+    if (!lock || !bytes || !link->Fits(sizeof number + bytes->size())) return false;
+    wire::Buffer head;
+    wire::Writer(head).U32(number);
+    const std::span<const std::uint8_t> pieces[] = {head, *bytes};
+    (void)link->Send(kReply, pieces, {});
+    return true;
+  }
+  // By a thread that is not the call's; one that nobody waits for any more is dropped. A worker that does not hear it
+  // while its call lasts is ended.
   void ReplyLate(std::uint32_t number, const HostReply& reply) {
     (void)Reply(number, reply, [this]() -> Result<Duration> {
       if (closed.load() || process.Ended()) return Fail(Lost("its call is over"));
-      return kLook;
+      if (Clock::now() < end.load()) return kLook;
+      process.Kill();
+      return Fail(Lost("it did not take an answer"));
     });
   }
 };
@@ -80,6 +103,7 @@ struct Pool::Worker {
   std::string charged;                // whose it is while it is busy
   std::uint64_t bytes_at_first = 0;   // of its own memory
   bool is_told = false;               // that it broke the rules
+  Duration cpu_told{0};               // in sum, with what its calls came to
 
   // Of its process, and of what works for it here.
   std::optional<Duration> CpuTime() const {
@@ -87,6 +111,14 @@ struct Pool::Worker {
     if (used && wire->sockets != nullptr) *used += wire->sockets->CpuTime().value_or(Duration(0));
     return used;
   }
+
+  // What its call used that came to nothing. Of one that is gone nobody knows: then all the time there was.
+  Duration CpuSince(Duration elapsed) const {
+    const std::optional<Duration> used = CpuTime();
+    return used ? std::max(*used - cpu_told, Duration(0)) : elapsed;
+  }
+
+  bool IsBroken() const { return wire->sockets != nullptr && !wire->sockets->broken().empty(); }
 
   // Why its process is no more.
   Error WhyEnded() const {
@@ -107,25 +139,55 @@ struct Pool::Waiter {
   std::condition_variable ready{};
 };
 
-// The answer to one question of a worker, whoever gives it; let go, it ends the guest's call.
-class Pool::LateAnswer {
+// One question of a worker that is being answered, by whoever holds this.
+class Pool::Unanswered {
  public:
-  LateAnswer(std::shared_ptr<Wire> wire, std::uint32_t number) : wire_(std::move(wire)), number_(number) {
+  Unanswered(std::shared_ptr<Wire> wire, std::uint64_t bytes) : wire_(std::move(wire)), bytes_(bytes) {
     ++wire_->unanswered;
+    wire_->unanswered_bytes += bytes_;
   }
-  LateAnswer(LateAnswer&&) noexcept = default;
-  ~LateAnswer() {
-    if (wire_ != nullptr) Give(TrapOf(Error(Code::kService, "the host let go of a question without an answer")));
+  Unanswered(Unanswered&&) noexcept = default;
+  ~Unanswered() {
+    if (wire_ == nullptr) return;
+    wire_->unanswered_bytes -= bytes_;
+    --wire_->unanswered;
   }
-  void Give(const HostReply& reply) {
-    const std::shared_ptr<Wire> wire = std::exchange(wire_, nullptr);
-    if (wire == nullptr) return;
-    wire->ReplyLate(number_, reply);
-    --wire->unanswered;
-  }
+  const std::shared_ptr<Wire>& wire() const { return wire_; }
 
  private:
   std::shared_ptr<Wire> wire_;
+  std::uint64_t bytes_;
+};
+
+// The answer to one question of a worker, whoever gives it; let go, it ends the guest's call.
+class Pool::LateAnswer {
+ public:
+  LateAnswer(Unanswered question, std::shared_ptr<Errands> errands, std::uint32_t number)
+      : question_(std::move(question)), errands_(std::move(errands)), number_(number) {}
+  LateAnswer(LateAnswer&&) noexcept = default;
+  ~LateAnswer() {
+    if (question_.wire() != nullptr)
+      Give(TrapOf(Error(Code::kService, "the host let go of a question without an answer")));
+  }
+  // Never waits for the worker: whose thread this is, is not known.
+  void Give(const HostReply& reply) noexcept {
+    Unanswered question = std::move(question_);
+    const std::shared_ptr<Wire> wire = question.wire();
+    if (wire == nullptr) return;
+    try {
+      if (wire->ReplyAtOnce(number_, reply)) return;
+      auto say = [question = std::move(question), number = number_, reply] {
+        question.wire()->ReplyLate(number, reply);
+      };
+      if (errands_->Run(std::move(say))) return;
+    } catch (...) {  // no memory: as without a thread
+    }
+    wire->process.Kill();  // it would wait for ever
+  }
+
+ private:
+  Unanswered question_;
+  std::shared_ptr<Errands> errands_;
   std::uint32_t number_;
 };
 
@@ -146,6 +208,7 @@ class Pool::Conversation {
     if (pool_.options_.ways != nullptr) number_ = ++pool_.talks_;
     if (const auto& most = pool_.options_.cpu_max) share_ = *most / std::max(1.0, std::ceil(*most));
     if (cpu_ || share_) cpu_began_ = worker_.CpuTime();
+    wire_->end = end_;
     watch_ = [this]() -> Result<Duration> { return Look(); };
     if (brake_ != nullptr) {
       brake_->Set([wire = wire_] {
@@ -264,7 +327,7 @@ class Pool::Conversation {
     if (way == Way::kLater) return AnswerLater(number, asked, channel);
     if (way == Way::kAside && AnswerOutside(number, asked, answer)) return {};
     // This thread looks after the call, and must not wait for what the worker chooses.
-    if (way == Way::kAside && is_way) return TooMany(number);
+    if (way == Way::kAside) return TooMany(number);
     const HostReply reply = answer(asked);
     if (asked.interface_name == kSocketsInterface) LetUse(asked, reply);
     return worker_.wire->Reply(number, reply, watch_);
@@ -285,10 +348,10 @@ class Pool::Conversation {
 
   // An answer that is given later takes no thread until then. The worker waits for it, whoever gives it.
   Status AnswerLater(std::uint32_t number, const OwnedRequest& asked, const std::shared_ptr<HostChannel>& channel) {
-    if (worker_.wire->unanswered.load() >= kUnansweredMax) return TooMany(number);
-    channel->Begin(asked.Views(), [late = LateAnswer(worker_.wire, number), channel](const HostReply& reply) mutable {
-      late.Give(reply);
-    });
+    if (HasTooMany(asked)) return TooMany(number);
+    LateAnswer late(Unanswered(wire_, asked.payload.size()), pool_.errands_, number);
+    channel->Begin(asked.Views(),
+                   [late = std::move(late), channel](const HostReply& reply) mutable { late.Give(reply); });
     return {};
   }
 
@@ -296,15 +359,17 @@ class Pool::Conversation {
   // for any more is dropped, and not begun if it was not yet. False when there is no thread for it.
   bool AnswerOutside(std::uint32_t number, const OwnedRequest& asked,
                      const std::function<HostReply(const OwnedRequest&)>& answer) {
-    if (worker_.wire->unanswered.load() >= kUnansweredMax) return false;
-    ++worker_.wire->unanswered;
-    const auto make = [wire = worker_.wire, answer, number, asked] {
-      if (!wire->closed.load()) wire->ReplyLate(number, answer(asked));
-      --wire->unanswered;
+    if (HasTooMany(asked)) return false;
+    auto make = [question = Unanswered(wire_, asked.payload.size()), answer, number, asked] {
+      Wire& wire = *question.wire();
+      if (!wire.closed.load()) wire.ReplyLate(number, answer(asked));
     };
-    if (pool_.errands_.Run(make)) return true;
-    --worker_.wire->unanswered;
-    return false;
+    return pool_.errands_->Run(std::move(make));
+  }
+
+  bool HasTooMany(const OwnedRequest& asked) const {
+    return wire_->unanswered.load() >= kUnansweredMax ||
+           wire_->unanswered_bytes.load() + asked.payload.size() > kUnansweredBytesMax;
   }
 
   Pool& pool_;
@@ -337,6 +402,7 @@ class Pool::Lease {
   // Why it is ended, unless it is given back.
   void Blame(Retirement why) { why_ = why; }
   void Blame(const Error& error) {
+    if (error.Detail("reason") == "protocol") pool_->TellBroken(*worker_, error.message);
     const bool is_lost = error.code == Code::kWorkerLost || error.code == Code::kUnavailable;
     const bool is_late = error.code == Code::kTimeout || error.code == Code::kCpu;
     const bool is_stopped = is_late || error.code == Code::kInterrupted;

@@ -36,7 +36,10 @@ struct Errands::State {
       auto work = std::move(state->queue.front());
       state->queue.pop_front();
       lock.unlock();
-      work();
+      try {
+        work();
+      } catch (...) {  // no memory for it: whoever waits for its outcome sees that there is none
+      }
       work = nullptr;
       lock.lock();
     }

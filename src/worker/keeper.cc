@@ -31,6 +31,9 @@ Error CannotStart(const std::string& why) {
                "look at the limits of this process; cordon doctor says what this system permits");
 }
 
+// Whoever asks needs another keeper.
+Error Gone(Error error) { return std::move(error).With("keeper", "gone"); }
+
 // The number of a process in this one's namespace, as /proc says; -1 when it does not.
 int NumberOf(int handle) {
   const Result<std::string> text = ReadFile("/proc/self/fdinfo/" + std::to_string(handle), 4096);
@@ -152,7 +155,12 @@ Status Keeper::Launch() {
   ::posix_spawn_file_actions_destroy(&actions);
   if (failed != 0) return Fail(CannotStart(program_.string() + ": " + ErrnoText(failed)));
   handle_.Reset(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
-  if (!handle_) return Fail(CannotStart("pidfd_open: " + ErrnoText(errno)));
+  if (!handle_) {
+    const int why = errno;
+    ::kill(pid_, SIGKILL);  // a child of ours that nobody has waited for: its number is its own
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {}
+    return Fail(CannotStart("pidfd_open: " + ErrnoText(why)));
+  }
   return {};
 }
 
@@ -173,7 +181,12 @@ Result<Process> Keeper::Ask(const SpawnRequest& request, std::span<const int> fd
   do {
     n = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
   } while (n < 0 && errno == EINTR);
-  if (n != sizeof request) return Fail(CannotStart("its keeper is gone: " + ErrnoText(errno)));
+  if (n != sizeof request) {
+    // Too much in flight, or no memory for it, is said of this request; anything else of the socket.
+    const bool is_short = n < 0 && (errno == ETOOMANYREFS || errno == ENOMEM || errno == ENOBUFS);
+    Error error = CannotStart("its keeper was not reached: " + ErrnoText(errno));
+    return Fail(is_short ? std::move(error) : Gone(std::move(error)));
+  }
   SpawnAnswer answer;
   alignas(cmsghdr) char place[CMSG_SPACE(sizeof(int))];
   iovec into = {&answer, sizeof answer};
@@ -183,11 +196,11 @@ Result<Process> Keeper::Ask(const SpawnRequest& request, std::span<const int> fd
   message.msg_control = place;
   message.msg_controllen = sizeof place;
   // A keeper that was stopped keeps nobody waiting for ever.
-  if (!Await(socket_.get(), std::chrono::seconds(10))) return Fail(CannotStart("its keeper does not answer"));
+  if (!Await(socket_.get(), std::chrono::seconds(10))) return Fail(Gone(CannotStart("its keeper does not answer")));
   do {
     n = ::recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC);
   } while (n < 0 && errno == EINTR);
-  if (n != sizeof answer) return Fail(CannotStart("its keeper is gone"));
+  if (n != sizeof answer) return Fail(Gone(CannotStart("its keeper is gone")));
   int handle = -1;
   if (const cmsghdr* given = CMSG_FIRSTHDR(&message); given != nullptr && given->cmsg_type == SCM_RIGHTS) {
     std::memcpy(&handle, CMSG_DATA(given), sizeof handle);
@@ -203,7 +216,9 @@ Result<Process> Keeper::Spawn(const SpawnRequest& request, std::span<const int> 
                 "make a new Host in this process");
   }
   const std::lock_guard lock(mutex_);
-  if (Result<Process> made = Ask(request, fds); made) return made;
+  Result<Process> made = Ask(request, fds);
+  // With the keeper go all its workers: one that says what is missing is kept.
+  if (made || (handle_ && made.error().Detail("keeper") != "gone")) return made;
   End();
   CORDON_TRY(Launch());
   return Ask(request, fds);

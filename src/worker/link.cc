@@ -27,6 +27,8 @@ constexpr int kSpins = 200;         // some microseconds
 constexpr int kSpinsWithin = 2000;  // within a frame, of which the rest is being written
 // Who asked with much looks for longer: the other side copies that much before it can answer.
 constexpr std::size_t kBytesPerSpin = 100;
+// Who gives a byte at a time keeps nobody from looking at the clock.
+constexpr int kLuckMost = 64;
 // A long frame is read while it is written, in steps that stay in a processor's own cache.
 constexpr std::size_t kStepBytes = 64u << 10;
 
@@ -159,12 +161,16 @@ bool Link::ComesSoon(std::uint32_t seen, int spins) const {
 }
 
 Status Link::Get(std::span<std::uint8_t> bytes, const Watch& watch, int spins) {
+  int luck = 0;
   while (!bytes.empty()) {
     const std::uint32_t written = in_->written.load(std::memory_order_acquire);
     const std::uint32_t held = written - read_;
     if (held > kRingBytes) return Fail(Broken("it says that it wrote more than the ring holds"));
     if (held == 0) {
-      if (ComesSoon(written, spins)) continue;
+      if (ComesSoon(written, spins)) {
+        if (watch && ++luck % kLuckMost == 0) CORDON_TRY(watch());
+        continue;
+      }
       in_->reader_waits.store(1, std::memory_order_seq_cst);
       if (in_->written.load(std::memory_order_seq_cst) == written) CORDON_TRY(FutexWait(in_->written, written, watch));
       in_->reader_waits.store(0, std::memory_order_relaxed);
@@ -179,6 +185,11 @@ Status Link::Get(std::span<std::uint8_t> bytes, const Watch& watch, int spins) {
     if (in_->writer_waits.load(std::memory_order_seq_cst) != 0) FutexWake(in_->read);
   }
   return {};
+}
+
+bool Link::Fits(std::size_t body_bytes) const {
+  const std::uint32_t held = written_ - out_->read.load(std::memory_order_acquire);
+  return held <= kRingBytes && sizeof(FrameHead) + body_bytes <= kRingBytes - held;
 }
 
 Status Link::Send(std::uint16_t type, Pieces body, const Watch& watch, Flush flush) {

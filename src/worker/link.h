@@ -50,6 +50,8 @@ class Link {
   // kLater: the other side need not see the frame before the next one that is kNow.
   enum class Flush : std::uint8_t { kNow, kLater };
   Status Send(std::uint16_t type, Pieces body, const Watch& watch, Flush flush = Flush::kNow);
+  // Whether a frame with as large a body would be sent without waiting for the other side.
+  bool Fits(std::size_t body_bytes) const;
 
   struct Frame {
     std::uint16_t type = 0;

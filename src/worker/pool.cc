@@ -190,6 +190,7 @@ Result<std::unique_ptr<Pool::Worker>> Pool::Make() {
   Conversation talk(*this, *worker, kStartMost, std::nullopt, nullptr);
   Result<Link::Frame> frame = talk.Receive();
   if (!frame) {
+    if (frame.error().Detail("reason") == "protocol") TellBroken(*worker, frame.error().message);
     worker->wire->process.Kill();
     return Fail(Error(Code::kUnavailable, "a worker did not start: " + frame.error().message, "see cordon doctor")
                     .With("reason", "start"));
@@ -202,7 +203,10 @@ Result<std::unique_ptr<Pool::Worker>> Pool::Make() {
                                 &confined.limits, &confined.groups, &confined.sockets}) {
     *number = in.U32();
   }
-  if (frame->type != kReady || !in.Finish()) error = BrokenRule("it did not say how it is confined");
+  if (frame->type != kReady || !in.Finish()) {
+    error = BrokenRule("it did not say how it is confined");
+    TellBroken(*worker, error.message);
+  }
   if (failed || frame->type != kReady || !in.ok()) {
     worker->wire->process.Kill();
     return Fail(std::move(error));

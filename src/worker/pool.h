@@ -100,6 +100,7 @@ class Pool final : public engine::Remote, public std::enable_shared_from_this<Po
  private:
   struct Wire;
   struct Worker;
+  class Unanswered;
   class LateAnswer;
   class Lease;
   class Conversation;
@@ -137,10 +138,11 @@ class Pool final : public engine::Remote, public std::enable_shared_from_this<Po
   enum class Way : std::uint8_t { kHere, kAside, kLater };
   Way WayOf(const OwnedRequest& request) const;
   bool MayAsk(const OwnedRequest& request) const;
-  Result<std::uint32_t> FunctionIn(Worker& worker, std::uint32_t function);
+  Result<std::uint32_t> FunctionIn(Worker& worker, std::uint32_t function, Duration most,
+                                   engine::Interrupter::Brake* brake);
 
   PoolOptions options_;
-  Errands errands_;
+  const std::shared_ptr<Errands> errands_ = std::make_shared<Errands>();
   std::vector<int> folder_fds_;                                           // as calls name them
   std::map<std::pair<std::string, std::string>, Way, std::less<>> ways_;  // of imports that are not answered here
   std::set<std::pair<std::string, std::string>, std::less<>> linked_;     // all that a guest can ask

@@ -13,6 +13,24 @@
 namespace cordon::worker {
 namespace {
 
+// What of a call's time is over before the worker hears of it.
+class Since {
+ public:
+  // E_TIMEOUT when nothing is left.
+  Status TakeOff(Duration& wall) const {
+    const Duration gone = Clock::now() - began_;
+    if (gone >= wall) {
+      return Fail(OverLimit(Code::kTimeout, "the call's time was over before it began: no worker was ready", "timeout",
+                            "raise the limit with --timeout, or the number of workers"));
+    }
+    wall -= gone;
+    return {};
+  }
+
+ private:
+  const MonotonicTime began_ = Clock::now();
+};
+
 // The descriptors of streams, by the worker's door; nothing when there are none.
 Status SendStreams(int door, const std::optional<engine::Streams>& streams) {
   if (!streams) return {};
@@ -26,7 +44,8 @@ Status SendStreams(int door, const std::optional<engine::Streams>& streams) {
 
 }  // namespace
 
-Result<std::uint32_t> Pool::FunctionIn(Worker& worker, std::uint32_t function) {
+Result<std::uint32_t> Pool::FunctionIn(Worker& worker, std::uint32_t function, Duration most,
+                                       engine::Interrupter::Brake* brake) {
   if (function < worker.functions.size() && worker.functions[function] >= 0) {
     return static_cast<std::uint32_t>(worker.functions[function]);
   }
@@ -40,7 +59,7 @@ Result<std::uint32_t> Pool::FunctionIn(Worker& worker, std::uint32_t function) {
   wire::Writer out(body);
   out.String(id.interface_name);
   out.String(id.name);
-  Conversation talk(*this, worker, kStartMost, std::nullopt, nullptr);
+  Conversation talk(*this, worker, std::min(most, kStartMost), std::nullopt, brake);
   CORDON_TRY(talk.Send(kFind, body));
   CORDON_ASSIGN(const Link::Frame frame, talk.Receive());
   wire::Reader in(frame.body);
@@ -69,26 +88,44 @@ Result<std::uint32_t> Pool::Find(const engine::FunctionId& id) {
   }
   CORDON_ASSIGN(auto worker, Take(nullptr, kStartMost));
   Lease lease(*this, std::move(worker));
-  const Result<std::uint32_t> found = FunctionIn(*lease, number);
+  const Result<std::uint32_t> found = FunctionIn(*lease, number, kStartMost, nullptr);
   // That there is no such function is an answer like any other.
-  if (found || found.error().code == Code::kNotFound) lease.GiveBack();
+  if (found || found.error().code == Code::kNotFound) {
+    lease.GiveBack();
+  } else {
+    lease.Blame(found.error());
+  }
   CORDON_TRY(found);
   return number;
 }
 
 Status Pool::CallOnce(const engine::RemoteCall& call, std::uint32_t function, engine::Pieces input,
                       engine::ResultSink& sink, const engine::CallTraces& traces) {
-  CORDON_ASSIGN(auto worker, Take(&call.options.tenant, call.limits.wall));
+  engine::Interrupter::Brake* const brake = call.options.interrupter.brake();
+  engine::CallLimits limits = call.limits;
+  const Since began;
+  CORDON_ASSIGN(auto worker, Take(&call.options.tenant, limits.wall));
   Lease lease(*this, std::move(worker));
-  CORDON_ASSIGN(const std::uint32_t number, FunctionIn(*lease, function));
+  // Not a byte of the guest's has run yet.
+  const auto prepare = [&]() -> Result<std::uint32_t> {
+    CORDON_TRY(began.TakeOff(limits.wall));
+    CORDON_ASSIGN(const std::uint32_t number, FunctionIn(*lease, function, limits.wall, brake));
+    CORDON_TRY(began.TakeOff(limits.wall = call.limits.wall));
+    return number;
+  };
+  const Result<std::uint32_t> number = prepare();
+  if (!number) {
+    lease.Blame(number.error());
+    return Fail(number.error());
+  }
   wire::Buffer head;
   head.reserve(512);
   wire::Writer out(head);
-  Encode(out, CallHead{call.call_id, number, call.limits});
+  Encode(out, CallHead{call.call_id, *number, limits});
   Encode(out, call.options, folder_fds_);
   std::vector<std::span<const std::uint8_t>> pieces = {head};
   pieces.insert(pieces.end(), input.begin(), input.end());
-  Conversation talk(*this, *lease, call.limits.wall, call.limits.cpu, call.options.interrupter.brake());
+  Conversation talk(*this, *lease, limits.wall, limits.cpu, brake);
   const auto run = [&]() -> Result<Done> {
     CORDON_TRY(SendStreams(lease->door.get(), call.options.streams));
     CORDON_TRY(talk.Send(kOnce, pieces));
@@ -98,12 +135,12 @@ Status Pool::CallOnce(const engine::RemoteCall& call, std::uint32_t function, en
   if (!done) {
     if (traces.usage != nullptr) {
       traces.usage->wall = talk.elapsed();
-      traces.usage->cpu = lease->wire->process.CpuTime().value_or(Duration(0));
+      traces.usage->cpu = lease->CpuSince(talk.elapsed());
     }
-    if (done.error().Detail("reason") == "protocol") TellBroken(*lease, done.error().message);
     lease.Blame(done.error());
     return Fail(std::move(done).error());
   }
+  lease->cpu_told += done->usage.cpu;
   if (traces.usage != nullptr) *traces.usage = done->usage;
   if (traces.out != nullptr) *traces.out = std::move(done->out);
   if (traces.err != nullptr) *traces.err = std::move(done->err);
@@ -111,7 +148,14 @@ Status Pool::CallOnce(const engine::RemoteCall& call, std::uint32_t function, en
     lease.Blame(*done->error);
     return Fail(std::move(*done->error));
   }
-  lease.GiveBack();
+  // Whoever stopped the call just as it ended has ended the process, which only shows a moment later.
+  if (brake != nullptr && brake->pulled()) {
+    lease.Blame(Retirement::kStopped);
+  } else if (lease->IsBroken()) {
+    lease.Blame(Retirement::kLost);
+  } else {
+    lease.GiveBack();
+  }
   return {};
 }
 
@@ -135,25 +179,31 @@ class Pool::KeptInstance final : public engine::RemoteInstance {
       poisoned_ = true;
       return Fail(Code::kPoisoned, "a question of the call before is still being answered", "make a new instance");
     }
-    CORDON_ASSIGN(const std::uint32_t number, pool_->FunctionIn(*lease_, function));
+    engine::CallLimits left = limits;
+    const Since began;
+    const Result<std::uint32_t> number = pool_->FunctionIn(*lease_, function, limits.wall, interrupter_.brake());
+    if (!number) {
+      if (number.error().code == Code::kNotFound) return Fail(number.error());
+      return Lose(number.error());
+    }
+    CORDON_TRY(began.TakeOff(left.wall));
     wire::Buffer head;
     wire::Writer out(head);
-    Encode(out, CallHead{call_id, number, limits});
+    Encode(out, CallHead{call_id, *number, left});
     std::vector<std::span<const std::uint8_t>> pieces = {head};
     pieces.insert(pieces.end(), input.begin(), input.end());
-    Conversation talk(*pool_, *lease_, limits.wall, limits.cpu, interrupter_.brake());
+    Conversation talk(*pool_, *lease_, left.wall, left.cpu, interrupter_.brake());
     const auto run = [&]() -> Result<Done> {
       CORDON_TRY(talk.Send(kCall, pieces));
       return talk.Finish(channel_, &sink, call_id);
     };
     Result<Done> done = run();
     if (!done) {
-      poisoned_ = true;
-      lease_.Blame(done.error());
       usage_.wall += talk.elapsed();
-      if (done.error().Detail("reason") == "protocol") pool_->TellBroken(*lease_, done.error().message);
-      return Fail(std::move(done).error());
+      usage_.cpu += lease_->CpuSince(talk.elapsed());
+      return Lose(std::move(done).error());
     }
+    lease_->cpu_told += done->usage.cpu - usage_.cpu;
     usage_ = done->usage;
     poisoned_ = done->poisoned;
     out_ += done->out;
@@ -169,6 +219,12 @@ class Pool::KeptInstance final : public engine::RemoteInstance {
   engine::Interrupter interrupter() const override { return interrupter_; }
 
  private:
+  std::unexpected<Error> Lose(Error why) {
+    poisoned_ = true;
+    lease_.Blame(why);
+    return Fail(std::move(why));
+  }
+
   const std::shared_ptr<Pool> pool_;
   Lease lease_;  // ended with the instance: nothing of it is left for another
   const std::shared_ptr<HostChannel> channel_;
@@ -179,25 +235,30 @@ class Pool::KeptInstance final : public engine::RemoteInstance {
 };
 
 Result<std::unique_ptr<engine::RemoteInstance>> Pool::Create(const engine::RemoteCall& call) {
-  CORDON_ASSIGN(auto worker, Take(&call.options.tenant, call.limits.wall));
+  engine::CallLimits limits = call.limits;
+  const Since began;
+  CORDON_ASSIGN(auto worker, Take(&call.options.tenant, limits.wall));
   Lease lease(*this, std::move(worker));
-  wire::Buffer body;
-  wire::Writer out(body);
-  Encode(out, CallHead{call.call_id, 0, call.limits});
-  Encode(out, call.options, folder_fds_);
   engine::Usage usage;
-  {
-    Conversation talk(*this, *lease, call.limits.wall, call.limits.cpu, call.options.interrupter.brake());
+  const auto run = [&]() -> Status {
+    CORDON_TRY(began.TakeOff(limits.wall));
+    wire::Buffer body;
+    wire::Writer out(body);
+    Encode(out, CallHead{call.call_id, 0, limits});
+    Encode(out, call.options, folder_fds_);
+    Conversation talk(*this, *lease, limits.wall, limits.cpu, call.options.interrupter.brake());
     CORDON_TRY(SendStreams(lease->door.get(), call.options.streams));
     CORDON_TRY(talk.Send(kCreate, body));
-    Result<Done> done = talk.Finish(call.channel, nullptr, call.call_id);
-    if (!done || done->error) {
-      Error error = done ? std::move(*done->error) : std::move(done).error();
-      lease.Blame(error);
-      return Fail(std::move(error));
-    }
-    usage = done->usage;
+    CORDON_ASSIGN(Done done, talk.Finish(call.channel, nullptr, call.call_id));
+    if (done.error) return Fail(std::move(*done.error));
+    usage = done.usage;
+    return {};
+  };
+  if (Status made = run(); !made) {
+    lease.Blame(made.error());
+    return Fail(std::move(made).error());
   }
+  lease->cpu_told += usage.cpu;
   lease.Blame(Retirement::kKept);
   return std::make_unique<KeptInstance>(shared_from_this(), std::move(lease), call.channel, usage);
 }

@@ -23,8 +23,8 @@ std::uint32_t FrameBound(const TalkLimits& limits, std::uint16_t type) {
   switch (type) {
     case kReady:
     case kFound: return kSmallFrame;
-    case kAsk: return most(kMessagePayloadMax + kSmallFrame);
     // The engine's limit counts what lies in the guest's memory; the wire format is never longer by more than this.
+    case kAsk: return most(std::min<std::uint64_t>(2 * limits.output_bytes, kMessagePayloadMax) + kSmallFrame);
     case kOutput: return most(2 * limits.output_bytes + kSmallFrame);
     case kDone: return most(2 * limits.stream_bytes + kSmallFrame);
     default: return 0;
