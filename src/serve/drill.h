@@ -22,7 +22,10 @@ std::string MisuseSockets(std::string_view what, HostChannel& host);
 int StartThreads();
 // Asks the host for what the plugin was not linked with.
 void AskForMore(HostChannel& host);
-// Asks for what it may without a pause, and takes every answer at once: its host never waits for it.
-[[noreturn]] void AskForEver(Link& link);
+// Asks for what it may without a pause. kTaken: its host never waits for it. kLeft: it never hears an answer.
+enum class Answers : std::uint8_t { kTaken, kLeft };
+[[noreturn]] void AskForEver(Link& link, Answers answers);
+// Gives its result a byte at a time, so that the next one always comes soon.
+[[noreturn]] void Dribble();
 
 }  // namespace cordon::worker

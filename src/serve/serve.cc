@@ -353,7 +353,9 @@ class Worker {
 #ifdef CORDON_DRILL
     const std::string_view told(reinterpret_cast<const char*>(input.data()), input.size());
     if (told.ends_with("ask for more")) AskForMore(*channel_);
-    if (told.ends_with("never stop")) AskForEver(*link_);
+    if (told.ends_with("never stop")) AskForEver(*link_, Answers::kTaken);
+    if (told.ends_with("never listen")) AskForEver(*link_, Answers::kLeft);
+    if (told.ends_with("dribble")) Dribble();
     if (told.ends_with("eat memory")) EatMemory();
     if (told.ends_with("crash")) __builtin_trap();
     constexpr std::string_view kMisuse = "misuse sockets: ";

@@ -292,6 +292,10 @@ TEST_F(Drill, NothingGetsIn) {
   cordon::CallOptions brief;
   brief.timeout = std::chrono::milliseconds(100);
   EXPECT_EQ(CodeOf(greet_->Call(brief, "never stop")), Code::kTimeout) << "whoever always asks has a deadline too";
+  const auto began = std::chrono::steady_clock::now();
+  EXPECT_EQ(CodeOf(greet_->Call(brief, "never listen")), Code::kTimeout) << "and who takes no answer";
+  EXPECT_EQ(CodeOf(greet_->Call(brief, "dribble")), Code::kTimeout) << "and whose next byte always comes soon";
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(3));
   // What a guest that was linked without it could never ask.
   EXPECT_EQ(CodeOf((*greet_)("ask for more")), Code::kWorkerLost);
   EXPECT_EQ(BrokenRules(), 1) << "and the audit says so";
