@@ -263,9 +263,9 @@ void Host::State::EndMisplaced(const Plugin& plugin, const Rules& by) {
   if (state.standing == nullptr || plugin.retired() || state.placement == HostOptions::Placement::kWorkers) return;
   const policy::Level level = CeilingOf(by, state.ceiling_subject).level();
   if (state.native != nullptr || ApartBy(by, state.source.name, level).empty()) return;
-  state.standing->End(Error(Code::kDenied, state.source.name + " runs in this process, and is to have one of its own",
-                            "load it again")
-                          .With("rule", "isolation"));
+  state.standing->End(
+      Error(Code::kDenied, state.source.name + " runs in this process, and is to have one of its own", "load it again")
+          .With("rule", "isolation"));
 }
 
 void Host::EndMisplaced() {
