@@ -297,6 +297,42 @@ TEST(Fault, AHostWithoutDescriptorsRefusesAndRecovers) {
   EXPECT_EQ(mended->json, "42");
 }
 
+// Whatever is missing for another worker: those that run go on, under the keeper that they have.
+TEST(Fault, AShortageOfDescriptorsEndsNoOtherWorker) {
+  auto loaded = shop::Load(InWorkers());
+  ASSERT_TRUE(loaded.plugin);
+  auto kept = loaded.plugin->NewInstance();
+  ASSERT_TRUE(kept);
+  const auto keepers = processes::Keepers();
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const auto lowest_free = [] {
+    const int free = ::dup(0);
+    ::close(free);
+    return static_cast<rlim_t>(free);
+  };
+  int refused = 0;
+  std::vector<cordon::Instance> more;
+  for (rlim_t room = 0; room < 24; ++room) {
+    const rlimit few = {lowest_free() + room, before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+    auto made = loaded.plugin->NewInstance();
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    if (made) {
+      more.push_back(std::move(*made));
+      continue;
+    }
+    ++refused;
+    EXPECT_EQ(CodeOf(made), Code::kUnavailable) << made.error().message;
+  }
+  EXPECT_GT(refused, 0);
+  EXPECT_FALSE(more.empty());
+  EXPECT_EQ(processes::Keepers(), keepers);
+  const auto answer = kept->Call("add", kSum);
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(answer->json, "42");
+}
+
 TEST(Fault, AGuestThatIsAlwaysInTheKernelEndsWithItsDeadline) {
   auto host = cordon::Host::Create(InWorkers());
   ASSERT_TRUE(host);

@@ -148,6 +148,30 @@ TEST_F(ReloadRules, APlaceThatIsDemandedLaterIsTakenOrNothingRuns) {
   }
 }
 
+TEST_F(ReloadRules, WhatChangesDuringALoadHoldsForIt) {
+  versions::WritePlugin(folder_ / "p", "acme/p", 1);
+  const auto configure = [&](const std::string& isolation) {
+    versions::Write(folder_ / "config.yaml", "plugins:\n  enabled: true\n  isolation: " + isolation + "\n");
+  };
+  configure("{ enabled: false }");
+  cordon::HostOptions options;
+  options.config_file = folder_ / "config.yaml";
+  HostWith(options);
+  bool is_changed = false;
+  cordon::LoadOptions load;
+  load.progress = [&](std::string_view stage) {
+    if (stage != "compiling") return;
+    configure("{ force: [acme/p] }");
+    is_changed = host_->ReloadAll().has_value();
+  };
+  const auto plugin = host_->Load(folder_ / "p", load);
+  EXPECT_TRUE(is_changed);
+  ASSERT_TRUE(plugin) << plugin.error().message;
+  const auto answer = plugin->Call("which", "{}");
+  ASSERT_EQ(CodeOf(answer), Code::kDenied) << "it was to run here when its load began, and is to run apart now";
+  EXPECT_EQ(answer.error().Detail("rule"), "isolation");
+}
+
 TEST_F(ReloadRules, ARiskThatIsTooHighByNowEndsThePlugin) {
   fs::copy_file(shop::Guest(), folder_ / "shop.wasm");
   versions::Write(folder_ / "policy.yaml", "allow: [host, environment, clock, random, stdio, log]\n");

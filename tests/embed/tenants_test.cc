@@ -29,12 +29,15 @@ class Configured {
  public:
   explicit Configured(const std::string& rest,
                       cordon::HostOptions::Placement placement = cordon::HostOptions::Placement::kWorkers) {
-    std::ofstream(folder_.path() / "config.yaml") << "plugins:\n  enabled: true\n  " << rest << "\n";
+    Write(rest);
     cordon::HostOptions options;
     options.config_file = folder_.path() / "config.yaml";
     options.placement = placement;
     loaded_ = shop::Load(std::move(options));
     EXPECT_TRUE(loaded_.plugin) << loaded_.plugin.error().message;
+  }
+  void Write(const std::string& rest) const {
+    std::ofstream(folder_.path() / "config.yaml") << "plugins:\n  enabled: true\n  " << rest << "\n";
   }
   const cordon::Plugin& plugin() const { return *loaded_.plugin; }
   cordon::Host& host() { return *loaded_.host; }
@@ -171,6 +174,9 @@ TEST(Tenants, AResidentServesThemOnlyWhereTheOperatorSaysSo) {
     const auto answer = plugin->Call("add", R"({"n": 3})", Of("north"));
     if (word == "shared") {
       EXPECT_EQ(answer->json, "5");
+      host.Write("entries: { acme/counter: { tenants: apart } }");
+      EXPECT_TRUE(host.host().ReloadAll());
+      EXPECT_EQ(CodeOf(plugin->Call("add", R"({"n": 3})", Of("north"))), Code::kDenied) << "taken back";
     } else {
       EXPECT_EQ(CodeOf(answer), Code::kDenied);
       EXPECT_EQ(answer.error().Detail("rule"), "tenant:resident");
