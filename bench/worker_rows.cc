@@ -384,6 +384,7 @@ NamedRow InWorker(std::uint32_t number) {
   const Kernel& kernel = Kernels()[number];
   const std::string name = std::string("worker-") + kernel.name;
   return {name, [name, number, &kernel](const Plan& plan, CordonSide&, RawSide& like) -> Result<Row> {
+            const OneCore one;  // two processors of a machine that others use are not equally fast
             CORDON_ASSIGN(Host host, HostOfWorkers());
             CORDON_ASSIGN(const Plugin plugin, host.Load(plan.guests / "bench_kernels.wasm"));
             CORDON_ASSIGN(Instance instance, plugin.NewInstance());
