@@ -136,7 +136,8 @@ void Watcher::LookAtHost(const std::shared_ptr<Host::State>& host) {
     const std::lock_guard lock(host->mutex);
     tried = host->operator_marks;
   }
-  const bool is_due = host_skips_ > 0 && --host_skips_ == 0;
+  const bool is_due = host_skips_ == 1;
+  if (host_skips_ > 0) --host_skips_;
   if (Judge(tried, host_last_) != Sight::kChanged && !is_due) return;
   Status taken = TakeUpOperatorFiles(*host);
   if (!taken) {

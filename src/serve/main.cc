@@ -133,6 +133,7 @@ bool Enter(Received& received) {
   // Higher numbers first, so that none is overwritten before it is moved.
   std::vector<int> high;
   const int free = kDoorFd + static_cast<int>(received.fds.size());
+  high.reserve(received.fds.size());
   for (const UniqueFd& fd : received.fds) high.push_back(::fcntl(fd.get(), F_DUPFD, free));
   for (std::size_t i = 0; i < high.size(); ++i) {
     const int number = kDoorFd + static_cast<int>(i);

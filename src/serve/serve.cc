@@ -245,6 +245,7 @@ class Worker {
     confined.limits = limits ? 1 : 0;
     if ((around_.namespaces & CLONE_NEWNS) != 0) confined.empty_root = confine::EmptyRoot() ? 1 : 0;
     std::vector<confine::Folder> folders;
+    folders.reserve(folders_.size());
     for (std::size_t i = 0; i < folders_.size(); ++i) {
       folders.push_back({folders_[i], (request_.writable >> i & 1) != 0});
     }

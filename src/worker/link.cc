@@ -222,7 +222,7 @@ Result<Link::Frame> Link::Receive(const Bound& bound, const Watch& watch) {
                        " bytes, and may have " + std::to_string(most)));
   }
   // A large body does not keep its memory for the small ones that follow.
-  if (body_.size() > 2 * kRingBytes && head.bytes < kRingBytes) std::vector<std::uint8_t>().swap(body_);
+  if (body_.size() > 2 * std::size_t{kRingBytes} && head.bytes < kRingBytes) std::vector<std::uint8_t>().swap(body_);
   try {
     if (body_.size() < head.bytes) body_.resize(head.bytes);
   } catch (const std::bad_alloc&) {
