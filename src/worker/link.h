@@ -80,9 +80,9 @@ class Link {
   const std::uint8_t* in_bytes_ = nullptr;
   // This side's own counts, which nobody else can change.
   std::uint32_t written_ = 0, read_ = 0;
-  std::uint32_t published_ = 0;       // of what was written
-  int spins_ = 0, spins_within_ = 0;  // looks before it waits: for a frame, and for the rest of one
-  std::size_t step_ = 0;              // bytes that are published at once
+  std::uint32_t published_ = 0;             // of what was written
+  int spins_ = 0, spins_within_ = 0;        // looks before it waits: for a frame, and for the rest of one
+  std::size_t step_ = 0;                    // bytes that are published at once
   std::atomic<std::size_t> asked_with_{0};  // bytes of the last frame that was sent
   std::vector<std::uint8_t> body_;
 };
