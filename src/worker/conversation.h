@@ -1,6 +1,7 @@
 // A worker as the pool of its plugin sees it, and the talks that are had with it. For this room only.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <condition_variable>
 #include <mutex>
@@ -112,6 +113,8 @@ struct Pool::Worker {
     return used;
   }
 
+  // Its own word: a sum that has an end.
+  void Tell(Duration cpu) { cpu_told += std::clamp(cpu, Duration(0), Duration::max() - cpu_told); }
   // What its call used that came to nothing. Of one that is gone nobody knows: then all the time there was.
   Duration CpuSince(Duration elapsed) const {
     const std::optional<Duration> used = CpuTime();

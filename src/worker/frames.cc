@@ -8,6 +8,7 @@ namespace {
 constexpr std::size_t kListMax = 65'536;
 constexpr std::size_t kTextMax = 256 << 10;
 constexpr std::size_t kDetailsMax = 64;
+constexpr Duration kTimeMost = std::chrono::hours(24 * 366);
 
 // Bytes that need not be UTF-8: what a guest wrote, what its streams are given.
 void PutBytes(wire::Writer& out, std::string_view bytes) {
@@ -283,8 +284,9 @@ Result<Done> DecodeDone(wire::Reader& in) {
                                 &usage.file_read_bytes, &usage.file_written_bytes, &usage.file_operations}) {
     *number = in.U64();
   }
-  usage.wall = Duration(static_cast<std::int64_t>(wall & INT64_MAX));
-  usage.cpu = Duration(static_cast<std::int64_t>(cpu & INT64_MAX));
+  // Whatever it says, two of them have a sum.
+  usage.wall = std::min(Duration(static_cast<std::int64_t>(wall & INT64_MAX)), kTimeMost);
+  usage.cpu = std::min(Duration(static_cast<std::int64_t>(cpu & INT64_MAX)), kTimeMost);
   done.out = TakeBytes(in);
   done.err = TakeBytes(in);
   if (!in.ok()) CORDON_TRY(in.Finish());

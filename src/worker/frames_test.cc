@@ -61,6 +61,19 @@ TEST(Frames, WhatACallLeftSurvives) {
   EXPECT_EQ(got->out, "\xff not text");
 }
 
+TEST(Frames, TimesThatCannotBeHaveASumAllTheSame) {
+  Done done;
+  done.usage.wall = done.usage.cpu = Duration::max();
+  wire::Buffer bytes;
+  wire::Writer out(bytes);
+  Encode(out, done);
+  wire::Reader in(bytes);
+  const auto got = DecodeDone(in);
+  ASSERT_TRUE(got);
+  EXPECT_LE(got->usage.wall, std::chrono::hours(24 * 366));
+  EXPECT_LE(got->usage.cpu, std::chrono::hours(24 * 366));
+}
+
 TEST(Frames, NothingIsReadBehindTheEnd) {
   for (const wire::Buffer& whole : {Encoded(Whole()), Encoded(Ended())}) {
     for (std::size_t cut = 0; cut < whole.size(); ++cut) {

@@ -132,6 +132,30 @@ TEST_F(Links, ALengthIsReadOnce) {
   EXPECT_EQ(received->body[99], 1);
 }
 
+// Each byte comes as soon as the last one was taken, so that no look for it is in vain.
+TEST_F(Links, WhoGivesAByteAtATimeKeepsNobodyFromTheClock) {
+  Bytes frame(sizeof(FrameHead));
+  const FrameHead head = {1u << 20, 68, 0};
+  std::memcpy(frame.data(), &head, sizeof head);
+  std::uint32_t written = sizeof head;
+  Pretend(written, frame);
+  std::atomic<bool> runs = false;
+  std::jthread worker([&](const std::stop_token& stop) {
+    runs = true;
+    auto& count = *reinterpret_cast<std::atomic<std::uint32_t>*>(raw_ + 128);
+    const auto& read = *reinterpret_cast<std::atomic<std::uint32_t>*>(raw_ + 192);
+    while (!stop.stop_requested()) {
+      if (read.load() == written) count.store(++written);
+    }
+  });
+  while (!runs) std::this_thread::yield();
+  const auto received = host_->Receive(Any, []() -> Result<Duration> { return Fail(Code::kTimeout, "it is time"); });
+  worker.request_stop();
+  worker.join();
+  EXPECT_FALSE(received);
+  EXPECT_LT(written, 200u);
+}
+
 TEST_F(Links, TheMemoryKeepsItsSize) {
   EXPECT_NE(::ftruncate(memory_.get(), 0), 0);
   EXPECT_NE(::ftruncate(memory_.get(), 1 << 30), 0);

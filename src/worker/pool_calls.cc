@@ -17,14 +17,13 @@ namespace {
 class Since {
  public:
   // E_TIMEOUT when nothing is left.
-  Status TakeOff(Duration& wall) const {
+  Result<Duration> LeftOf(Duration wall) const {
     const Duration gone = Clock::now() - began_;
     if (gone >= wall) {
       return Fail(OverLimit(Code::kTimeout, "the call's time was over before it began: no worker was ready", "timeout",
                             "raise the limit with --timeout, or the number of workers"));
     }
-    wall -= gone;
-    return {};
+    return wall - gone;
   }
 
  private:
@@ -108,9 +107,9 @@ Status Pool::CallOnce(const engine::RemoteCall& call, std::uint32_t function, en
   Lease lease(*this, std::move(worker));
   // Not a byte of the guest's has run yet.
   const auto prepare = [&]() -> Result<std::uint32_t> {
-    CORDON_TRY(began.TakeOff(limits.wall));
-    CORDON_ASSIGN(const std::uint32_t number, FunctionIn(*lease, function, limits.wall, brake));
-    CORDON_TRY(began.TakeOff(limits.wall = call.limits.wall));
+    CORDON_ASSIGN(const Duration left, began.LeftOf(call.limits.wall));
+    CORDON_ASSIGN(const std::uint32_t number, FunctionIn(*lease, function, left, brake));
+    CORDON_ASSIGN(limits.wall, began.LeftOf(call.limits.wall));
     return number;
   };
   const Result<std::uint32_t> number = prepare();
@@ -140,7 +139,7 @@ Status Pool::CallOnce(const engine::RemoteCall& call, std::uint32_t function, en
     lease.Blame(done.error());
     return Fail(std::move(done).error());
   }
-  lease->cpu_told += done->usage.cpu;
+  lease->Tell(done->usage.cpu);
   if (traces.usage != nullptr) *traces.usage = done->usage;
   if (traces.out != nullptr) *traces.out = std::move(done->out);
   if (traces.err != nullptr) *traces.err = std::move(done->err);
@@ -186,7 +185,7 @@ class Pool::KeptInstance final : public engine::RemoteInstance {
       if (number.error().code == Code::kNotFound) return Fail(number.error());
       return Lose(number.error());
     }
-    CORDON_TRY(began.TakeOff(left.wall));
+    CORDON_ASSIGN(left.wall, began.LeftOf(limits.wall));
     wire::Buffer head;
     wire::Writer out(head);
     Encode(out, CallHead{call_id, *number, left});
@@ -203,7 +202,7 @@ class Pool::KeptInstance final : public engine::RemoteInstance {
       usage_.cpu += lease_->CpuSince(talk.elapsed());
       return Lose(std::move(done).error());
     }
-    lease_->cpu_told += done->usage.cpu - usage_.cpu;
+    lease_->Tell(done->usage.cpu - usage_.cpu);
     usage_ = done->usage;
     poisoned_ = done->poisoned;
     out_ += done->out;
@@ -241,7 +240,7 @@ Result<std::unique_ptr<engine::RemoteInstance>> Pool::Create(const engine::Remot
   Lease lease(*this, std::move(worker));
   engine::Usage usage;
   const auto run = [&]() -> Status {
-    CORDON_TRY(began.TakeOff(limits.wall));
+    CORDON_ASSIGN(limits.wall, began.LeftOf(call.limits.wall));
     wire::Buffer body;
     wire::Writer out(body);
     Encode(out, CallHead{call.call_id, 0, limits});
@@ -258,7 +257,7 @@ Result<std::unique_ptr<engine::RemoteInstance>> Pool::Create(const engine::Remot
     lease.Blame(made.error());
     return Fail(std::move(made).error());
   }
-  lease->cpu_told += usage.cpu;
+  lease->Tell(usage.cpu);
   lease.Blame(Retirement::kKept);
   return std::make_unique<KeptInstance>(shared_from_this(), std::move(lease), call.channel, usage);
 }
